@@ -1,0 +1,116 @@
+"""The C callback that plays one sub-environment: reset it, or advance it until it ends or its step allowance is used.
+
+MuJoCo's thread pool calls :data:`reset_slot` and :data:`advance_slot` for each sub-environment. What differs between
+tasks (observation, reward, termination) is reached through three function addresses in the call record, so that this
+file is compiled once for all tasks. An action comes either from the action array or, when ``policy`` is set, from a C
+function ``void policy(int64 context, int64 slot, double* observation, double* action)``: then whole stretches of an
+episode run without returning to Python.
+"""
+
+import numpy as np
+from numba import carray, cfunc, from_dtype, njit, types
+
+from envs.c_types import bool_array, call_void, float64_row, int64_array, load_address, pointer_cast
+from envs.data_layout import FIELDS
+
+_ADDRESSES = (
+    "mj_step",
+    "mj_forward",
+    "mj_reset_data",
+    "mj_rne_post_constraint",
+    "locate",
+    "observe",
+    "transition",
+    "policy",
+    "policy_context",
+    "parameters",
+    "init_qpos",
+    "actions",
+    "squares",
+    "start_qpos",
+    "start_qvel",
+    "observations",
+    "rewards",
+    "terminated",
+    "truncated",
+    "before",
+    "after",
+    "info",
+    "tendons",
+    "episode_return",
+    "episode_length",
+)
+_SIZES = ("nq", "nv", "nu", "nbody", "ntendon", "num_observations", "num_info", "num_squares")
+_FLAGS = ("frame_skip", "contact_forces", "single_precision_actions", "max_episode_steps", "max_steps")
+
+CALL = np.dtype(
+    [(name, np.int64) for name in (*_ADDRESSES, *_SIZES, *_FLAGS, *(f"data_{field}" for field in FIELDS))]
+    + [("dt", np.float64)]
+)
+"""What a callback needs: addresses of functions and of arrays with one row per sub-environment, sizes and settings."""
+
+_as_call = pointer_cast(from_dtype(CALL))
+TASK_SIGNATURE = types.void(types.int64, types.int64, types.int64)  # (mjData*, call record*, slot)
+
+
+@njit(cache=True)
+def call_record(argument):
+    """The call record at an address."""
+    return carray(_as_call(argument), (1,))[0]
+
+
+@njit(cache=True)
+def data_array(data, offset, size):
+    """An array of ``mjData`` by the offset of its pointer."""
+    return float64_row(load_address(data + offset), 0, size)
+
+
+@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+def reset_slot(model, data, slot, argument):
+    """Start an episode from this slot's rows of ``start_qpos`` and ``start_qvel``, as ``MujocoEnv.reset`` does."""
+    call = call_record(argument)
+    call_void(call.mj_reset_data, (model, data))
+    data_array(data, call.data_qpos, call.nq)[:] = float64_row(call.start_qpos, slot, call.nq)
+    data_array(data, call.data_qvel, call.nv)[:] = float64_row(call.start_qvel, slot, call.nv)
+    call_void(call.mj_forward, (model, data))
+    call_void(call.locate, (data, argument, types.int64(slot)))
+    call_void(call.observe, (data, argument, types.int64(slot)))
+    int64_array(call.episode_length, slot + 1)[slot] = 0
+    float64_row(call.episode_return, slot, 1)[0] = 0.0
+    bool_array(call.terminated, slot + 1)[slot] = False
+    bool_array(call.truncated, slot + 1)[slot] = False
+
+
+@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+def advance_slot(model, data, slot, argument):
+    """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode."""
+    call = call_record(argument)
+    index = types.int64(slot)
+    action = float64_row(call.actions, slot, call.nu)
+    before = float64_row(call.before, slot, 2)
+    after = float64_row(call.after, slot, 2)
+    reward = float64_row(call.rewards, slot, 1)
+    episode_return = float64_row(call.episode_return, slot, 1)
+    episode_length = int64_array(call.episode_length, slot + 1)
+    terminated = bool_array(call.terminated, slot + 1)
+    truncated = bool_array(call.truncated, slot + 1)
+    observation_address = call.observations + index * call.num_observations * 8
+    action_address = call.actions + index * call.nu * 8
+    ctrl = data_array(data, call.data_ctrl, call.nu)
+    for _ in range(call.max_steps):
+        if call.policy != 0:
+            call_void(call.policy, (call.policy_context, index, observation_address, action_address))
+        ctrl[:] = action
+        for _ in range(call.frame_skip):
+            call_void(call.mj_step, (model, data))
+        if call.contact_forces != 0:
+            call_void(call.mj_rne_post_constraint, (model, data))
+        before[:] = after
+        call_void(call.locate, (data, argument, index))
+        call_void(call.observe, (data, argument, index))
+        call_void(call.transition, (data, argument, index))
+        episode_return[0] += reward[0]
+        episode_length[slot] += 1
+        truncated[slot] = episode_length[slot] >= call.max_episode_steps
+        if terminated[slot] or truncated[slot]:
+            break

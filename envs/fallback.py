@@ -1,0 +1,46 @@
+"""Any other Gymnasium environment behind the contract of :func:`envs.make_vec`."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from envs.vector_contract import check_actions, expand_seeds, reset_mask
+
+
+class FallbackVectorEnv(SyncVectorEnv):
+    """Gymnasium's ``SyncVectorEnv`` without autoreset, in which a finished sub-environment rests until it is reset."""
+
+    def __init__(self, make_env, num_envs: int):
+        super().__init__([make_env] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+        self.spec = self.envs[0].spec
+        self._terminations[:] = True  # nothing runs before the first reset
+
+    def reset(self, *, seed=None, options: dict[str, Any] | None = None):
+        """Start episodes; ``options["reset_mask"]`` (B,) bool resets only these."""
+        mask = reset_mask(options, self.num_envs)
+        return super().reset(seed=expand_seeds(seed, self.num_envs), options={**(options or {}), "reset_mask": mask})
+
+    def step(self, actions):
+        """Advance every running sub-environment; finished ones keep observation and flags and pay 0."""
+        actions = np.asarray(actions)
+        running = ~(self._terminations | self._truncations)
+        check_actions(actions, self.action_space.shape, running)
+        infos: dict[str, Any] = {}
+        self._rewards[:] = 0
+        for i in np.flatnonzero(running):
+            self._env_obs[i], self._rewards[i], self._terminations[i], self._truncations[i], info = self.envs[i].step(
+                actions[i]
+            )
+            infos = self._add_info(infos, info, i)
+        self._observations = gymnasium.vector.utils.concatenate(
+            self.single_observation_space, self._env_obs, self._observations
+        )
+        return (
+            self._observations.copy(),
+            self._rewards.copy(),
+            self._terminations.copy(),
+            self._truncations.copy(),
+            infos,
+        )

@@ -1,0 +1,53 @@
+"""Making vector environments by id."""
+
+import difflib
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import VectorEnv
+
+from envs.fallback import FallbackVectorEnv
+from envs.mujoco_vector_env import MujocoVectorEnv
+from envs.tasks import TASKS
+
+
+def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> VectorEnv:
+    """Make ``num_envs`` copies of a Gymnasium environment.
+
+    Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and InvertedDoublePendulum
+    (all -v5) run natively on MuJoCo's thread pool and equal ``gymnasium.make(id, **kwargs)`` to the last bit; any other
+    id runs in Gymnasium's ``SyncVectorEnv``. Both keep the same contract: autoreset is disabled, ``reset`` takes
+    ``options={"reset_mask": (B,) bool}``, and a finished sub-environment keeps its last observation and flags, is not
+    simulated and pays 0 until it is reset.
+
+    Args:
+        id: Environment id, as for ``gymnasium.make``.
+        num_envs: Number B of sub-environments, at least 1.
+        num_threads: Threads of the native physics; 0 for all cores. Results do not depend on it.
+        **kwargs: Whatever ``gymnasium.make`` takes for this id: reward weights, healthy ranges, ``frame_skip``,
+            ``max_episode_steps``, ``reset_noise_scale``, ….
+
+    Raises:
+        ValueError: unknown id, or num_envs or num_threads out of range.
+        TypeError: unknown keyword.
+    """
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs: expected a whole number of at least 1, got {num_envs!r}")
+    if not isinstance(num_threads, int) or num_threads < 0:
+        raise ValueError(f"num_threads: expected 0 (all cores) or a positive whole number, got {num_threads!r}")
+    template = _make_one(id, kwargs)
+    if id in TASKS:
+        return MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)
+    template.close()
+    return FallbackVectorEnv(lambda: _make_one(id, kwargs), num_envs)
+
+
+def _make_one(id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
+    try:
+        return gymnasium.make(id, **kwargs)
+    except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error) as error:
+        close = difflib.get_close_matches(str(id), gymnasium.registry.keys(), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close and close[0] != id else ""
+        raise ValueError(f"id: cannot make {id!r}{hint} ({error})") from error
+    except TypeError as error:
+        raise TypeError(f"{id} refused its keywords {sorted(kwargs)}: {error}") from error

@@ -1,0 +1,246 @@
+"""Gymnasium's MuJoCo environments as one vector environment on MuJoCo's thread pool."""
+
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs.data_layout import field_offsets
+from envs.episode_kernel import CALL, advance_slot, reset_slot
+from envs.physics import Physics, function_address
+from envs.tasks import Task
+from envs.vector_contract import check_actions, expand_seeds, reset_mask
+
+_NEVER = np.iinfo(np.int64).max
+
+
+class MujocoVectorEnv(VectorEnv):
+    """``num_envs`` copies of one Gymnasium MuJoCo environment, equal to ``gymnasium.make(id)`` to the last bit.
+
+    Shapes: B = num_envs. Observations (B, num_observations) float64, actions (B, nu) float32 or float64 (the control
+    cost is computed in the precision of the actions, as in Gymnasium), rewards (B,) float64, flags (B,) bool.
+
+    Autoreset is disabled. A finished sub-environment is not simulated until it is reset: it keeps its observation and
+    flags, pays 0, and has no entries in ``info``.
+
+    Args:
+        task: The native task.
+        template: An environment made by ``gymnasium.make``; settings, spaces and reset noise are read from it.
+        num_envs: Number of sub-environments.
+        num_threads: Threads of the physics, 0 for all cores. Results do not depend on it.
+    """
+
+    def __init__(self, task: Task, template: gymnasium.Env, num_envs: int, num_threads: int = 0):
+        env = template.unwrapped
+        self.num_envs = num_envs
+        self.spec = template.spec
+        self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.DISABLED}
+        self.render_mode = env.render_mode
+        self.single_observation_space = env.observation_space
+        self.single_action_space = env.action_space
+        self.observation_space = batch_space(env.observation_space, num_envs)
+        self.action_space = batch_space(env.action_space, num_envs)
+        self._task = task
+        self._template = env
+        self._physics = Physics(env.model, num_envs, num_threads)
+        self._qpos = self._physics.state(mujoco.mjtState.mjSTATE_QPOS)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+
+        model = env.model
+        num_observations = env.observation_space.shape[0]
+        self._parameters = _task_parameters(task, env)
+        self._arrays = {
+            "init_qpos": env.init_qpos,
+            "parameters": self._parameters,
+            "actions": np.zeros((num_envs, model.nu)),
+            "squares": np.zeros((num_envs, max(model.nu, 6 * model.nbody))),
+            "start_qpos": np.zeros((num_envs, model.nq)),
+            "start_qvel": np.zeros((num_envs, model.nv)),
+            "observations": np.zeros((num_envs, num_observations)),
+            "rewards": np.zeros(num_envs),
+            "terminated": np.ones(num_envs, dtype=bool),  # nothing runs before the first reset
+            "truncated": np.zeros(num_envs, dtype=bool),
+            "before": np.zeros((num_envs, 2)),
+            "after": np.zeros((num_envs, 2)),
+            "info": np.zeros((num_envs, len(task.step_info))),
+            "tendons": np.zeros((num_envs, 2 * model.ntendon)),
+            "episode_return": np.zeros(num_envs),
+            "episode_length": np.zeros(num_envs, dtype=np.int64),
+        }
+        self._call = np.zeros(1, dtype=CALL)
+        call = self._call[0]
+        for name, array in self._arrays.items():
+            call[name] = array.ctypes.data
+        for name in ("mj_step", "mj_forward"):
+            call[name] = function_address(name)
+        call["mj_reset_data"] = function_address("mj_resetData")
+        call["mj_rne_post_constraint"] = function_address("mj_rnePostConstraint")
+        for name in ("locate", "observe", "transition"):
+            call[name] = getattr(task, name).address
+        for name in ("nq", "nv", "nu", "nbody", "ntendon"):
+            call[name] = getattr(model, name)
+        for name, offset in field_offsets(model).items():
+            call[f"data_{name}"] = offset
+        call["num_observations"] = num_observations
+        call["num_info"] = len(task.step_info)
+        call["num_squares"] = self._arrays["squares"].shape[1]
+        call["frame_skip"] = env.frame_skip
+        call["dt"] = env.dt
+        call["contact_forces"] = task.contact_forces
+        call["max_episode_steps"] = template.spec.max_episode_steps or _NEVER
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that step the physics, the caller's included."""
+        return self._physics.num_threads
+
+    @property
+    def observations(self) -> np.ndarray:
+        """The current observations, (B, num_observations) float64; a live array."""
+        return self._arrays["observations"]
+
+    @property
+    def episode_return(self) -> np.ndarray:
+        """Sum of rewards since each slot's reset, added in order of time, (B,) float64; a live array."""
+        return self._arrays["episode_return"]
+
+    @property
+    def episode_length(self) -> np.ndarray:
+        """Steps since each slot's reset, (B,) int64; a live array."""
+        return self._arrays["episode_length"]
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Sub-environments whose episode has ended, or has not begun, (B,) bool."""
+        return self._arrays["terminated"] | self._arrays["truncated"]
+
+    def reset(self, *, seed=None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start episodes as ``gymnasium.make(id).reset(seed=seed[i])`` does.
+
+        Args:
+            seed: An int, or one for each sub-environment (entries of those not reset are ignored); None continues the
+                sub-environment's own random numbers.
+            options: ``{"reset_mask": (B,) bool}`` resets only these.
+        """
+        mask = reset_mask(options, self.num_envs)
+        seeds = expand_seeds(seed, self.num_envs)
+        slots = np.flatnonzero(mask)
+        for slot in slots:
+            self._draw_start(slot, seeds[slot])
+        self._physics.apply(slots.astype(np.int32), reset_slot.address, self._call.ctypes.data)
+        return self.observations.copy(), self._state_info(mask)
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance every running sub-environment by one step.
+
+        Raises:
+            ValueError: actions of a wrong shape, or NaN or infinite in a running sub-environment; nothing has moved.
+        """
+        actions = np.asarray(actions)
+        running = ~self.finished
+        check_actions(actions, self.action_space.shape, running)
+        self._arrays["actions"][:] = actions
+        self._arrays["rewards"][:] = 0
+        self._advance(running, 1, actions.dtype == np.float32, 0, 0)
+        info = self._state_info(running)
+        steps = np.where(running[:, None], self._arrays["info"], 0.0)
+        for column, name in enumerate(self._task.step_info):
+            info[name] = steps[:, column]
+            info[f"_{name}"] = running
+        arrays = self._arrays
+        return (
+            self.observations.copy(),
+            arrays["rewards"].copy(),
+            arrays["terminated"].copy(),
+            arrays["truncated"].copy(),
+            info,
+        )
+
+    def rollout(self, policy: int, context: int, max_steps: int) -> None:
+        """Let a C function act: every running sub-environment advances until it ends or has taken ``max_steps`` steps.
+
+        The results are those of :meth:`step` with the same (float32) actions; they are read from :attr:`observations`,
+        :attr:`finished`, :attr:`episode_return` and :attr:`episode_length`.
+
+        Args:
+            policy: Address of ``void policy(int64 context, int64 slot, double* observation, double* action)``, which
+                reads num_observations numbers and writes nu numbers that float32 can represent. It is called from
+                several threads at once, for different slots.
+            context: Passed to the policy.
+            max_steps: Steps for each sub-environment in this call.
+        """
+        self._advance(~self.finished, max_steps, True, policy, context)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
+        if self.render_mode is None:
+            return None
+        frames = []
+        for qpos, qvel in zip(self._qpos, self._physics.state(mujoco.mjtState.mjSTATE_QVEL), strict=True):
+            self._template.set_state(qpos, qvel)
+            frames.append(self._template.render())
+        return tuple(frames)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the simulations."""
+        self._physics.close()
+        self._template.close()
+
+    def _advance(self, running: np.ndarray, max_steps: int, single: bool, policy: int, context: int) -> None:
+        ids = np.flatnonzero(running).astype(np.int32)
+        if not ids.size:
+            return
+        call = self._call[0]
+        call["max_steps"] = max_steps
+        call["single_precision_actions"] = single
+        call["policy"] = policy
+        call["policy_context"] = context
+        self._physics.apply(ids, advance_slot.address, self._call.ctypes.data)
+
+    def _draw_start(self, slot: int, seed: int | None) -> None:
+        """Let Gymnasium's own ``reset_model`` draw the initial state from this slot's generator."""
+        if seed is not None or self._generators[slot] is None:
+            self._generators[slot] = np_random(seed)[0]
+        env = self._template
+        env.np_random = self._generators[slot]
+
+        def keep_state(qpos, qvel):
+            self._arrays["start_qpos"][slot] = qpos
+            self._arrays["start_qvel"][slot] = qvel
+
+        env.set_state = keep_state
+        try:
+            env.reset_model()
+        finally:
+            del env.set_state
+
+    def _state_info(self, mask: np.ndarray) -> dict[str, Any]:
+        """The entries of ``info`` that describe the state, as Gymnasium's vector environments pack them."""
+        values = {name: f(self._qpos, self._arrays["init_qpos"]) for name, f in self._task.state_info.items()}
+        if self._task.tendon_info:
+            values["tendon_length"], values["tendon_velocity"] = np.split(self._arrays["tendons"], 2, axis=1)
+        info = {}
+        for name, value in values.items():
+            info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)
+            info[f"_{name}"] = mask
+        return info
+
+
+def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
+    """The task's record, read from the environment's attributes and model."""
+    model = env.model
+    derived = {
+        "body_mass_address": lambda: model.body_mass.ctypes.data,
+        "total_mass": lambda: model.body_mass.sum(),
+        "timestep": lambda: model.opt.timestep,
+        "exponent": lambda: 2.0,
+        "main_body": lambda: model.body(env._main_body).id,
+    }
+    record = np.zeros(1, dtype=task.parameters)
+    for name in task.parameters.names or ():
+        record[0][name] = derived[name]() if name in derived else getattr(env, f"_{name}")
+    return record

@@ -1,0 +1,87 @@
+"""MuJoCo's batch C API (``mjbatch.h``), as far as :mod:`envs` uses it.
+
+``mujoco.batch`` offers its thread pool to Python without ``mjb_apply``, which runs a C callback on each simulation.
+"""
+
+import ctypes
+import os
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+
+class _BatchConfig(ctypes.Structure):
+    _fields_ = (("nthread", ctypes.c_int), ("persistent", ctypes.c_bool))
+
+
+def _load_library() -> ctypes.CDLL:
+    folder = Path(mujoco.__file__).parent
+    names = sorted(folder.glob("libmujoco*")) + sorted(folder.glob("mujoco.dll"))
+    if not names:
+        raise ImportError(f"no MuJoCo library in {folder}; reinstall the package 'mujoco' (>= 4.0)")
+    library = ctypes.CDLL(str(names[0]))
+    if not hasattr(library, "mjb_apply"):
+        raise ImportError(f"MuJoCo {mujoco.__version__} has no batch C API; install mujoco >= 4.0")
+    pointer, integer = ctypes.c_void_p, ctypes.c_int
+    library.mjb_makeBatch.restype = pointer
+    library.mjb_makeBatch.argtypes = [pointer, integer, pointer, ctypes.c_char_p, integer]
+    library.mjb_deleteBatch.restype = None
+    library.mjb_deleteBatch.argtypes = [pointer]
+    library.mjb_apply.restype = integer
+    library.mjb_apply.argtypes = [pointer, pointer, integer, pointer, pointer, integer]
+    library.mjb_error.restype = ctypes.c_char_p
+    library.mjb_error.argtypes = [pointer, integer]
+    library.mjb_stateComponent.restype = pointer
+    library.mjb_stateComponent.argtypes = [pointer, integer, pointer]
+    library.mjb_nstate.restype = integer
+    library.mjb_nstate.argtypes = [pointer]
+    return library
+
+
+_LIBRARY = _load_library()
+
+
+def function_address(name: str) -> int:
+    """Address of a function of MuJoCo's C library."""
+    return ctypes.cast(getattr(_LIBRARY, name), ctypes.c_void_p).value
+
+
+class Physics:
+    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads (0: all cores this process may use)."""
+
+    def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
+        if num_threads == 0:
+            num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        message = ctypes.create_string_buffer(1000)
+        config = _BatchConfig(min(num_threads, num_envs), False)
+        self._batch = _LIBRARY.mjb_makeBatch(model._address, num_envs, ctypes.byref(config), message, len(message))
+        if not self._batch:
+            raise RuntimeError(f"MuJoCo could not make a batch of {num_envs}: {message.value.decode()}")
+        self.num_envs = num_envs
+        self.num_threads = config.nthread
+
+    def state(self, component: mujoco.mjtState) -> np.ndarray:
+        """A live (num_envs, size) view of a component of the simulations' states."""
+        size = ctypes.c_int()
+        address = _LIBRARY.mjb_stateComponent(self._batch, int(component), ctypes.byref(size))
+        row = _LIBRARY.mjb_nstate(self._batch)
+        count = (self.num_envs - 1) * row + size.value
+        flat = np.ctypeslib.as_array((ctypes.c_double * count).from_address(address))
+        return np.lib.stride_tricks.as_strided(flat, (self.num_envs, size.value), (row * 8, 8))
+
+    def apply(self, ids: np.ndarray, function: int, argument: int) -> None:
+        """Run the C function at an address on the simulations ``ids`` ((n,) int32, sorted, unique) and keep their states.
+
+        Raises:
+            RuntimeError: MuJoCo raised an error; the simulations concerned keep the state they had before.
+        """
+        if _LIBRARY.mjb_apply(self._batch, ids.ctypes.data, ids.size, function, argument, 1):
+            failed = {int(i): text for i in ids if (text := _LIBRARY.mjb_error(self._batch, int(i)).decode())}
+            raise RuntimeError(f"MuJoCo failed in sub-environments {failed}")
+
+    def close(self) -> None:
+        """Free the batch; idempotent."""
+        if self._batch:
+            _LIBRARY.mjb_deleteBatch(self._batch)
+            self._batch = None

@@ -1,0 +1,99 @@
+"""The contract of ``make_vec``, for native environments and for the fallback."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from envs import make_vec
+
+IDS = ["Hopper-v5", "Pusher-v5"]  # native, fallback
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_spaces_spec_and_metadata_are_gymnasiums(env_id):
+    env, plain = make_vec(env_id, 3), gymnasium.make(env_id)
+    assert isinstance(env, VectorEnv)
+    assert env.single_observation_space == plain.observation_space
+    assert env.single_action_space == plain.action_space
+    assert env.observation_space.shape == (3, *plain.observation_space.shape)
+    assert env.action_space.shape == (3, *plain.action_space.shape)
+    assert env.spec.id == env_id
+    assert env.metadata["autoreset_mode"] == AutoresetMode.DISABLED
+    assert env.metadata["render_fps"] == plain.metadata["render_fps"]
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_an_int_seeds_consecutive_sub_environments(env_id):
+    env = make_vec(env_id, 3)
+    np.testing.assert_array_equal(env.reset(seed=4)[0], env.reset(seed=[4, 5, 6])[0])
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_reset_without_a_seed_continues_the_random_numbers_as_gymnasium_does(env_id):
+    env, plain = make_vec(env_id, 2), gymnasium.make(env_id)
+    env.reset(seed=[7, 8])
+    plain.reset(seed=8)
+    np.testing.assert_array_equal(env.reset()[0][1], plain.reset()[0])
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_partial_reset_leaves_the_others_alone(env_id):
+    env = make_vec(env_id, 3)
+    env.reset(seed=0)
+    observations = env.step(np.zeros(env.action_space.shape, np.float32))[0]
+    after, _ = env.reset(seed=[9, 9, 9], options={"reset_mask": np.array([False, True, False])})
+    np.testing.assert_array_equal(after[[0, 2]], observations[[0, 2]])
+    assert (after[1] != observations[1]).any()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_finished_sub_environment_rests_until_reset(env_id):
+    env = make_vec(env_id, 2, max_episode_steps=3)
+    env.reset(seed=0)
+    action = np.zeros(env.action_space.shape, np.float32)
+    for _ in range(3):
+        last = env.step(action)
+    assert last[3].all()
+    observations, rewards, _, truncated, _ = env.step(np.full_like(action, np.nan))
+    np.testing.assert_array_equal(observations, last[0])
+    assert (rewards == 0).all()
+    assert truncated.all()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_action_that_is_not_finite_is_refused_before_anything_moves(env_id, bad):
+    env = make_vec(env_id, 3)
+    before, _ = env.reset(seed=0)
+    action = np.zeros(env.action_space.shape, np.float32)
+    action[1, 0] = bad
+    with pytest.raises(ValueError, match=r"NaN or infinity in sub-environments \[1\]"):
+        env.step(action)
+    expected, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(before, expected)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_wrong_shapes_are_refused_with_both_shapes(env_id):
+    env = make_vec(env_id, 3)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"actions: expected shape \(3, .*got \(2,"):
+        env.step(env.action_space.sample()[:2])
+    with pytest.raises(ValueError, match="seed: expected 3 seeds"):
+        env.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match=r"reset_mask'\]: expected shape \(3,\)"):
+        env.reset(options={"reset_mask": np.array([True])})
+    with pytest.raises(TypeError, match="array of bool"):
+        env.reset(options={"reset_mask": [True, False, True]})
+
+
+def test_unknown_ids_keywords_and_sizes_are_refused():
+    with pytest.raises(ValueError, match="'Hoper-v5'; did you mean 'Hopper-v5'"):
+        make_vec("Hoper-v5", 2)
+    with pytest.raises(TypeError, match="healthy_rewards"):
+        make_vec("Hopper-v5", 2, healthy_rewards=1)
+    with pytest.raises(ValueError, match="num_envs: expected"):
+        make_vec("Hopper-v5", 0)
+    with pytest.raises(ValueError, match="num_threads: expected"):
+        make_vec("Hopper-v5", 1, num_threads=-1)
