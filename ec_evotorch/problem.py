@@ -1,0 +1,161 @@
+"""Episodes of a vector environment as an EvoTorch problem."""
+
+import numpy as np
+import torch
+from evotorch import Problem, SolutionBatch
+
+from ec_evotorch.normalizer import ObservationNormalizer
+from ec_evotorch.philox import philox4x32, split_key
+from ec_evotorch.policy import Policy
+from ec_evotorch.rollout import Slots
+
+_TRAINING, _EVALUATION = 0, 1  # purposes of episode seeds
+_SEED_BITS = 63
+
+
+class RolloutProblem(Problem):
+    """Find the solution with the highest return.
+
+    Every individual plays ``num_episodes`` episodes; its fitness is the mean of their returns, less
+    ``decrease_rewards_by`` for each step. Individuals queue for ``num_envs`` environment slots.
+
+    Randomness: the seed of an episode is a function of (seed, generation, individual, episode) alone, so results do
+    not depend on ``num_envs`` or on the number of threads.
+
+    Status, after each evaluation of a population:
+        total_interaction_count: environment steps so far, evaluations of the centre not counted.
+        total_episode_count: episodes so far, likewise.
+        mean_return, median_return, max_return: of the population, in the environment's own reward.
+        mean_episode_length: steps.
+
+    Args:
+        env: Called as ``env(num_envs=…, num_threads=…)``; returns a ``gymnasium.vector.VectorEnv`` with autoreset
+            disabled and partial reset, such as ``partial(envs.make_vec, "Hopper-v5")``. The action space is bounded.
+        agent: Called as ``agent(obs_length, act_length)``; returns an agent, such as ``partial(agents.RSNN)``.
+        num_envs: Environment slots B.
+        num_threads: Threads of the physics, 0 for all cores.
+        num_episodes: Episodes of each individual.
+        observation_normalization: Feed the agent (observation − mean) / stdev over all states visited in earlier
+            generations; frozen within a generation.
+        decrease_rewards_by: Subtracted from the reward of each training step, for example the alive bonus. Status
+            returns and :meth:`evaluate_center` are in the environment's own reward.
+        seed: Of everything random in problem and searcher.
+        num_actors: 0; Ray actors are not supported yet.
+
+    Raises:
+        ValueError: an argument out of range, or spaces that are not one-dimensional boxes.
+    """
+
+    def __init__(
+        self,
+        env,
+        agent,
+        *,
+        num_envs: int = 128,
+        num_threads: int = 0,
+        num_episodes: int = 1,
+        observation_normalization: bool = True,
+        decrease_rewards_by: float | None = None,
+        seed: int = 0,
+        num_actors: int = 0,
+    ):
+        for name, value in (("num_envs", num_envs), ("num_episodes", num_episodes)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        if not isinstance(seed, int) or not 0 <= seed < 1 << 32:
+            raise ValueError(f"seed: expected a whole number in [0, 2^32), got {seed!r}")
+        if num_actors:
+            raise ValueError(f"num_actors: expected 0, got {num_actors!r}; Ray actors are not supported yet")
+        self.env = env(num_envs=num_envs, num_threads=num_threads)
+        spaces = {"observation": self.env.single_observation_space, "action": self.env.single_action_space}
+        for name, space in spaces.items():
+            if space.shape is None or len(space.shape) != 1 or not hasattr(space, "low"):
+                raise ValueError(f"env: expected a one-dimensional {name} space (Box), got {space}")
+        self.agent = agent(spaces["observation"].shape[0], spaces["action"].shape[0])
+        self.normalizer = ObservationNormalizer(spaces["observation"].shape[0]) if observation_normalization else None
+        self._slots = Slots(self.env, self.agent)
+        self._num_episodes = num_episodes
+        self._decrease_rewards_by = 0.0 if decrease_rewards_by is None else float(decrease_rewards_by)
+        self._episode_key = split_key(seed)
+        self._generation = 0
+        self._evaluations = 0
+        self._interactions = 0
+        self._episodes = 0
+        bounds = (False, True) if self.agent.dtype == torch.bool else (-1.0, 1.0)
+        super().__init__(
+            "max",
+            initial_bounds=bounds,
+            solution_length=self.agent.solution_length,
+            dtype=self.agent.dtype,
+            eval_dtype=torch.float64,
+            seed=seed,
+        )
+        self.after_eval_hook.append(self._report)
+
+    def _evaluate_batch(self, batch: SolutionBatch) -> None:
+        solutions = batch.access_values(keep_evals=True)
+        members = np.repeat(np.arange(len(batch)), self._num_episodes)
+        episodes = np.tile(np.arange(self._num_episodes), len(batch))
+        seeds = self._seeds(self._generation, members, episodes, _TRAINING)
+        played = self._slots.play(solutions, members, seeds, self.normalizer)
+        training = played.returns - self._decrease_rewards_by * played.lengths
+        batch.set_evals(torch.as_tensor(training.reshape(len(batch), -1).mean(axis=1)))
+        self._generation += 1
+        self._interactions += int(played.lengths.sum())
+        self._episodes += len(members)
+        self._population_returns = played.returns.reshape(len(batch), -1).mean(axis=1)
+        self._mean_length = float(played.lengths.mean())
+        if self.normalizer is not None:
+            sound = np.isfinite(played.sums_of_squares).all(axis=1)
+            self.normalizer.update(
+                played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound]
+            )
+
+    def _report(self, batch: SolutionBatch) -> dict:
+        returns = self._population_returns[np.isfinite(self._population_returns)]
+        statistics = [float(f(returns)) if returns.size else float("nan") for f in (np.mean, np.median, np.max)]
+        return {
+            "total_interaction_count": self._interactions,
+            "total_episode_count": self._episodes,
+            "mean_return": statistics[0],
+            "median_return": statistics[1],
+            "max_return": statistics[2],
+            "mean_episode_length": self._mean_length,
+        }
+
+    def evaluate_center(self, solution: torch.Tensor, num_episodes: int = 100, seed: int | None = None) -> np.ndarray:
+        """Returns of fresh episodes of one solution, in the environment's own reward.
+
+        Counters and normaliser stay as they are.
+
+        Args:
+            solution: (L,) in the agent's dtype.
+            num_episodes: How many.
+            seed: Which episodes; None takes new ones at each call.
+
+        Returns:
+            (num_episodes,) float64.
+        """
+        if seed is None:
+            seed = self._evaluations
+            self._evaluations += 1
+        episodes = np.arange(num_episodes)
+        seeds = self._seeds(seed, np.zeros_like(episodes), episodes, _EVALUATION)
+        solutions = torch.as_tensor(solution, dtype=self.agent.dtype).reshape(1, -1).contiguous()
+        return self._slots.play(solutions, np.zeros_like(episodes), seeds, self.normalizer).returns
+
+    def to_policy(self, solution) -> Policy:
+        """A callable for a plain Gymnasium loop, with the normaliser as it is now.
+
+        Args:
+            solution: (L,) tensor, or an EvoTorch ``Solution``.
+        """
+        values = getattr(solution, "values", solution)
+        space = self.env.single_action_space
+        statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
+        return Policy(self.agent, torch.as_tensor(values).clone(), space.low, space.high, *statistics)
+
+    def _seeds(self, generation: int, members: np.ndarray, episodes: np.ndarray, purpose: int) -> list[int]:
+        counter = [np.broadcast_to(np.asarray(c), members.shape) for c in (generation, members, episodes, purpose)]
+        words = philox4x32(tuple(torch.as_tensor(np.array(c, dtype=np.int64)) for c in counter), self._episode_key)
+        return [(int(high) << 32 | int(low)) & ((1 << _SEED_BITS) - 1) for low, high in zip(*words[:2], strict=True)]

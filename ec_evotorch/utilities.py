@@ -1,0 +1,65 @@
+"""Utilities: what a population's fitnesses are worth to the gradient."""
+
+import torch
+from evotorch.tools.ranking import rank, rankers
+
+
+def check_ranking_method(ranking_method: str) -> None:
+    """Checks that EvoTorch knows `ranking_method`.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if ranking_method not in rankers:
+        raise ValueError(f"ranking_method: expected one of {sorted(rankers)}, got {ranking_method!r}")
+
+
+def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_method: str) -> torch.Tensor:
+    """Turns fitnesses into utilities by one of EvoTorch's ranking methods; higher utility is better.
+
+    A NaN or infinite fitness counts as just worse than the worst finite one, for either objective sense, so that a
+    failed evaluation can neither win nor put anything infinite into a gradient. Fitnesses that tell nothing (none is
+    finite, or "normalized" with no spread) have utility zero.
+
+    Deviation: EvoTorch ranks equal fitnesses by their position. Here equal fitnesses share their mean utility, so that
+    utilities do not depend on the order of the population.
+
+    Args:
+        fitnesses: (N,), real numbers, NaN or infinite where an evaluation failed.
+        objective_sense: "max" or "min".
+        ranking_method: "centered", "linear", "nes", "normalized" or "raw", see `evotorch.tools.ranking`.
+
+    Returns:
+        (N,) float64, finite.
+
+    Raises:
+        ValueError: if `objective_sense` or `ranking_method` is unknown, or `fitnesses` is not 1-dimensional.
+    """
+    if objective_sense not in ("max", "min"):
+        raise ValueError(f'objective_sense: expected "max" or "min", got {objective_sense!r}')
+    check_ranking_method(ranking_method)
+    if fitnesses.ndim != 1:
+        raise ValueError(f"fitnesses: expected a 1-dimensional tensor, got shape {tuple(fitnesses.shape)}")
+    higher_is_better = objective_sense == "max"
+    fitnesses = fitnesses.as_subclass(torch.Tensor).to(torch.float64)  # EvoTorch's ranking cannot use its own views
+    finite = torch.isfinite(fitnesses)
+    if not finite.any():
+        return torch.zeros_like(fitnesses)
+    fitnesses = torch.where(finite, fitnesses, _just_worse_than_worst(fitnesses[finite], higher_is_better))
+    utilities = rank(fitnesses, ranking_method, higher_is_better=higher_is_better)
+    return torch.nan_to_num(_share_between_equals(utilities, fitnesses), nan=0.0)
+
+
+def _just_worse_than_worst(finite_fitnesses: torch.Tensor, higher_is_better: bool) -> torch.Tensor:
+    if higher_is_better:
+        worst, worse = finite_fitnesses.min(), float("-inf")
+    else:
+        worst, worse = finite_fitnesses.max(), float("inf")
+    return torch.nextafter(worst, torch.full_like(worst, worse))
+
+
+def _share_between_equals(utilities: torch.Tensor, fitnesses: torch.Tensor) -> torch.Tensor:
+    _, group, group_size = torch.unique(fitnesses, return_inverse=True, return_counts=True)
+    group_total = torch.zeros(len(group_size), dtype=utilities.dtype, device=utilities.device)
+    group_total.index_add_(0, group, utilities)
+    return (group_total / group_size)[group]

@@ -1,0 +1,54 @@
+"""The command `ec-evotorch`: finds the sub-command and turns the user's mistakes into one line."""
+
+import argparse
+import importlib
+import sys
+
+from experiments import __version__
+from experiments.errors import ArgumentParser, UserError
+
+# Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
+COMMANDS = {
+    "train": "experiments.train",
+    "evaluate": "experiments.evaluate",
+    "bench": "experiments.bench",
+}
+
+HELP = """\
+commands (each has its own --help):
+  train      train a policy: ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
+  evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
+  bench      measure environments, agent and training against the speed of the bare physics
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a sub-command.
+
+    Args:
+        argv: The arguments after the program's name; None for those of this process.
+
+    Returns:
+        The exit code: 0, or 2 for a user's mistake (one line on stderr), or 130 after Ctrl-C.
+    """
+    parser = ArgumentParser(
+        prog="ec-evotorch",
+        description="Evolving Connectivity: recurrent spiking networks of one-bit connections, on EvoTorch.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ec-evotorch {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help=", ".join(COMMANDS))
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the command takes").required = False
+    try:
+        chosen = parser.parse_args(argv)
+        return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
+    except UserError as error:
+        print(f"ec-evotorch: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Builds the problem and the searcher that a configuration names."""
+
+import pkgutil
+from collections.abc import Iterator
+
+import gymnasium
+from evotorch import Problem
+from evotorch.algorithms import SearchAlgorithm
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.errors import UserError
+
+ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
+LABELS = ("name", "alive_bonus")  # keys of a component's YAML that are not keywords of its constructor
+USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error)  # what constructors raise for bad arguments
+
+
+def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
+    """Builds the problem (with environment and agent) and the searcher of a composed configuration.
+
+    Raises:
+        UserError: If a target is not allowed or does not exist, or a constructor refuses its arguments.
+    """
+    for node in (config.env, config.agent, config.searcher, config.problem):
+        check_targets(OmegaConf.to_container(node))
+    try:
+        env = instantiate(keywords(config.env))
+        agent = instantiate(keywords(config.agent))
+        problem = instantiate(config.problem, env=env, agent=agent, _convert_="all")
+        searcher = instantiate(keywords(config.searcher))(problem)
+    except InstantiationException as error:
+        if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
+            raise UserError(error.__cause__ or error) from error
+        raise
+    except USER_MISTAKES as error:
+        raise UserError(error) from error
+    return problem, searcher
+
+
+def keywords(node: DictConfig) -> dict:
+    """Returns a component's configuration as plain containers, without its labels."""
+    return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS}
+
+
+def check_targets(node: object) -> None:
+    """Refuses every `_target_`, however deep, that is not defined in one of `ALLOWED_PACKAGES`.
+
+    Raises:
+        UserError: Naming the target. So is a name inside an allowed package that leads out of it (envs.os.system).
+    """
+    for target in _targets(node):
+        if not isinstance(target, str) or target.split(".")[0] not in ALLOWED_PACKAGES:
+            raise UserError(f"_target_: expected a name in {', '.join(ALLOWED_PACKAGES)}; got '{target}'")
+        try:
+            home = getattr(pkgutil.resolve_name(target), "__module__", None) or ""
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(f"_target_: '{target}' does not exist: {error}") from error
+        if home.split(".")[0] not in ALLOWED_PACKAGES:
+            raise UserError(f"_target_: '{target}' leads to '{home}', outside {', '.join(ALLOWED_PACKAGES)}")
+
+
+def _targets(node: object) -> Iterator[object]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _targets(child)

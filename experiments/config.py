@@ -1,0 +1,110 @@
+"""From the words of a command line to one checked configuration, with Hydra."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.errors import UserError, did_you_mean
+
+CONFIG_DIR = str(Path(__file__).resolve().parent / "conf")
+CONFIG_NAME = "train"
+
+
+def compose_config(overrides: list[str]) -> DictConfig:
+    """Composes the configuration of one run; every interpolation in it is resolved.
+
+    Args:
+        overrides: Hydra's words, as in ["env=hopper", "seed=3", "+env.reset_noise_scale=0"].
+
+    Raises:
+        UserError: For a word that Hydra cannot read, an unknown group choice, an unknown key, or several runs in one.
+    """
+    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
+        parsed = _parse(overrides)
+        for override in parsed:
+            if override.is_sweep_override():
+                raise UserError(f"'{override.input_line}' asks for several runs: add -m")
+        known = _compose([override.input_line for override in parsed if _is_choice(override)])
+        for override in parsed:
+            if not _is_choice(override):
+                _check_key(override, known)
+        return _compose(overrides)
+
+
+def split_sweep(overrides: list[str]) -> list[list[str]]:
+    """Returns the words of each run of a sweep: ["seed=0,1"] gives [["seed=0"], ["seed=1"]].
+
+    Raises:
+        UserError: For a word that Hydra cannot read, or a sweep without a finite list of values.
+    """
+    try:
+        (batch,) = BasicSweeper.split_arguments(_parse(overrides), max_batch_size=None)
+    except HydraException as error:
+        raise UserError(error) from error
+    return batch
+
+
+def _parse(overrides: list[str]) -> list[Override]:
+    try:
+        return OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(f"expected key=value words, got {error}") from error
+
+
+def _is_choice(override: Override) -> bool:
+    """Whether the override chooses from a config group (env=hopper) or is for Hydra itself (hydra/launcher=joblib)."""
+    groups = GlobalHydra.instance().config_loader().list_groups("")
+    return override.key_or_group in groups or override.key_or_group.startswith(("hydra.", "hydra/"))
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    try:
+        config = compose(CONFIG_NAME, overrides)
+        OmegaConf.resolve(config)
+    except MissingConfigException as error:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        if not error.options:
+            raise UserError(error) from error
+        hint = did_you_mean(choice, error.options)
+        raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: env=null
+        raise UserError(error) from error
+    return config
+
+
+def _check_key(override: Override, known: DictConfig) -> None:
+    """Refuses a key that the composed configuration does not have, unless it is added to a component with a plus."""
+    key = override.key_or_group
+    keys = list(_dotted_keys(OmegaConf.to_container(known)))
+    if key in keys or override.is_add() or override.is_force_add():
+        return
+    parent = OmegaConf.select(known, key.rpartition(".")[0]) if "." in key else None
+    hint = _nearest_key(key, keys)
+    if not hint and isinstance(parent, DictConfig) and "_target_" in parent:
+        hint = f"; a keyword of {parent._target_} that is not listed is added with a plus: +{override.input_line}"
+    raise UserError(f"unknown key '{key}'{hint}")
+
+
+def _dotted_keys(node: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield f"{prefix}{name}"
+            yield from _dotted_keys(child, f"{prefix}{name}.")
+
+
+def _nearest_key(key: str, keys: list[str]) -> str:
+    """Suggests searcher.popsize for popsize, and agent.num_neurons for agent.num_neuron."""
+    parent, dot, name = key.rpartition(".")
+    same_name = [known for known in keys if known.rpartition(".")[2] == name]
+    if same_name:
+        return f" (did you mean '{same_name[0]}'?)"
+    siblings = [known.rpartition(".")[2] for known in keys if known.rpartition(".")[0] == parent]
+    return did_you_mean(name, siblings, prefix=parent + dot)

@@ -1,0 +1,27 @@
+"""The mistakes that a user can mend, told apart from bugs."""
+
+import argparse
+import difflib
+from collections.abc import Iterable
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """A mistake in what the user asked for; the command line shows its message as one line and exits with 2."""
+
+    def __init__(self, message: object):
+        super().__init__(" ".join(str(message).split()))
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser that raises `UserError` where argparse prints its usage and exits."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises: UserError: always."""
+        raise UserError(message)
+
+
+def did_you_mean(word: str, options: Iterable[str], prefix: str = "") -> str:
+    """Returns " (did you mean '<prefix><option>'?)" for the option nearest to `word`, "" where none is near."""
+    nearest = difflib.get_close_matches(word, list(options), n=1)
+    return f" (did you mean '{prefix}{nearest[0]}'?)" if nearest else ""

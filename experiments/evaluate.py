@@ -1,0 +1,154 @@
+"""`ec-evotorch evaluate`: plays the policy of a run in plain Gymnasium, one episode after another."""
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from experiments.atomic import write_atomic
+from experiments.errors import ArgumentParser, UserError
+from experiments.policy_file import load_policy
+from experiments.run_folder import EVALUATION
+
+EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
+EPISODES_PER_TASK = 5
+MOST_WORKERS = 4  # unless asked for more: each loads torch anew
+
+
+def main(argv: list[str]) -> None:
+    """Runs the command.
+
+    Raises:
+        UserError: If an argument is wrong, or the run has no policy that can be read.
+    """
+    parser = ArgumentParser(
+        prog="ec-evotorch evaluate",
+        description="Plays the policy of a run in plain gymnasium.make(...) episodes; saves evaluation.json there.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("--episodes", type=int, default=100, help="how many (default: 100)")
+    parser.add_argument("--seed", type=int, default=0, help="which episodes; never those of training (default: 0)")
+    parser.add_argument("--workers", type=int, help="processes; the result does not depend on it (default: by need)")
+    parser.add_argument("--csv", type=Path, help="also write seed, return and length of every episode to this file")
+    arguments = parser.parse_args(argv)
+    for name, minimum in (("episodes", 1), ("seed", 0), ("workers", 1)):
+        value = getattr(arguments, name)
+        if value is not None and value < minimum:
+            raise UserError(f"--{name}: expected a whole number, at least {minimum}; got {value}")
+    if arguments.csv is not None and not arguments.csv.resolve().parent.is_dir():
+        raise UserError(f"--csv: '{arguments.csv.parent}' is not a folder")
+
+    try:
+        env = load_policy(arguments.run).env
+    except FileNotFoundError as error:
+        raise UserError(f"'{arguments.run}' holds no policy: '{error.filename}' is missing") from error
+    except ValueError as error:
+        raise UserError(error) from error
+    episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers)
+    summary = {column: summarise(episodes[column]) for column in ("return", "length")}
+    _print_table(f"{env['id']}: {len(episodes)} plain episodes", summary)
+    report = {"env": env, "episodes": len(episodes), "seed": arguments.seed, **summary}
+    report["returns"], report["lengths"] = episodes["return"].tolist(), episodes["length"].tolist()
+    write_atomic(arguments.run / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
+    if arguments.csv is not None:
+        write_atomic(arguments.csv, episodes.to_csv(index_label="episode").encode())
+
+
+def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = None) -> pd.DataFrame:
+    """Plays the policy of a run.
+
+    Args:
+        run: The folder of the run.
+        num_episodes: How many episodes.
+        seed: Which ones; the first episodes of a longer evaluation are those of a shorter one.
+        workers: Processes to play in; None for as many as the cores and the number of episodes are worth.
+
+    Returns:
+        A row for each episode: `seed`, `return` (in the environment's own reward), `length` (environment steps).
+
+    Raises:
+        FileNotFoundError, ValueError: As `load_policy`.
+    """
+    seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
+    tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
+    if workers is None:
+        workers = min(os.cpu_count() or 1, MOST_WORKERS, num_episodes // 20 or 1)
+    # Spawned, not forked: a fork would copy the locks that torch's and numba's threads hold.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+    with pool as executor:
+        play = map if executor is None else executor.map
+        played = play(play_episodes, [run] * len(tasks), tasks)
+        return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
+
+
+def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
+    """Plays one plain Gymnasium episode a seed and returns (seed, return, length) of each."""
+    torch.set_num_threads(1)
+    saved = load_policy(run)
+    env = gymnasium.make(**saved.env)
+    try:
+        return [(seed, *_play(env, saved.policy, seed)) for seed in seeds]
+    finally:
+        env.close()
+
+
+def episode_seed(seed: int, episode: int) -> int:
+    """Returns the seed of an episode, for the environment's reset and the agent's initial state alike, in [0, 2^64).
+
+    It is the 64-bit hash of (purpose, seed, episode) by NumPy's SeedSequence. Training hashes with other purposes: that
+    one of 100 episodes here has the seed of one of a million training episodes has a probability below 1e-11.
+    """
+    return int(np.random.SeedSequence([EVALUATION_EPISODE, seed, episode]).generate_state(1, np.uint64)[0])
+
+
+def summarise(values: pd.Series) -> dict[str, float]:
+    """Returns mean, std (over the episodes, not their estimate for all), median, min and max."""
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std(ddof=0)),
+        "median": float(values.median()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }
+
+
+def _play(env: gymnasium.Env, policy, seed: int) -> tuple[float, int]:
+    policy.reset(seed=seed)
+    observation, _ = env.reset(seed=seed)
+    total, length, over = 0.0, 0, False
+    while not over:
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        total += float(reward)
+        length += 1
+        over = terminated or truncated
+    return total, length
+
+
+def _shown(tasks: Iterator[list], count: int) -> Iterator[list]:
+    return track(tasks, "playing", total=count, console=Console(stderr=True), transient=True)
+
+
+def _flat(tasks: Iterator[list]) -> Iterator[tuple[int, float, int]]:
+    for task in tasks:
+        yield from task
+
+
+def _print_table(title: str, summary: dict[str, dict[str, float]]) -> None:
+    table = Table(title=title)
+    table.add_column("")
+    for statistic in summary["return"]:
+        table.add_column(statistic, justify="right")
+    for name, statistics in summary.items():
+        table.add_row(name, *(f"{value:,.1f}" for value in statistics.values()))
+    Console().print(table)

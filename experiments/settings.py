@@ -1,0 +1,99 @@
+"""The part of a configuration that is about the run itself, checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from experiments.errors import UserError, did_you_mean
+
+COMPONENTS = ("env", "agent", "searcher", "problem")
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """When and how long the centre is evaluated during training.
+
+    Attributes:
+        every: Environment steps of training between two evaluations; None for none before the end.
+        episodes: Episodes of each evaluation before the end.
+        final_episodes: Episodes of the evaluation at the end; 0 for none.
+    """
+
+    every: int | None
+    episodes: int
+    final_episodes: int
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is told besides its components.
+
+    Attributes:
+        seed: Everything random in the run derives from it.
+        budget: Environment steps of training; the generation that crosses it is the last.
+        run_dir: The folder of the run.
+        overwrite: Whether a run that is in `run_dir` is replaced.
+        progress: Whether progress is shown.
+        eval: The evaluations of the centre.
+    """
+
+    seed: int
+    budget: int
+    run_dir: Path
+    overwrite: bool
+    progress: bool
+    eval: EvalSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> "RunSettings":
+        """Reads and checks the settings of a composed configuration.
+
+        Raises:
+            UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
+        """
+        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS))
+        _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
+        every = config.eval.every
+        return cls(
+            seed=_whole_number("seed", config.seed, minimum=0),
+            budget=_whole_number("budget", config.budget, minimum=1),
+            run_dir=_path("run_dir", config.run_dir),
+            overwrite=_truth("overwrite", config.overwrite),
+            progress=_truth("progress", config.progress),
+            eval=EvalSettings(
+                every=None if every is None else _whole_number("eval.every", every, minimum=1),
+                episodes=_whole_number("eval.episodes", config.eval.episodes, minimum=1),
+                final_episodes=_whole_number("eval.final_episodes", config.eval.final_episodes, minimum=0),
+            ),
+        )
+
+
+def _check_keys(node: object, prefix: str, expected: tuple[str, ...] | dict) -> None:
+    if not isinstance(node, DictConfig):
+        raise UserError(f"{prefix.rstrip('.')}: expected the keys {', '.join(expected)}; got {node!r}")
+    for key in node:
+        if key not in expected:
+            raise UserError(f"unknown key '{prefix}{key}'{did_you_mean(str(key), expected)}")
+    for key in expected:
+        if key not in node:
+            raise UserError(f"missing key '{prefix}{key}'")
+
+
+def _whole_number(name: str, value: object, minimum: int) -> int:
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    if not is_whole or value < minimum:
+        raise UserError(f"{name}: expected a whole number, at least {minimum}; got {value!r}")
+    return int(value)
+
+
+def _truth(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UserError(f"{name}: expected true or false; got {value!r}")
+    return value
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{name}: expected the path of a folder; got {value!r}")
+    return Path(value)
