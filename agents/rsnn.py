@@ -257,9 +257,7 @@ class RSNN:
                 f"solutions: expected {self.dtype} for connections={self.connections!r}, got {solutions.dtype}"
             )
         if solutions.ndim != 2 or solutions.shape[1] != self.solution_length:
-            raise ValueError(
-                f"solutions: expected shape (N, {self.solution_length}), got {tuple(solutions.shape)}"
-            )
+            raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {tuple(solutions.shape)}")
 
     def _step_torch(self, solutions, members, obs, state: RSNNState) -> torch.Tensor:
         active = torch.nonzero(members >= 0)[:, 0]

@@ -29,7 +29,7 @@ class ObservationNormalizer:
         Args:
             count: Number of states.
             sums: (episodes, obs_length) sum over each episode's states; rows are added in order, so that the result
-                does not depend on when an episode was played. Episodes with a non-finite sum are left out by the caller.
+                does not depend on when an episode was played. The caller leaves out sums that are not finite.
             sums_of_squares: the same for squares.
         """
         self.count += int(count)

@@ -25,11 +25,9 @@ class Policy:
 
     def __init__(self, agent, solution, action_low, action_high, observation_mean=None, observation_stdev=None):
         self.agent = agent
-        self.solution = torch.as_tensor(solution).clone()
+        self.solution = torch.as_tensor(solution).as_subclass(torch.Tensor).clone()
         if self.solution.shape != (agent.solution_length,):
-            raise ValueError(
-                f"solution: expected shape ({agent.solution_length},), got {tuple(self.solution.shape)}"
-            )
+            raise ValueError(f"solution: expected shape ({agent.solution_length},), got {tuple(self.solution.shape)}")
         if self.solution.dtype != agent.dtype:
             raise ValueError(f"solution: expected {agent.dtype}, got {self.solution.dtype}")
         self.action_low = np.asarray(action_low)

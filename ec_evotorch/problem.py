@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from evotorch import Problem, SolutionBatch
+from evotorch import Problem, Solution, SolutionBatch
 
 from ec_evotorch.normalizer import ObservationNormalizer
 from ec_evotorch.philox import philox4x32, split_key
@@ -107,9 +107,11 @@ class RolloutProblem(Problem):
         self._mean_length = float(played.lengths.mean())
         if self.normalizer is not None:
             sound = np.isfinite(played.sums_of_squares).all(axis=1)
-            self.normalizer.update(
-                played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound]
-            )
+            self.normalizer.update(played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound])
+
+    def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
+        # EvoTorch keeps the best and worst solution by comparison, which a generation of NaN alone leaves undefined.
+        return super()._get_best_and_worst(batch) if torch.isfinite(batch.evals).any() else None
 
     def _report(self, batch: SolutionBatch) -> dict:
         returns = self._population_returns[np.isfinite(self._population_returns)]
@@ -150,7 +152,7 @@ class RolloutProblem(Problem):
         Args:
             solution: (L,) tensor, or an EvoTorch ``Solution``.
         """
-        values = getattr(solution, "values", solution)
+        values = solution.values if isinstance(solution, Solution) else solution
         space = self.env.single_action_space
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
         return Policy(self.agent, torch.as_tensor(values).clone(), space.low, space.high, *statistics)

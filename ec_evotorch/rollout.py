@@ -63,6 +63,8 @@ class Slots:
             np.zeros((num_episodes, obs_length)),
         )
         self._members[:] = _IDLE
+        self._returns = np.zeros(self.env.num_envs)
+        self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
         advance = self._native(solutions, normalizer) or self._step_by_step(solutions, normalizer)
         episode_of = np.full(self.env.num_envs, _IDLE)
         waiting = 0
@@ -101,7 +103,6 @@ class Slots:
 
     def _native(self, solutions, normalizer):
         """Advance in C, a stretch of steps at a time; None if environment or agent cannot."""
-        self._returns, self._lengths = np.zeros(self.env.num_envs), np.zeros(self.env.num_envs, dtype=np.int64)
         if not (hasattr(self.env, "rollout") and hasattr(self.agent, "native")):
             return None
         native = self.agent.native(solutions, self._members, self._state)
@@ -126,10 +127,8 @@ class Slots:
         context[0]["agent"] = native.function
         context[0]["agent_context"] = native.context
 
-        def advance():
+        def advance(kept_alive=(native, arrays)):  # C reads them through bare addresses
             self.env.rollout(act.address, context.ctypes.data, _STRETCH)
-            keep = (native, arrays)  # what C reads must outlive the call
-            del keep
             return self.env.finished, self.env.episode_return, self.env.episode_length
 
         return advance

@@ -48,7 +48,7 @@ def function_address(name: str) -> int:
 
 
 class Physics:
-    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads (0: all cores this process may use)."""
+    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads; 0 means all cores."""
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
         if num_threads == 0:
@@ -71,7 +71,7 @@ class Physics:
         return np.lib.stride_tricks.as_strided(flat, (self.num_envs, size.value), (row * 8, 8))
 
     def apply(self, ids: np.ndarray, function: int, argument: int) -> None:
-        """Run the C function at an address on the simulations ``ids`` ((n,) int32, sorted, unique) and keep their states.
+        """Run the C function at an address on the simulations ``ids`` ((n,) int32, sorted, unique), keeping states.
 
         Raises:
             RuntimeError: MuJoCo raised an error; the simulations concerned keep the state they had before.

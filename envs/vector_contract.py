@@ -52,4 +52,4 @@ def check_actions(actions: np.ndarray, shape: tuple[int, ...], active: np.ndarra
     if not np.isfinite(actions).all():
         bad = np.flatnonzero(active & ~np.isfinite(actions).all(axis=tuple(range(1, actions.ndim))))
         if bad.size:
-            raise ValueError(f"actions: expected finite numbers, got NaN or infinity in sub-environments {bad.tolist()}")
+            raise ValueError(f"actions: expected finite ones, got NaN or infinity in sub-environments {bad.tolist()}")

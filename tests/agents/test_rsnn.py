@@ -1,0 +1,154 @@
+"""Laws of the spiking agent."""
+
+import ctypes
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from agents import RSNN
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def random_solutions(agent, count, density=0.5, seed=0):
+    if agent.dtype == torch.bool:
+        return torch.rand(count, agent.solution_length, generator=generator(seed)) < density
+    return torch.randn(count, agent.solution_length, generator=generator(seed))
+
+
+def same_state(a, b):
+    return all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("v_mem", "i_syn", "spikes"))
+
+
+def test_solution_layout_follows_the_kernels():
+    agent = RSNN(11, 3)
+    assert agent.parameter_shapes == {"kernel_in": (22, 256), "kernel_h": (256, 256), "kernel_out": (256, 3)}
+    assert agent.solution_length == 22 * 256 + 256 * 256 + 256 * 3
+    assert agent.dtype == torch.bool
+    assert RSNN(11, 3, connections="real").parameter_shapes["kernel_in"] == (11, 256)
+    assert RSNN(11, 3, connections="real").dtype == torch.float32
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_two_neurons_by_hand(backend):
+    """One substep; neuron 0 is excitatory and connected to neuron 1 (inhibitory), input reaches neuron 0 only."""
+    agent = RSNN(1, 1, 2, step_duration=0.5, dt=0.5, backend=backend)
+    kernel_in, kernel_h, kernel_out = [1, 0, 0, 0], [0, 1, 0, 0], [1, 1]
+    solution = torch.tensor([kernel_in + kernel_h + kernel_out], dtype=torch.bool)
+    state = agent.initial_state(v_mem=torch.tensor([[0.9, 0.4]]))
+    decay_mem, decay_syn = math.exp(-0.05), math.exp(-0.1)
+    r_in, r_hidden = 0.1 * 10 * math.sqrt(2 / 0.5), 2 * math.sqrt(2 / (0.5 * 2))
+
+    # 2 · 2 enters neuron 0: 0.9 decays towards 4 and crosses the threshold; neuron 1 only leaks.
+    agent.step(solution, np.array([0]), torch.tensor([[2.0]]), state)
+    assert 0.9 * decay_mem + 2 * r_in * (1 - decay_mem) > 1
+    assert state.spikes.tolist() == [[1, 0]]
+    assert state.v_mem[0, 0] == 0
+    assert state.v_mem[0, 1].item() == pytest.approx(0.4 * decay_mem, abs=1e-6)
+
+    # The spike reaches neuron 1 one substep later, through its synapse.
+    agent.step(solution, np.array([0]), torch.tensor([[0.0]]), state)
+    assert state.i_syn[0, 1].item() == pytest.approx(r_hidden, abs=1e-6)
+    assert state.v_mem[0, 1].item() == pytest.approx(0.4 * decay_mem**2 + r_hidden * (1 - decay_mem), abs=1e-6)
+    agent.step(solution, np.array([0]), torch.tensor([[0.0]]), state)
+    assert state.i_syn[0, 1].item() == pytest.approx(r_hidden * decay_syn, abs=1e-6)
+
+
+@pytest.mark.parametrize("connections", ["boolean", "real"])
+@pytest.mark.parametrize(("density", "scale", "neurons"), [(0.5, 1.0, 64), (0.1, 3.0, 37), (0.9, 4.0, 48)])
+def test_kernel_and_definition_fire_the_same_spikes(connections, density, scale, neurons):
+    fast = RSNN(7, 3, neurons, connections, backend="numba")
+    slow = RSNN(7, 3, neurons, connections, backend="torch")
+    solutions = random_solutions(fast, 4, density)
+    states = [agent.initial_state(6, generator=generator(1)) for agent in (fast, slow)]
+    members = np.array([3, 0, 0, 2, -1, 1])
+    rng = np.random.default_rng(2)
+    fired = 0
+    for _ in range(15):
+        obs = (scale * rng.standard_normal((6, 7))).astype(np.float32)
+        actions = [agent.step(solutions, members, obs, s) for agent, s in zip((fast, slow), states, strict=True)]
+        assert same_state(*states)
+        torch.testing.assert_close(*actions, atol=1e-5, rtol=1e-5)
+        fired += int((states[0].spikes != 0).sum())
+    assert fired > 0
+
+
+@pytest.mark.parametrize("connections", ["boolean", "real"])
+def test_the_native_function_is_the_step(connections):
+    agent = RSNN(5, 2, 24, connections)
+    solutions = random_solutions(agent, 3)
+    batched, native = (agent.initial_state(3, generator=generator(3)) for _ in range(2))
+    members = np.array([2, 0, 1])
+    step = agent.native(solutions, members, native)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(step.function)
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        obs = rng.standard_normal((3, 5)).astype(np.float32)
+        expected = agent.step(solutions, members, obs, batched)
+        action = np.empty((3, 2), dtype=np.float32)
+        for slot in range(3):
+            call(step.context, slot, obs[slot].ctypes.data, action[slot].ctypes.data)
+        np.testing.assert_array_equal(action, expected)
+    assert same_state(batched, native)
+    assert torch.equal(batched.rate, native.rate)
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_a_negative_member_rests(backend):
+    agent = RSNN(3, 2, 16, backend=backend)
+    state = agent.initial_state(2, generator=generator())
+    before = state.v_mem[1].clone()
+    action = agent.step(random_solutions(agent, 1), np.array([0, -1]), np.ones((2, 3), np.float32), state)
+    assert torch.equal(state.v_mem[1], before)
+    assert not action[1].any()
+
+
+def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():
+    agent = RSNN(3, 2, 16)
+    small, large = agent.initial_state(2, generator=generator(1)), agent.initial_state(5, generator=generator(2))
+    untouched = large.v_mem[[0, 1, 2, 4]].clone()
+    agent.reset(small, [0], [2**63 - 1])
+    large.spikes[3] = 1
+    agent.reset(large, [3], [2**63 - 1])
+    assert torch.equal(small.v_mem[0], large.v_mem[3])
+    assert torch.equal(large.v_mem[[0, 1, 2, 4]], untouched)
+    assert not large.spikes[3].any()
+    assert large.v_mem[3].min() >= 0
+    assert large.v_mem[3].max() < 1
+    agent.reset(small, [1], [5])
+    assert not torch.equal(small.v_mem[0], small.v_mem[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_neurons": 0}, "num_neurons: expected a positive whole number, got 0"),
+        ({"connections": "ternary"}, "connections: expected one of"),
+        ({"tau_syn": -1}, "tau_syn: expected a positive number, got -1"),
+        ({"dt": 20.0}, "dt: expected at most step_duration"),
+        ({"excitatory_ratio": 2}, "excitatory_ratio: expected"),
+        ({"backend": "jax"}, "backend: expected"),
+    ],
+)
+def test_bad_settings_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RSNN(3, 2, **arguments)
+
+
+def test_bad_input_to_step_is_named():
+    agent = RSNN(3, 2, 16)
+    state, obs = agent.initial_state(2, generator=generator()), np.zeros((2, 3), np.float32)
+    solutions, members = random_solutions(agent, 2), np.array([0, 1])
+    for arguments, message in (
+        ((solutions.float(), members, obs, state), r"solutions: expected torch\.bool"),
+        ((solutions[:, 1:], members, obs, state), "solutions: expected shape"),
+        ((solutions, members[:1], obs, state), "members: expected 2 rows"),
+        ((solutions, members + 1, obs, state), "members: expected rows below 2, got 2"),
+        ((solutions, members, obs[:, :2], state), r"obs: expected shape \(2, 3\), got \(2, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            agent.step(*arguments)

@@ -1,0 +1,119 @@
+"""Laws of the rollout problem, on real environments and agents."""
+
+from functools import partial
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from agents import RSNN
+from ec_evotorch import EvolvingConnectivity, RolloutProblem
+from envs import make_vec
+
+
+class BatchedOnly:
+    """An agent without a C function, which therefore is stepped from Python."""
+
+    def __init__(self, *args, **kwargs):
+        self._agent = RSNN(*args, **kwargs)
+
+    def __getattr__(self, name):
+        if name in ("native", "_agent"):
+            raise AttributeError(name)
+        return getattr(self._agent, name)
+
+
+def make_problem(env_id="Hopper-v5", agent=RSNN, neurons=24, **kwargs):
+    kwargs = {"num_envs": 4, "seed": 3} | kwargs
+    return RolloutProblem(partial(make_vec, env_id), partial(agent, num_neurons=neurons), **kwargs)
+
+
+def run(problem, generations=3, popsize=10):
+    searcher = EvolvingConnectivity(problem, popsize=popsize, center_learning_rate=0.1)
+    rows = []
+    for _ in range(generations):
+        searcher.step()
+        status = searcher.status
+        rows.append((status["mean_eval"], status["mean_return"], status["total_interaction_count"]))
+    return rows, searcher
+
+
+def test_results_do_not_depend_on_slots_threads_or_the_path_through_python():
+    rows, searcher = run(make_problem(num_envs=10, num_threads=1))
+    for settings in ({"num_envs": 3, "num_threads": 2}, {"num_envs": 16}, {"agent": BatchedOnly, "num_envs": 3}):
+        other_rows, other = run(make_problem(**settings))
+        assert other_rows == rows
+        assert torch.equal(other.status["prob"], searcher.status["prob"])
+        np.testing.assert_array_equal(other.problem.normalizer.mean, searcher.problem.normalizer.mean)
+    assert run(make_problem(seed=4))[0] != rows
+
+
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "Humanoid-v5", "Pusher-v5"])
+def test_a_policy_in_a_plain_gymnasium_loop_earns_the_return_of_the_problem(env_id):
+    problem = make_problem(env_id)
+    _, searcher = run(problem, generations=1, popsize=4)
+    center = searcher.status["center"]
+    returns = problem.evaluate_center(center, num_episodes=3, seed=5)
+    episodes = np.arange(3)
+    seeds = problem._seeds(5, np.zeros_like(episodes), episodes, 1)
+    env, policy = gymnasium.make(env_id), problem.to_policy(center)
+    for seed, expected in zip(seeds, returns, strict=True):
+        observation, _ = env.reset(seed=seed)
+        policy.reset(seed=seed)
+        total, done = 0.0, False
+        while not done:
+            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            total += reward
+            done = terminated or truncated
+        assert total == expected
+
+
+def test_evaluating_the_centre_changes_nothing():
+    rows, _ = run(make_problem())
+    problem = make_problem()
+    searcher = EvolvingConnectivity(problem, popsize=10, center_learning_rate=0.1)
+    interrupted = []
+    for _ in range(3):
+        searcher.step()
+        status = searcher.status
+        interrupted.append((status["mean_eval"], status["mean_return"], status["total_interaction_count"]))
+        problem.evaluate_center(status["center"], num_episodes=2)
+    assert interrupted == rows
+
+
+def test_the_alive_bonus_is_removed_from_fitness_only():
+    (plain,), _ = run(make_problem(), generations=1)
+    (reduced,), searcher = run(make_problem(decrease_rewards_by=1.0), generations=1)
+    assert reduced[1:] == plain[1:]
+    assert plain[0] - reduced[0] == pytest.approx(searcher.status["mean_episode_length"])
+
+
+def test_the_normaliser_counts_every_visited_state_and_is_frozen_within_a_generation():
+    problem = make_problem()
+    _, searcher = run(problem, generations=1)
+    assert problem.normalizer.count == searcher.status["total_interaction_count"]
+    mean = problem.normalizer.sum / problem.normalizer.count
+    np.testing.assert_array_equal(problem.normalizer.mean, mean)
+    assert not np.array_equal(mean, np.zeros_like(mean))
+
+
+def test_fitness_is_the_mean_over_episodes():
+    rows, searcher = run(make_problem(num_episodes=3), generations=1, popsize=4)
+    assert searcher.status["total_episode_count"] == 12
+    assert np.isfinite(rows[0][0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_envs": 0}, "num_envs: expected"),
+        ({"num_episodes": 0}, "num_episodes: expected"),
+        ({"seed": -1}, "seed: expected"),
+        ({"num_actors": 2}, "num_actors: expected 0"),
+        ({"env_id": "CartPole-v1"}, "env: expected a one-dimensional action space"),
+    ],
+)
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_problem(**settings)
