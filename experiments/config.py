@@ -32,6 +32,8 @@ def compose_config(overrides: list[str]) -> DictConfig:
         for override in parsed:
             if override.is_sweep_override():
                 raise UserError(f"'{override.input_line}' asks for several runs: add -m")
+            if _is_choice(override) and not isinstance(override.value(), str):
+                raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
         known = _compose([override.input_line for override in parsed if _is_choice(override)])
         for override in parsed:
             if not _is_choice(override):
@@ -75,7 +77,7 @@ def _compose(overrides: list[str]) -> DictConfig:
             raise UserError(error) from error
         hint = did_you_mean(choice, error.options)
         raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: env=null
+    except (HydraException, OmegaConfBaseException) as error:
         raise UserError(error) from error
     return config
 

@@ -22,6 +22,7 @@ from experiments.policy_file import load_policy
 from experiments.run_folder import EVALUATION
 
 EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
+FIRST_SEED = 1 << 63
 EPISODES_PER_TASK = 5
 MOST_WORKERS = 4  # unless asked for more: each loads torch anew
 
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> None:
 
     try:
         env = load_policy(arguments.run).env
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"'{arguments.run}' holds no policy: '{error.filename}' is missing") from error
     except ValueError as error:
         raise UserError(error) from error
@@ -104,12 +105,13 @@ def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
 
 
 def episode_seed(seed: int, episode: int) -> int:
-    """Returns the seed of an episode, for the environment's reset and the agent's initial state alike, in [0, 2^64).
+    """Returns the seed of an episode, for the environment's reset and the agent's initial state alike.
 
-    It is the 64-bit hash of (purpose, seed, episode) by NumPy's SeedSequence. Training hashes with other purposes: that
-    one of 100 episodes here has the seed of one of a million training episodes has a probability below 1e-11.
+    It is the hash of (purpose, seed, episode) by NumPy's SeedSequence with bit 63 set. Training seeds its episodes, and
+    those of the centre's evaluations, below 2^63: none of them is ever played here.
     """
-    return int(np.random.SeedSequence([EVALUATION_EPISODE, seed, episode]).generate_state(1, np.uint64)[0])
+    word = np.random.SeedSequence([EVALUATION_EPISODE, seed, episode]).generate_state(1, np.uint64)[0]
+    return int(word) | FIRST_SEED
 
 
 def summarise(values: pd.Series) -> dict[str, float]:
@@ -136,7 +138,8 @@ def _play(env: gymnasium.Env, policy, seed: int) -> tuple[float, int]:
 
 
 def _shown(tasks: Iterator[list], count: int) -> Iterator[list]:
-    return track(tasks, "playing", total=count, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(tasks, "playing", total=count, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _flat(tasks: Iterator[list]) -> Iterator[tuple[int, float, int]]:

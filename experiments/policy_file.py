@@ -148,8 +148,9 @@ def _read_description(path: Path) -> dict:
             raise ValueError(f"'{path}': expected the key '{key}' with a {kind.__name__}; got {description.get(key)!r}")
     if description["dtype"] not in DTYPES:
         raise ValueError(f"'{path}': dtype: expected one of {', '.join(DTYPES)}; got '{description['dtype']}'")
-    if not isinstance(description["env"].get("id"), str):
-        raise ValueError(f"'{path}': env: expected an id; got {description['env']!r}")
+    for part, key in (("agent", "_target_"), ("env", "id")):
+        if not isinstance(description[part].get(key), str):
+            raise ValueError(f"'{path}': {part}: expected the key '{key}' with a str; got {description[part]!r}")
     return description
 
 

@@ -20,8 +20,6 @@ from experiments.run_folder import CONFIG, CURVE, METRICS, check_vacant, open_ru
 from experiments.settings import RunSettings
 from experiments.versions import software_versions
 
-CENTER_EVALUATION = 0xCE17E4  # purpose of the generator that seeds evaluations of the centre
-
 
 def train(config: DictConfig) -> Path:
     """Trains until the budget of environment steps is spent.
@@ -99,8 +97,7 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
             episodes = settings.eval.episodes
             next_evaluation = (steps // settings.eval.every + 1) * settings.eval.every
         if episodes:
-            seed = evaluation_seed(settings.seed, status["iter"])
-            returns = problem.evaluate_center(center_of(searcher), num_episodes=episodes, seed=seed)
+            returns = problem.evaluate_center(center_of(searcher), num_episodes=episodes, seed=status["iter"])
             row |= {"center_return_mean": np.mean(returns), "center_return_std": np.std(returns)}
 
         row |= {"elapsed_seconds": time.perf_counter() - start, "steps_per_second": (steps - steps_before) / seconds}
@@ -110,12 +107,6 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
 def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
     """Returns the searcher's centre (L,), or where it has none the best solution so far."""
     return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
-
-
-def evaluation_seed(run_seed: int, generation: int) -> int:
-    """Returns the seed of the centre's evaluation after a generation, in [0, 2^63)."""
-    sequence = np.random.SeedSequence([CENTER_EVALUATION, run_seed, generation])
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _last_words(row: dict[str, object], folder: Path, interrupted: bool) -> str:

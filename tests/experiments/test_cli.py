@@ -1,0 +1,103 @@
+"""A user's mistake is one line on stderr and exit code 2; nothing is written, nothing is lost."""
+
+import pytest
+
+from experiments import __version__
+from experiments.cli import main
+
+
+@pytest.fixture
+def refusal(capsys, working_directory):
+    """Runs a command that must be refused, checks how, and returns its line without the program's name."""
+
+    def run(*words: str) -> str:
+        before = sorted(working_directory.rglob("*"))
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert sorted(working_directory.rglob("*")) == before
+        return err.removeprefix("ec-evotorch: error: ").rstrip()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["budget=-3"], "budget"),
+        (["seed=abc"], "seed"),
+        (["searcher=nope"], "searcher: expected one of"),
+        (["agent.num_neuron=8"], "did you mean 'agent.num_neurons'?"),
+        (["problem.num_envs=0"], "num_envs"),
+        (["problem.num_threads=-1"], "num_threads"),
+        (["agent.num_neurons=foo"], "num_neurons"),
+        (["+agent.foo=1"], "foo"),
+        (["+env.foo=1"], "foo"),
+        (["env.id=Hoper-v5"], "Hoper-v5"),
+        (["searcher.popsize=0"], "popsize"),
+        (["searcher.optimizer=nope"], "optimizer"),
+        (["agent.connections=real"], "torch.bool"),
+        (["agent._target_=os.getcwd"], "_target_"),
+        (["--nope"], "--nope"),
+        (["-m", "seed=1,1"], "two runs of the sweep would share the folder"),
+        (["-m", "seed=1,2", "run_dir=here"], "two runs of the sweep would share the folder 'here'"),
+        (["-m", "searcher.popsize=4,0", "run_dir=runs/${searcher.popsize}"], "popsize"),
+    ],
+)
+def test_train_refuses_a_mistake_in_one_line(refusal, words, message):
+    assert message in refusal("train", "env=inverted_pendulum", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "command"),
+        (["nope"], "'nope'"),
+        (["evaluate"], "run"),
+        (["evaluate", "nowhere"], "'nowhere' holds no policy"),
+        (["evaluate", "nowhere", "--episodes", "0"], "--episodes: expected a whole number, at least 1; got 0"),
+        (["evaluate", "nowhere", "--csv", "nowhere/out.csv"], "--csv: 'nowhere' is not a folder"),
+    ],
+)
+def test_other_commands_refuse_a_mistake_in_one_line(refusal, words, message):
+    assert message in refusal(*words)
+
+
+def test_evaluate_refuses_a_file_in_place_of_a_run(refusal, working_directory):
+    (working_directory / "file").write_text("")
+    assert "'file' holds no policy" in refusal("evaluate", "file")
+
+
+def test_a_run_is_never_overwritten(refusal, working_directory):
+    (working_directory / "here").mkdir()
+    (working_directory / "here" / "metrics.csv").write_text("mine")
+    message = refusal("train", "run_dir=here")
+    assert "'here' holds a run already" in message
+    assert "overwrite=true" in message
+    assert "run_dir=" in message
+    assert (working_directory / "here" / "metrics.csv").read_text() == "mine"
+
+
+def test_a_sweep_never_overwrites_a_run(refusal, working_directory):
+    (working_directory / "seed1").mkdir()
+    (working_directory / "seed1" / "config.yaml").write_text("mine")
+    assert "'seed1' holds a run already" in refusal("train", "-m", "seed=0,1", "run_dir=seed${seed}")
+
+
+def test_a_run_cannot_be_put_under_a_file(refusal, working_directory):
+    (working_directory / "file").write_text("")
+    assert "run_dir: expected a folder; 'file' is a file" in refusal("train", "run_dir=file/run")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["evaluate", "--help"]])
+def test_help_is_help(capsys, words):
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 0
+    assert "usage: ec-evotorch" in capsys.readouterr().out
+
+
+def test_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"ec-evotorch {__version__}\n"
