@@ -36,7 +36,7 @@ def compose_config(overrides: list[str]) -> DictConfig:
                 raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
         known = _compose([override.input_line for override in parsed if _is_choice(override)])
         for override in parsed:
-            if not _is_choice(override):
+            if not _is_choice(override) and not _is_for_hydra(override):
                 _check_key(override, known)
         return _compose(overrides)
 
@@ -62,9 +62,13 @@ def _parse(overrides: list[str]) -> list[Override]:
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether the override chooses from a config group (env=hopper) or is for Hydra itself (hydra/launcher=joblib)."""
-    groups = GlobalHydra.instance().config_loader().list_groups("")
-    return override.key_or_group in groups or override.key_or_group.startswith(("hydra.", "hydra/"))
+    """Whether the override chooses from one of our config groups, as env=hopper does."""
+    return override.key_or_group in GlobalHydra.instance().config_loader().list_groups("")
+
+
+def _is_for_hydra(override: Override) -> bool:
+    """Whether the override is for Hydra itself, as hydra/launcher=joblib and hydra.launcher.n_jobs=2 are."""
+    return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
 def _compose(overrides: list[str]) -> DictConfig:

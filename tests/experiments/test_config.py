@@ -70,6 +70,10 @@ def test_budget_takes_whole_numbers_in_any_notation(word, budget):
     assert RunSettings.from_config(compose_config([f"budget={word}"])).budget == budget
 
 
+def test_words_for_hydra_itself_do_not_change_the_run():
+    assert compose_config(["hydra/launcher=basic", "hydra.verbose=false"]) == compose_config([])
+
+
 def test_a_sweep_has_one_run_for_each_combination():
     assert split_sweep(["env=ant,hopper", "seed=0,1", "budget=5"]) == [
         ["env=ant", "seed=0", "budget=5"],
