@@ -236,6 +236,7 @@ class RSNN:
             "i_in": np.empty((batch_size, n), dtype=np.float32),
             "counts": np.empty((batch_size, n), dtype=np.int16),
             "fired": np.zeros((batch_size, width), dtype=np.uint8),
+            "spiking": np.empty((batch_size, width), dtype=np.int64),
         }
         context = np.zeros(1, dtype=CONTEXT)
         record = context[0]

@@ -4,7 +4,20 @@ import numpy as np
 from numba import carray, cfunc, from_dtype, njit, types
 from numba.extending import intrinsic
 
-_ADDRESSES = ("solutions", "members", "v_mem", "i_syn", "rate", "spikes", "output", "sums", "i_in", "counts", "fired")
+_ADDRESSES = (
+    "solutions",
+    "members",
+    "v_mem",
+    "i_syn",
+    "rate",
+    "spikes",
+    "output",
+    "sums",
+    "i_in",
+    "counts",
+    "fired",
+    "spiking",
+)
 _SIZES = ("obs_length", "act_length", "num_neurons", "num_excitatory", "substeps", "solution_length", "width")
 _CONSTANTS = (
     "decay_syn",
@@ -77,23 +90,47 @@ def _integrate(context, slot, recurrent, i_in, any_input):
 
 @njit(cache=True)
 def _collect(context, slot):
-    """Write the signed spikes and their share of the rate; return how many fired."""
-    n = context.num_neurons
-    words = carray(_as_int64(context.fired + slot * context.width), (context.width // 8,))
-    fired = carray(_as_uint8(context.fired + slot * context.width), (context.width,))
-    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
+    """List the neurons marked in ``fired`` in ascending order and add their share of the rate; return how many."""
+    n, width = context.num_neurons, context.width
+    words = carray(_as_int64(context.fired + slot * width), (width // 8,))
+    fired = carray(_as_uint8(context.fired + slot * width), (width,))
+    spiking = carray(_as_int64(context.spiking + slot * width * 8), (width,))
     rate = _float32(context.rate + slot * n * 4, n)
-    spikes[:] = 0
     count = 0
     for word in range(words.size):
         if words[word] != 0:
-            for j in range(8 * word, 8 * word + 8):
-                if fired[j] != 0:
-                    excitatory = j < context.num_excitatory
-                    spikes[j] = 1 if excitatory else -1
-                    rate[j] += context.spike_rate if excitatory else -context.spike_rate
-                    count += 1
+            for j in range(8 * word, 8 * word + 8):  # without a branch: a neuron that did not fire is overwritten
+                spiking[count] = j
+                count += np.int64(fired[j])
+    for k in range(count):
+        j = spiking[k]
+        rate[j] += context.spike_rate if j < context.num_excitatory else -context.spike_rate
     return count
+
+
+@njit(cache=True)
+def _recall_spikes(context, slot):
+    """List the neurons that fired in the last substep of the step before; return how many."""
+    n = context.num_neurons
+    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
+    spiking = carray(_as_int64(context.spiking + slot * context.width * 8), (n,))
+    count = 0
+    for j in range(n):
+        if spikes[j] != 0:
+            spiking[count] = j
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _keep_spikes(context, slot, count):
+    """Write the listed neurons as the signed spikes of the last substep."""
+    n = context.num_neurons
+    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
+    spiking = carray(_as_int64(context.spiking + slot * context.width * 8), (n,))
+    spikes[:] = 0
+    for k in range(count):
+        spikes[spiking[k]] = 1 if spiking[k] < context.num_excitatory else -1
 
 
 @njit(cache=True)
@@ -117,7 +154,7 @@ def _boolean_slot(context, slot, observation, action):
     sums = carray(_as_float64(context.sums + slot * n * 8), (n,))
     i_in = _float32(context.i_in + slot * n * 4, n)
     counts = carray(_as_int16(context.counts + slot * n * 2), (n,))
-    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
+    spiking = carray(_as_int64(context.spiking + slot * context.width * 8), (n,))
 
     sums[:] = 0.0
     for i in range(d):
@@ -130,23 +167,21 @@ def _boolean_slot(context, slot, observation, action):
         i_in[j] = context.r_in * np.float32(sums[j])
 
     kernel_h = solution + 2 * d * n
-    count = 0
-    for j in range(n):
-        count += spikes[j] != 0
+    count = _recall_spikes(context, slot)
     for _ in range(context.substeps):
         if count > 0:
             counts[:] = 0
-            for pre in range(n):
-                if spikes[pre] != 0:
-                    row = carray(_as_int8(kernel_h + pre * n), (n,))
-                    if spikes[pre] > 0:
-                        for j in range(n):
-                            counts[j] += row[j]
-                    else:
-                        for j in range(n):
-                            counts[j] -= row[j]
+            for k in range(count):
+                row = carray(_as_int8(kernel_h + spiking[k] * n), (n,))
+                if spiking[k] < context.num_excitatory:
+                    for j in range(n):
+                        counts[j] += row[j]
+                else:
+                    for j in range(n):
+                        counts[j] -= row[j]
         _integrate(context, slot, counts, i_in, count > 0)
         count = _collect(context, slot)
+    _keep_spikes(context, slot, count)
     a = context.act_length
     _read_out(context, slot, carray(_as_int8(kernel_h + n * n), (n * a,)), action)
 
@@ -158,7 +193,7 @@ def _real_slot(context, slot, observation, action):
     solution = context.solutions + member * context.solution_length * 4
     sums = carray(_as_float64(context.sums + slot * n * 8), (n,))
     i_in = _float32(context.i_in + slot * n * 4, n)
-    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
+    spiking = carray(_as_int64(context.spiking + slot * context.width * 8), (n,))
 
     sums[:] = 0.0
     for i in range(d):
@@ -170,19 +205,17 @@ def _real_slot(context, slot, observation, action):
         i_in[j] = context.r_in * np.float32(sums[j])
 
     kernel_h = solution + d * n * 4
-    count = 0
-    for j in range(n):
-        count += spikes[j] != 0
+    count = _recall_spikes(context, slot)
     for _ in range(context.substeps):
         if count > 0:
             sums[:] = 0.0
-            for pre in range(n):
-                if spikes[pre] != 0:
-                    row = _float32(kernel_h + pre * n * 4, n)
-                    for j in range(n):
-                        sums[j] += np.float64(row[j])
+            for k in range(count):
+                row = _float32(kernel_h + spiking[k] * n * 4, n)
+                for j in range(n):
+                    sums[j] += np.float64(row[j])
         _integrate(context, slot, sums, i_in, count > 0)
         count = _collect(context, slot)
+    _keep_spikes(context, slot, count)
     a = context.act_length
     _read_out(context, slot, _float32(kernel_h + n * n * 4, n * a), action)
 
