@@ -8,7 +8,7 @@ import torch
 
 from agents.native_step import NativeStep
 from agents.rsnn_dynamics import lerp, lif_step, weighted_sum
-from agents.rsnn_kernel import CONTEXT, boolean_step, real_step, step_slots
+from agents.rsnn_kernel import CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step, step_slots
 
 _CONNECTIONS = {"boolean": torch.bool, "real": torch.float32}
 _PURPOSE_V_MEM = 0x7652534E  # keeps these random numbers apart from others drawn from the same episode's seed
@@ -129,6 +129,9 @@ class RSNN:
         self.dt, self.threshold = dt, threshold
         self._real = real
         self._backend = backend
+        # What a spike in each substep leaves in the firing rate at the end of the step.
+        left = self.decay_out ** np.arange(self.substeps - 1, -1, -1)
+        self._spike_rates = (left * (1 - self.decay_out) / dt).astype(np.float32)
         signs = torch.ones(n, dtype=torch.int8)
         signs[self.num_excitatory :] = -1
         self._signs = signs
@@ -223,7 +226,7 @@ class RSNN:
             return None
         self._check_solutions(solutions)
         batch_size, n = state.v_mem.shape
-        width = -(-n // 8) * 8  # spike flags are scanned eight at a time
+        width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
         arrays = {
             "solutions": solutions.detach().contiguous().as_subclass(torch.Tensor).numpy(),
             "members": members,
@@ -236,7 +239,11 @@ class RSNN:
             "i_in": np.empty((batch_size, n), dtype=np.float32),
             "counts": np.empty((batch_size, n), dtype=np.int16),
             "fired": np.zeros((batch_size, width), dtype=np.uint8),
-            "spiking": np.empty((batch_size, width), dtype=np.int64),
+            "excitatory_rows": np.empty((batch_size, width), dtype=np.int64),
+            "inhibitory_rows": np.empty((batch_size, width), dtype=np.int64),
+            "no_row": np.zeros(n, dtype=np.float32),
+            "totals": np.empty((batch_size, self.act_length)),
+            "spike_rates": self._spike_rates,
         }
         context = np.zeros(1, dtype=CONTEXT)
         record = context[0]
@@ -244,11 +251,11 @@ class RSNN:
             record[name] = array.ctypes.data
         for name in ("obs_length", "act_length", "num_neurons", "num_excitatory", "substeps", "solution_length"):
             record[name] = getattr(self, name)
-        for name in ("decay_syn", "decay_mem", "decay_out", "r_in", "r_hidden", "r_out", "threshold"):
+        for name in ("decay_syn", "decay_mem", "r_in", "r_hidden", "r_out", "threshold"):
             record[name] = getattr(self, name)
         record["width"] = width
         record["gain_mem"] = np.float32(1) - np.float32(self.decay_mem)
-        record["spike_rate"] = np.float32(1 / self.dt) * (np.float32(1) - np.float32(self.decay_out))
+        record["decay_rate"] = self.decay_out**self.substeps
         function = real_step if self._real else boolean_step
         return NativeStep(function.address, context.ctypes.data, (context, arrays, function))
 
