@@ -9,7 +9,7 @@ import torch
 from ec_evotorch.native_policy import CONTEXT, act
 from ec_evotorch.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
 
-_STRETCH = 256  # environment steps between two returns to Python; results do not depend on it
+_STRETCH = 256  # environment steps between two looks at the queue; results do not depend on it
 _IDLE = -1  # member of a slot that rests
 
 
@@ -77,7 +77,7 @@ class Slots:
                 waiting += taking.size
             if (episode_of == _IDLE).all():
                 return result
-            finished, returns, lengths = advance()
+            finished, returns, lengths = advance(waiting < num_episodes)
             free = np.flatnonzero(finished & (episode_of != _IDLE))
             done = episode_of[free]
             result.returns[done] = returns[free]
@@ -102,7 +102,7 @@ class Slots:
         self._lengths[slots] = 0
 
     def _native(self, solutions, normalizer):
-        """Advance in C, a stretch of steps at a time; None if environment or agent cannot."""
+        """Advance in C: a stretch of steps while others wait for a slot, else to the end; None where that cannot be."""
         if not (hasattr(self.env, "rollout") and hasattr(self.agent, "native")):
             return None
         native = self.agent.native(solutions, self._members, self._state)
@@ -127,8 +127,8 @@ class Slots:
         context[0]["agent"] = native.function
         context[0]["agent_context"] = native.context
 
-        def advance(kept_alive=(native, arrays)):  # C reads them through bare addresses
-            self.env.rollout(act.address, context.ctypes.data, _STRETCH)
+        def advance(others_wait, kept_alive=(native, arrays)):  # C reads them through bare addresses
+            self.env.rollout(act.address, context.ctypes.data, *([_STRETCH] if others_wait else []))
             return self.env.finished, self.env.episode_return, self.env.episode_length
 
         return advance
@@ -136,7 +136,7 @@ class Slots:
     def _step_by_step(self, solutions, normalizer):
         """Advance by one step: the agent's batched step, then the environment's."""
 
-        def advance():
+        def advance(others_wait):
             running = self._members != _IDLE
             observations = np.asarray(self._observations, dtype=np.float64)
             for slot in np.flatnonzero(running):

@@ -41,7 +41,7 @@ _ADDRESSES = (
     "episode_length",
 )
 _SIZES = ("nq", "nv", "nu", "nbody", "ntendon", "num_observations", "num_info", "num_squares")
-_FLAGS = ("frame_skip", "contact_forces", "single_precision_actions", "max_episode_steps", "max_steps")
+_FLAGS = ("frame_skip", "contact_forces", "single_precision_actions", "max_episode_steps", "max_steps", "stop")
 
 CALL = np.dtype(
     [(name, np.int64) for name in (*_ADDRESSES, *_SIZES, *_FLAGS, *(f"data_{field}" for field in FIELDS))]
@@ -83,7 +83,7 @@ def reset_slot(model, data, slot, argument):
 
 @cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
 def advance_slot(model, data, slot, argument):
-    """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode."""
+    """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode or when ``stop`` is set."""
     call = call_record(argument)
     index = types.int64(slot)
     action = float64_row(call.actions, slot, call.nu)
@@ -112,5 +112,5 @@ def advance_slot(model, data, slot, argument):
         episode_return[0] += reward[0]
         episode_length[slot] += 1
         truncated[slot] = episode_length[slot] >= call.max_episode_steps
-        if terminated[slot] or truncated[slot]:
+        if terminated[slot] or truncated[slot] or call.stop != 0:
             break

@@ -1,5 +1,6 @@
 """Gymnasium's MuJoCo environments as one vector environment on MuJoCo's thread pool."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import gymnasium
@@ -49,6 +50,7 @@ class MujocoVectorEnv(VectorEnv):
         self._physics = Physics(env.model, num_envs, num_threads)
         self._qpos = self._physics.state(mujoco.mjtState.mjSTATE_QPOS)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="rollout")
 
         model = env.model
         num_observations = env.observation_space.shape[0]
@@ -160,8 +162,10 @@ class MujocoVectorEnv(VectorEnv):
             info,
         )
 
-    def rollout(self, policy: int, context: int, max_steps: int) -> None:
+    def rollout(self, policy: int, context: int, max_steps: int = _NEVER) -> None:
         """Let a C function act: every running sub-environment advances until it ends or has taken ``max_steps`` steps.
+
+        It may take long without returning to Python; Ctrl-C (``KeyboardInterrupt``) stops it between two steps.
 
         The results are those of :meth:`step` with the same (float32) actions; they are read from :attr:`observations`,
         :attr:`finished`, :attr:`episode_return` and :attr:`episode_length`.
@@ -171,9 +175,17 @@ class MujocoVectorEnv(VectorEnv):
                 reads num_observations numbers and writes nu numbers that float32 can represent. It is called from
                 several threads at once, for different slots.
             context: Passed to the policy.
-            max_steps: Steps for each sub-environment in this call.
+            max_steps: Steps for each sub-environment in this call; by default whole episodes.
         """
-        self._advance(~self.finished, max_steps, True, policy, context)
+        # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
+        played = self._worker.submit(self._advance, ~self.finished, max_steps, True, policy, context)
+        try:
+            played.result()
+        except BaseException:
+            self._call[0]["stop"] = True
+            wait([played])
+            self._call[0]["stop"] = False
+            raise
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
@@ -187,6 +199,7 @@ class MujocoVectorEnv(VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the simulations."""
+        self._worker.shutdown()
         self._physics.close()
         self._template.close()
 
@@ -213,10 +226,11 @@ class MujocoVectorEnv(VectorEnv):
             self._arrays["start_qvel"][slot] = qvel
 
         env.set_state = keep_state
+        env._get_obs = _no_observation  # observed where the physics run
         try:
             env.reset_model()
         finally:
-            del env.set_state
+            del env.set_state, env._get_obs
 
     def _state_info(self, mask: np.ndarray) -> dict[str, Any]:
         """The entries of ``info`` that describe the state, as Gymnasium's vector environments pack them."""
@@ -228,6 +242,10 @@ class MujocoVectorEnv(VectorEnv):
             info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)
             info[f"_{name}"] = mask
         return info
+
+
+def _no_observation() -> None:
+    """Stands in for Gymnasium's own observation."""
 
 
 def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
