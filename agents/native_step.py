@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from numba import njit
+
+from native.pointers import call_void
+
 
 @dataclass(frozen=True)
 class NativeStep:
@@ -14,3 +18,21 @@ class NativeStep:
     function: int
     context: int
     keepalive: tuple
+
+
+@njit(cache=True, nogil=True)
+def step_slots(function, context, members, observations, actions):
+    """Step every slot whose member is not negative; the others' actions become 0.
+
+    Args:
+        function: Address of the C function.
+        context: Address of its context.
+        members: (B,) int64.
+        observations: (B, obs_length) float32.
+        actions: (B, act_length) float32, overwritten.
+    """
+    for slot in range(members.size):
+        if members[slot] < 0:
+            actions[slot] = 0
+        else:
+            call_void(function, (context, slot, observations[slot].ctypes.data, actions[slot].ctypes.data))

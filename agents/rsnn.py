@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from agents.native_step import NativeStep
+from agents.agent import check_positive
+from agents.compiled_agent import CompiledAgent
 from agents.rsnn_dynamics import lerp, lif_step, weighted_sum
-from agents.rsnn_kernel import CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step, step_slots
+from agents.rsnn_kernel import CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step
 
-_CONNECTIONS = {"boolean": torch.bool, "real": torch.float32}
 _PURPOSE_V_MEM = 0x7652534E  # keeps these random numbers apart from others drawn from the same episode's seed
 
 
@@ -25,12 +25,14 @@ class RSNNState:
     output: torch.Tensor  # (B, act_length) float32
 
 
-class RSNN:
+class RSNN(CompiledAgent):
     """Leaky integrate-and-fire neurons with exponential synapses, an input and a readout layer.
 
     ``connections="boolean"``: 1-bit connections. The input is [x, −x]; the first neurons are excitatory, the rest
     inhibitory, and a neuron's sign holds in the recurrent kernel and in the readout (Dale's law).
     ``connections="real"``: float32 weights, input x, no signs.
+    ``connections="sign"``: the boolean network, searched over real numbers: a connection exists where its number is
+    positive (paper, Appendix C).
 
     A solution is kernel_in, kernel_h and kernel_out flattened row-major, presynaptic index first.
 
@@ -38,8 +40,8 @@ class RSNN:
         obs_length: Observations.
         act_length: Actions.
         num_neurons: Neurons n.
-        connections: "boolean" or "real".
-        excitatory_ratio: Share of excitatory neurons (boolean only).
+        connections: "boolean", "real" or "sign".
+        excitatory_ratio: Share of excitatory neurons (not with real connections).
         step_duration: Simulated time of one environment step, ms.
         dt: Substep, ms; there are round(step_duration / dt) in a step.
         tau_syn: Synaptic time constant, ms.
@@ -49,8 +51,8 @@ class RSNN:
         gain_in: Scale of the input resistance.
         gain_hidden: Scale of the recurrent resistance.
         gain_out: Scale of the readout.
-        density: Expected density of connections for which the resistances preserve variance; None means 0.5 for
-            boolean and 1 for real connections.
+        density: Expected density of connections for which the resistances preserve variance; None means 1 for
+            real connections and 0.5 for others.
         backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
 
     Raises:
@@ -59,6 +61,8 @@ class RSNN:
     Source: paper, Eq. 3 to 7 and Table 6. Deviation: Table 6's resistances, with the published code's factor for the
     density and its R_out = gain_out √(1 / (density · n)).
     """
+
+    CONTEXT = CONTEXT
 
     def __init__(
         self,
@@ -80,45 +84,33 @@ class RSNN:
         density: float | None = None,
         backend: str = "auto",
     ):
-        for name, value in (("obs_length", obs_length), ("act_length", act_length), ("num_neurons", num_neurons)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
-        if connections not in _CONNECTIONS:
-            raise ValueError(f"connections: expected one of {sorted(_CONNECTIONS)}, got {connections!r}")
-        if backend not in ("auto", "numba", "torch"):
-            raise ValueError(f"backend: expected 'auto', 'numba' or 'torch', got {backend!r}")
+        super().__init__(obs_length, act_length, num_neurons, connections, backend)
         real = connections == "real"
         density = (1.0 if real else 0.5) if density is None else density
-        positive = {
-            "step_duration": step_duration,
-            "dt": dt,
-            "tau_syn": tau_syn,
-            "tau_mem": tau_mem,
-            "tau_out": tau_out,
-            "threshold": threshold,
-            "gain_in": gain_in,
-            "gain_hidden": gain_hidden,
-            "gain_out": gain_out,
-            "density": density,
-        }
-        for name, value in positive.items():
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(f"{name}: expected a positive number, got {value!r}")
+        check_positive(
+            step_duration=step_duration,
+            dt=dt,
+            tau_syn=tau_syn,
+            tau_mem=tau_mem,
+            tau_out=tau_out,
+            threshold=threshold,
+            gain_in=gain_in,
+            gain_hidden=gain_hidden,
+            gain_out=gain_out,
+            density=density,
+        )
         if not 0 <= excitatory_ratio <= 1:
             raise ValueError(f"excitatory_ratio: expected a number in [0, 1], got {excitatory_ratio!r}")
         if dt > step_duration:
             raise ValueError(f"dt: expected at most step_duration = {step_duration} ms, got {dt}")
 
         n = num_neurons
-        self.obs_length, self.act_length, self.num_neurons, self.connections = obs_length, act_length, n, connections
         self.num_excitatory = n if real else round(excitatory_ratio * n)
-        self.dtype = _CONNECTIONS[connections]
         self.parameter_shapes = {
             "kernel_in": (obs_length if real else 2 * obs_length, n),
             "kernel_h": (n, n),
             "kernel_out": (n, act_length),
         }
-        self.solution_length = sum(rows * columns for rows, columns in self.parameter_shapes.values())
         self.substeps = round(step_duration / dt)
         self.decay_syn = float(np.float32(math.exp(-dt / tau_syn)))
         self.decay_mem = float(np.float32(math.exp(-dt / tau_mem)))
@@ -127,20 +119,24 @@ class RSNN:
         self.r_hidden = gain_hidden * (tau_mem / tau_syn) * math.sqrt(2 / (density * n))
         self.r_out = gain_out * math.sqrt(1 / (density * n))
         self.dt, self.threshold = dt, threshold
-        self._real = real
-        self._backend = backend
-        # What a spike in each substep leaves in the firing rate at the end of the step.
-        left = self.decay_out ** np.arange(self.substeps - 1, -1, -1)
-        self._spike_rates = (left * (1 - self.decay_out) / dt).astype(np.float32)
-        signs = torch.ones(n, dtype=torch.int8)
-        signs[self.num_excitatory :] = -1
-        self._signs = signs
+        self._signs = torch.ones(n, dtype=torch.int8)
+        self._signs[self.num_excitatory :] = -1
 
-    def initial_state(self, batch_size: int | None = None, *, v_mem=None, generator=None) -> RSNNState:
+        # The kernel lets rates decay once a step, and adds for each spike what will be left of it at the end.
+        self.decay_rate = self.decay_out**self.substeps
+        left = self.decay_out ** np.arange(self.substeps - 1, -1, -1)
+        self.spike_rates = (left * (1 - self.decay_out) / dt).astype(np.float32)
+        self.gain_mem = np.float32(1) - np.float32(self.decay_mem)
+        self.width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
+
+    def initial_state(
+        self, batch_size: int | None = None, *, generator: torch.Generator | None = None, v_mem=None
+    ) -> RSNNState:
         """A silent state of B slots.
 
         Args:
-            batch_size: B; membranes are then uniform in [0, 1) from ``generator`` (a ``torch.Generator``).
+            batch_size: B; membranes are then uniform in [0, 1) from ``generator``.
+            generator: On the device where the state is to be.
             v_mem: (B, n) membrane potentials instead.
 
         Raises:
@@ -164,6 +160,13 @@ class RSNN:
             output=v_mem.new_zeros(len(v_mem), self.act_length),
         )
 
+    def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """(count, L): weights from N(0, 1), which is also an even chance for every "sign"; or fair bits."""
+        shape, device = (count, self.solution_length), generator.device
+        if self.dtype == torch.bool:
+            return torch.rand(shape, generator=generator, device=device) < 0.5
+        return torch.randn(shape, generator=generator, device=device)
+
     def reset(self, state: RSNNState, slots, seeds) -> None:
         """Begin an episode in some slots: silent, membranes uniform in [0, 1), a function of the episode's seed alone.
 
@@ -172,69 +175,20 @@ class RSNN:
             slots: Indices.
             seeds: As many non-negative integers.
         """
-        for slot, seed in zip(slots, seeds, strict=True):
-            generator = np.random.default_rng([int(seed), _PURPOSE_V_MEM])
-            v_mem = generator.random(self.num_neurons, dtype=np.float32)
-            slot = int(slot)
-            state.v_mem[slot] = torch.from_numpy(v_mem).to(state.v_mem.device)
-            for array in (state.i_syn, state.rate, state.spikes, state.output):
-                array[slot] = 0
+        slots = torch.as_tensor(slots, dtype=torch.int64)
+        v_mem = np.empty((len(slots), self.num_neurons), dtype=np.float32)
+        for row, seed in zip(v_mem, seeds, strict=True):
+            np.random.default_rng([int(seed), _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
+        state.v_mem[slots] = torch.from_numpy(v_mem).to(state.v_mem.device)
+        for array in (state.i_syn, state.rate, state.spikes, state.output):
+            array[slots] = 0
 
-    def readout(self, state: RSNNState) -> torch.Tensor:
-        """(B, act_length) output of the last step, before it was clipped to [−1, 1]."""
-        return state.output
+    def _native_function(self):
+        return real_step if self.connections == "real" else boolean_step
 
-    def step(self, solutions: torch.Tensor, members, obs, state: RSNNState) -> torch.Tensor:
-        """Act: one environment step of every slot.
-
-        Args:
-            solutions: (N, L) in the agent's dtype.
-            members: (B,) integers, row of each slot; a slot with a negative member rests.
-            obs: (B, obs_length) tensor or array; float32, or converted to it.
-            state: Updated in place.
-
-        Returns:
-            (B, act_length) float32 in [−1, 1]; 0 for a resting slot.
-
-        Raises:
-            ValueError: a wrong shape or dtype.
-        """
-        self._check_solutions(solutions)
-        batch_size = len(state.v_mem)
-        if tuple(obs.shape) != (batch_size, self.obs_length):
-            raise ValueError(f"obs: expected shape ({batch_size}, {self.obs_length}), got {tuple(obs.shape)}")
-        if len(members) != batch_size:
-            raise ValueError(f"members: expected {batch_size} rows, one for each slot, got {len(members)}")
-        on_cpu = solutions.device.type == "cpu"
-        if self._backend == "torch" or (self._backend == "auto" and not on_cpu):
-            return self._step_torch(solutions, torch.as_tensor(members), torch.as_tensor(obs), state)
-        members = np.ascontiguousarray(members, dtype=np.int64)
-        if members.max(initial=-1) >= len(solutions):
-            raise ValueError(f"members: expected rows below {len(solutions)}, got {members.max()}")
-        observations = np.ascontiguousarray(obs, dtype=np.float32)
-        actions = np.empty((batch_size, self.act_length), dtype=np.float32)
-        native = self.native(solutions, members, state)
-        step_slots(native.context, self._real, members, observations, actions)
-        return torch.from_numpy(actions)
-
-    def native(self, solutions: torch.Tensor, members: np.ndarray, state: RSNNState) -> NativeStep | None:
-        """This agent's step as a C function on these arrays, or None when they are not on the CPU.
-
-        ``members``, (B,) int64, is read at every call: the caller may change it in place between calls.
-        """
-        if self._backend == "torch" or solutions.device.type != "cpu":
-            return None
-        self._check_solutions(solutions)
-        batch_size, n = state.v_mem.shape
-        width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
-        arrays = {
-            "solutions": solutions.detach().contiguous().as_subclass(torch.Tensor).numpy(),
-            "members": members,
-            "v_mem": state.v_mem.numpy(),
-            "i_syn": state.i_syn.numpy(),
-            "rate": state.rate.numpy(),
-            "spikes": state.spikes.numpy(),
-            "output": state.output.numpy(),
+    def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
+        n, width = self.num_neurons, self.width
+        return {
             "sums": np.empty((batch_size, n)),
             "i_in": np.empty((batch_size, n), dtype=np.float32),
             "counts": np.empty((batch_size, n), dtype=np.int16),
@@ -243,52 +197,21 @@ class RSNN:
             "inhibitory_rows": np.empty((batch_size, width), dtype=np.int64),
             "no_row": np.zeros(n, dtype=np.float32),
             "totals": np.empty((batch_size, self.act_length)),
-            "spike_rates": self._spike_rates,
+            "spike_rates": self.spike_rates,
         }
-        context = np.zeros(1, dtype=CONTEXT)
-        record = context[0]
-        for name, array in arrays.items():
-            record[name] = array.ctypes.data
-        for name in ("obs_length", "act_length", "num_neurons", "num_excitatory", "substeps", "solution_length"):
-            record[name] = getattr(self, name)
-        for name in ("decay_syn", "decay_mem", "r_in", "r_hidden", "r_out", "threshold"):
-            record[name] = getattr(self, name)
-        record["width"] = width
-        record["gain_mem"] = np.float32(1) - np.float32(self.decay_mem)
-        record["decay_rate"] = self.decay_out**self.substeps
-        function = real_step if self._real else boolean_step
-        return NativeStep(function.address, context.ctypes.data, (context, arrays, function))
 
-    def _check_solutions(self, solutions: torch.Tensor) -> None:
-        if solutions.dtype != self.dtype:
-            raise ValueError(
-                f"solutions: expected {self.dtype} for connections={self.connections!r}, got {solutions.dtype}"
-            )
-        if solutions.ndim != 2 or solutions.shape[1] != self.solution_length:
-            raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {tuple(solutions.shape)}")
-
-    def _step_torch(self, solutions, members, obs, state: RSNNState) -> torch.Tensor:
-        active = torch.nonzero(members >= 0)[:, 0]
-        chosen = solutions[members[active]]
-        sizes = [rows * columns for rows, columns in self.parameter_shapes.values()]
-        kernel_in, kernel_h, kernel_out = (
-            part.reshape(-1, *shape)
-            for part, shape in zip(chosen.split(sizes, dim=1), self.parameter_shapes.values(), strict=True)
-        )
-        x = obs[active].float()
-        if not self._real:
+    def _advance(self, parameters, x, v_mem, i_syn, rate, spikes, output):
+        if self.connections != "real":
             x = torch.cat([x, -x], dim=1)
-        i_in = self.r_in * weighted_sum(x, kernel_in)
+        i_in = self.r_in * weighted_sum(x, parameters["kernel_in"])
         signs = self._signs.to(x.device)
-        v_mem, i_syn, rate = state.v_mem[active], state.i_syn[active], state.rate[active]
-        spikes = state.spikes[active]
         for _ in range(self.substeps):
             v_mem, i_syn, fired = lif_step(
                 v_mem,
                 i_syn,
                 spikes,
                 i_in,
-                kernel_h,
+                parameters["kernel_h"],
                 decay_mem=self.decay_mem,
                 decay_syn=self.decay_syn,
                 r_hidden=self.r_hidden,
@@ -296,13 +219,4 @@ class RSNN:
             )
             spikes = fired * signs
             rate = lerp(spikes.float() / self.dt, rate, self.decay_out)
-        output = self.r_out * weighted_sum(rate, kernel_out)
-        for array, value in zip(
-            (state.v_mem, state.i_syn, state.rate, state.spikes, state.output),
-            (v_mem, i_syn, rate, spikes, output),
-            strict=True,
-        ):
-            array[active] = value
-        actions = x.new_zeros(len(members), self.act_length)
-        actions[active] = output.clamp(-1.0, 1.0)
-        return actions
+        return v_mem, i_syn, rate, spikes, self.r_out * weighted_sum(rate, parameters["kernel_out"])

@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba import carray, cfunc, from_dtype, njit, types
 from numba.extending import intrinsic
 
+from native.pointers import float32_row, float64_row, int8_row, int16_row, int64_row, pointer_cast, uint8_row
+
 ROWS_AT_ONCE = 4
 FLAGS_AT_ONCE = 64
 _ADDRESSES = (
@@ -46,26 +48,7 @@ CONTEXT = np.dtype(
 """Addresses of arrays with one row per slot, sizes, and constants of the dynamics."""
 
 
-def _pointer_cast(target: types.Type):
-    @intrinsic
-    def cast(typingctx, address):
-        signature = types.CPointer(target)(address)
-
-        def codegen(context, builder, signature, args):
-            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-        return signature, codegen
-
-    return cast
-
-
-_as_context = _pointer_cast(from_dtype(CONTEXT))
-_as_float32 = _pointer_cast(types.float32)
-_as_float64 = _pointer_cast(types.float64)
-_as_int64 = _pointer_cast(types.int64)
-_as_int16 = _pointer_cast(types.int16)
-_as_int8 = _pointer_cast(types.int8)
-_as_uint8 = _pointer_cast(types.uint8)
+_as_context = pointer_cast(from_dtype(CONTEXT))
 
 
 @intrinsic
@@ -94,17 +77,12 @@ def _trailing_zeros(typingctx, mask):
 
 
 @njit(cache=True)
-def _float32(address, size):
-    return carray(_as_float32(address), (size,))
-
-
-@njit(cache=True)
 def _integrate(context, slot, recurrent, i_in, any_input):
     """Advance currents and membranes by one substep; mark in ``fired`` who spiked."""
     n = context.num_neurons
-    v_mem = _float32(context.v_mem + slot * n * 4, n)
-    i_syn = _float32(context.i_syn + slot * n * 4, n)
-    fired = carray(_as_uint8(context.fired + slot * context.width), (n,))
+    v_mem = float32_row(context.v_mem, slot, n)
+    i_syn = float32_row(context.i_syn, slot, n)
+    fired = uint8_row(context.fired, slot, context.width)[:n]
     decay_syn, decay_mem, gain_mem = context.decay_syn, context.decay_mem, context.gain_mem
     r_hidden, threshold = context.r_hidden, context.threshold
     zero = np.float32(0.0)
@@ -134,9 +112,9 @@ def _collect(context, slot, kernel_h, row_size, spike_rate):
         How many excitatory and how many inhibitory rows, each filled up to a multiple of :data:`ROWS_AT_ONCE`.
     """
     n, width = context.num_neurons, context.width
-    excitatory = carray(_as_int64(context.excitatory_rows + slot * width * 8), (width,))
-    inhibitory = carray(_as_int64(context.inhibitory_rows + slot * width * 8), (width,))
-    rate = _float32(context.rate + slot * n * 4, n)
+    excitatory = int64_row(context.excitatory_rows, slot, width)
+    inhibitory = int64_row(context.inhibitory_rows, slot, width)
+    rate = float32_row(context.rate, slot, n)
     num_excitatory = 0
     num_inhibitory = 0
     for start in range(0, width, FLAGS_AT_ONCE):
@@ -165,8 +143,8 @@ def _collect(context, slot, kernel_h, row_size, spike_rate):
 def _recall_spikes(context, slot):
     """Mark in ``fired`` the neurons that fired in the last substep of the step before."""
     n = context.num_neurons
-    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
-    fired = carray(_as_uint8(context.fired + slot * context.width), (n,))
+    spikes = int8_row(context.spikes, slot, n)
+    fired = uint8_row(context.fired, slot, context.width)[:n]
     for j in range(n):
         fired[j] = spikes[j] != 0
 
@@ -175,8 +153,8 @@ def _recall_spikes(context, slot):
 def _keep_spikes(context, slot):
     """Write the neurons marked in ``fired`` as the signed spikes of the last substep."""
     n = context.num_neurons
-    spikes = carray(_as_int8(context.spikes + slot * n), (n,))
-    fired = carray(_as_int8(context.fired + slot * context.width), (n,))
+    spikes = int8_row(context.spikes, slot, n)
+    fired = int8_row(context.fired, slot, context.width)[:n]
     for j in range(context.num_excitatory):
         spikes[j] = fired[j]
     for j in range(context.num_excitatory, n):
@@ -187,16 +165,16 @@ def _keep_spikes(context, slot):
 def _sum_inputs(context, slot, observation, kernel_in):
     """The input current of boolean connections: x through the first rows, −x through the second."""
     n, d = context.num_neurons, context.obs_length
-    sums = carray(_as_float64(context.sums + slot * n * 8), (n,))
+    sums = float64_row(context.sums, slot, n)
     sums[:] = 0.0
     for i in range(0, d, 2):
         pair = i + 1 < d
         first_x = np.float64(observation[i])
         second_x = np.float64(observation[i + 1]) if pair else 0.0
-        first = carray(_as_int8(kernel_in + i * n), (n,))
-        first_minus = carray(_as_int8(kernel_in + (i + d) * n), (n,))
-        second = carray(_as_int8(kernel_in + (i + 1) * n if pair else context.no_row), (n,))
-        second_minus = carray(_as_int8(kernel_in + (i + 1 + d) * n if pair else context.no_row), (n,))
+        first = int8_row(kernel_in, i, n)
+        first_minus = int8_row(kernel_in, i + d, n)
+        second = int8_row(kernel_in + (i + 1) * n if pair else context.no_row, 0, n)
+        second_minus = int8_row(kernel_in + (i + 1 + d) * n if pair else context.no_row, 0, n)
         for j in range(n):
             total = sums[j] + first_x * np.float64(np.int32(first[j]) - np.int32(first_minus[j]))
             sums[j] = total + second_x * np.float64(np.int32(second[j]) - np.int32(second_minus[j]))
@@ -206,10 +184,10 @@ def _sum_inputs(context, slot, observation, kernel_in):
 def _count_rows(rows, num_rows, n, counts, subtract):
     """Add the boolean rows at these addresses to ``counts``, or subtract them; counts are exact in any order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
-        a = carray(_as_int8(rows[k]), (n,))
-        b = carray(_as_int8(rows[k + 1]), (n,))
-        c = carray(_as_int8(rows[k + 2]), (n,))
-        d = carray(_as_int8(rows[k + 3]), (n,))
+        a = int8_row(rows[k], 0, n)
+        b = int8_row(rows[k + 1], 0, n)
+        c = int8_row(rows[k + 2], 0, n)
+        d = int8_row(rows[k + 3], 0, n)
         if subtract:
             for j in range(n):
                 counts[j] -= np.int16(np.int8(np.int8(a[j] + b[j]) + np.int8(c[j] + d[j])))
@@ -222,10 +200,10 @@ def _count_rows(rows, num_rows, n, counts, subtract):
 def _sum_rows(rows, num_rows, n, sums):
     """Add the real rows at these addresses to ``sums``, in their order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
-        a = _float32(rows[k], n)
-        b = _float32(rows[k + 1], n)
-        c = _float32(rows[k + 2], n)
-        d = _float32(rows[k + 3], n)
+        a = float32_row(rows[k], 0, n)
+        b = float32_row(rows[k + 1], 0, n)
+        c = float32_row(rows[k + 2], 0, n)
+        d = float32_row(rows[k + 3], 0, n)
         for j in range(n):
             total = (sums[j] + np.float64(a[j])) + np.float64(b[j])
             sums[j] = (total + np.float64(c[j])) + np.float64(d[j])
@@ -235,7 +213,7 @@ def _sum_rows(rows, num_rows, n, sums):
 def _decay_rates(context, slot):
     """Let the rates decay over all substeps at once; each spike then adds what will be left of it at the end."""
     n = context.num_neurons
-    rate = _float32(context.rate + slot * n * 4, n)
+    rate = float32_row(context.rate, slot, n)
     for j in range(n):
         rate[j] *= context.decay_rate
 
@@ -243,9 +221,9 @@ def _decay_rates(context, slot):
 @njit(cache=True)
 def _read_out(context, slot, kernel_out, action):
     n, a = context.num_neurons, context.act_length
-    rate = _float32(context.rate + slot * n * 4, n)
-    output = _float32(context.output + slot * a * 4, a)
-    totals = carray(_as_float64(context.totals + slot * a * 8), (a,))
+    rate = float32_row(context.rate, slot, n)
+    output = float32_row(context.output, slot, a)
+    totals = float64_row(context.totals, slot, a)
     totals[:] = 0.0
     for j in range(n):
         for k in range(a):
@@ -258,15 +236,15 @@ def _read_out(context, slot, kernel_out, action):
 @njit(cache=True)
 def _boolean_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
-    member = carray(_as_int64(context.members), (slot + 1,))[slot]
+    member = int64_row(context.members, slot, 1)[0]
     kernel_in = context.solutions + member * context.solution_length
     kernel_h = kernel_in + 2 * d * n
-    sums = carray(_as_float64(context.sums + slot * n * 8), (n,))
-    i_in = _float32(context.i_in + slot * n * 4, n)
-    counts = carray(_as_int16(context.counts + slot * n * 2), (n,))
-    excitatory = carray(_as_int64(context.excitatory_rows + slot * width * 8), (width,))
-    inhibitory = carray(_as_int64(context.inhibitory_rows + slot * width * 8), (width,))
-    spike_rates = _float32(context.spike_rates, context.substeps)
+    sums = float64_row(context.sums, slot, n)
+    i_in = float32_row(context.i_in, slot, n)
+    counts = int16_row(context.counts, slot, n)
+    excitatory = int64_row(context.excitatory_rows, slot, width)
+    inhibitory = int64_row(context.inhibitory_rows, slot, width)
+    spike_rates = float32_row(context.spike_rates, 0, context.substeps)
 
     _sum_inputs(context, slot, observation, kernel_in)
     for j in range(n):
@@ -285,24 +263,24 @@ def _boolean_slot(context, slot, observation, action):
         num_excitatory, num_inhibitory = _collect(context, slot, kernel_h, n, spike_rates[t])
     _keep_spikes(context, slot)
     a = context.act_length
-    _read_out(context, slot, carray(_as_int8(kernel_h + n * n), (n * a,)), action)
+    _read_out(context, slot, int8_row(kernel_h + n * n, 0, n * a), action)
 
 
 @njit(cache=True)
 def _real_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
-    member = carray(_as_int64(context.members), (slot + 1,))[slot]
+    member = int64_row(context.members, slot, 1)[0]
     kernel_in = context.solutions + member * context.solution_length * 4
     kernel_h = kernel_in + d * n * 4
-    sums = carray(_as_float64(context.sums + slot * n * 8), (n,))
-    i_in = _float32(context.i_in + slot * n * 4, n)
-    rows = carray(_as_int64(context.excitatory_rows + slot * width * 8), (width,))
-    spike_rates = _float32(context.spike_rates, context.substeps)
+    sums = float64_row(context.sums, slot, n)
+    i_in = float32_row(context.i_in, slot, n)
+    rows = int64_row(context.excitatory_rows, slot, width)
+    spike_rates = float32_row(context.spike_rates, 0, context.substeps)
 
     sums[:] = 0.0
     for i in range(d):
         x = np.float64(observation[i])
-        row = _float32(kernel_in + i * n * 4, n)
+        row = float32_row(kernel_in, i, n)
         for j in range(n):
             sums[j] += x * np.float64(row[j])
     for j in range(n):
@@ -319,7 +297,7 @@ def _real_slot(context, slot, observation, action):
         num_rows, _ = _collect(context, slot, kernel_h, n * 4, spike_rates[t])
     _keep_spikes(context, slot)
     a = context.act_length
-    _read_out(context, slot, _float32(kernel_h + n * n * 4, n * a), action)
+    _read_out(context, slot, float32_row(kernel_h + n * n * 4, 0, n * a), action)
 
 
 _SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
@@ -329,26 +307,13 @@ _SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
 def boolean_step(context_address, slot, observation_address, action_address):
     """Step one slot with boolean connections and Dale's law."""
     context = carray(_as_context(context_address), (1,))[0]
-    observation = _float32(observation_address, context.obs_length)
-    _boolean_slot(context, slot, observation, _float32(action_address, context.act_length))
+    observation = float32_row(observation_address, 0, context.obs_length)
+    _boolean_slot(context, slot, observation, float32_row(action_address, 0, context.act_length))
 
 
 @cfunc(_SIGNATURE, cache=True)
 def real_step(context_address, slot, observation_address, action_address):
     """Step one slot with real connections."""
     context = carray(_as_context(context_address), (1,))[0]
-    observation = _float32(observation_address, context.obs_length)
-    _real_slot(context, slot, observation, _float32(action_address, context.act_length))
-
-
-@njit(cache=True, nogil=True)
-def step_slots(context_address, real, members, observations, actions):
-    """Step every slot whose member is not negative; the others' actions become 0."""
-    context = carray(_as_context(context_address), (1,))[0]
-    for slot in range(members.size):
-        if members[slot] < 0:
-            actions[slot] = 0
-        elif real:
-            _real_slot(context, slot, observations[slot], actions[slot])
-        else:
-            _boolean_slot(context, slot, observations[slot], actions[slot])
+    observation = float32_row(observation_address, 0, context.obs_length)
+    _real_slot(context, slot, observation, float32_row(action_address, 0, context.act_length))

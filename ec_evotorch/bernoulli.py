@@ -13,17 +13,17 @@ import torch
 from numba import njit, prange
 
 from ec_evotorch.philox import philox4x32, philox4x32_words, split_key
+from ec_evotorch.weighted_rows import sum_weighted_rows
 
 # Fourth word of every counter: keeps these draws apart from any other use of the same key.
 SAMPLING_PURPOSE = 0
 
-# Elements of one temporary in the torch functions; counters (of four columns each) and columns that the sampling and
-# the gradient kernel handle at once. The latter are sized to stay in the first-level cache, and are compile-time
-# constants because LLVM does not vectorise the sampling otherwise.
+# Elements of one temporary in the torch functions; counters (of four columns each) that the sampling kernel handles at
+# once. The latter stay in the first-level cache, and are a compile-time constant because LLVM does not vectorise the
+# sampling otherwise.
 _CHUNK_ELEMENTS = 2**20
 _COUNTERS_PER_DRAW = 64
 _COLUMNS_PER_DRAW = 4 * _COUNTERS_PER_DRAW
-_COLUMNS_PER_SUM = 1024
 
 _PURPOSE_WORD = np.uint32(SAMPLING_PURPOSE)
 _ALWAYS = np.uint32(0xFFFFFFFF)
@@ -196,8 +196,6 @@ def _sample_rows(thresholds, out, first_row, generation, key_low, key_high):
 def rho_gradient(theta: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
     """Estimates the natural gradient of expected utility with respect to ρ: mean_k w_k (θ_k − ρ) (Eq. 14 without η).
 
-    Sums are taken in float64 over k = 0, 1, … on the CPU, so the result does not depend on the number of threads.
-
     Args:
         theta: (N, L) bool, N ≥ 1 networks sampled from `rho`.
         utilities: (N,), the utilities w: higher is better.
@@ -216,40 +214,5 @@ def rho_gradient(theta: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor
     if utilities.shape != theta.shape[:1]:
         raise ValueError(f"utilities: expected shape ({len(theta)},), got {tuple(utilities.shape)}")
     utilities = utilities.to(device=rho.device, dtype=torch.float64)
-    if theta.device.type == "cpu":
-        weighted = torch.empty(len(rho), dtype=torch.float64)
-        _sum_weighted_rows(_bytes_of(theta), utilities.numpy(), weighted.numpy())
-    else:
-        weighted = _sum_weighted_rows_torch(theta, utilities)
+    weighted = sum_weighted_rows(theta, utilities)
     return ((weighted - utilities.sum() * rho) / len(theta)).to(torch.float32)
-
-
-def _sum_weighted_rows_torch(theta: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
-    """Defines Σ_k w_k θ_k, (L,) float64, in tensor operations."""
-    num_rows, num_columns = theta.shape
-    rows_per_chunk = max(1, _CHUNK_ELEMENTS // num_columns)
-    weighted = torch.zeros(num_columns, dtype=torch.float64, device=theta.device)
-    for row in range(0, num_rows, rows_per_chunk):
-        chunk = slice(row, row + rows_per_chunk)
-        weighted += utilities[chunk] @ theta[chunk].to(torch.float64)
-    return weighted
-
-
-@njit(cache=True, nogil=True)
-def _add_weighted_rows(theta, utilities, weighted):
-    for k in range(theta.shape[0]):
-        utility = utilities[k]
-        row = theta[k]
-        for j in range(weighted.size):
-            weighted[j] += utility * row[j]
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _sum_weighted_rows(theta, utilities, weighted):
-    """Writes Σ_k w_k θ_k into `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
-    num_columns = weighted.size
-    for block in prange((num_columns + _COLUMNS_PER_SUM - 1) // _COLUMNS_PER_SUM):
-        start = block * _COLUMNS_PER_SUM
-        stop = min(start + _COLUMNS_PER_SUM, num_columns)
-        weighted[start:stop] = 0.0
-        _add_weighted_rows(theta[:, start:stop], utilities, weighted[start:stop])

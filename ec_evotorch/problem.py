@@ -7,7 +7,9 @@ from evotorch import Problem, Solution, SolutionBatch
 from ec_evotorch.normalizer import ObservationNormalizer
 from ec_evotorch.philox import philox4x32, split_key
 from ec_evotorch.policy import Policy
+from ec_evotorch.population import Population
 from ec_evotorch.rollout import Slots
+from ec_evotorch.utilities import replace_failed
 
 _TRAINING, _EVALUATION = 0, 1  # purposes of episode seeds
 _SEED_BITS = 63
@@ -19,12 +21,20 @@ class RolloutProblem(Problem):
     Every individual plays ``num_episodes`` episodes; its fitness is the mean of their returns, less
     ``decrease_rewards_by`` for each step. Individuals queue for ``num_envs`` environment slots.
 
+    Failed individuals, those with a NaN or infinite return, rank worst with every searcher. The searchers of this
+    package see their evaluations as they are, in a :class:`Population`. In any other batch, whose searcher might rank
+    NaN best, they become just worse than the worst finite evaluation of the batch, see ``replace_failed``, or 0 for
+    all if none is finite. A failed individual is never ``best`` or ``worst``.
+
     Randomness: the seed of an episode is a function of (seed, generation, individual, episode) alone, so results do
-    not depend on ``num_envs`` or on the number of threads.
+    not depend on ``num_envs`` or on the number of threads. Initial solutions (:meth:`generate_values`, EvoTorch's
+    default ``center_init``) come from the agent's ``initial_solutions(count, generator)``, or where it has none are
+    uniform in [−1, 1] or fair bits; the generator is the problem's.
 
     Status, after each evaluation of a population:
         total_interaction_count: environment steps so far, evaluations of the centre not counted.
         total_episode_count: episodes so far, likewise.
+        failed_episode_count: those among them whose return was NaN or infinite.
         mean_return, median_return, max_return: of the population, in the environment's own reward.
         mean_episode_length: steps.
 
@@ -81,6 +91,7 @@ class RolloutProblem(Problem):
         self._evaluations = 0
         self._interactions = 0
         self._episodes = 0
+        self._failed_episodes = 0
         bounds = (False, True) if self.agent.dtype == torch.bool else (-1.0, 1.0)
         super().__init__(
             "max",
@@ -90,7 +101,13 @@ class RolloutProblem(Problem):
             eval_dtype=torch.float64,
             seed=seed,
         )
-        self.after_eval_hook.append(self._report)
+        self.after_eval_hook.extend([self._replace_failed, self._report])
+
+    def _fill(self, values: torch.Tensor) -> None:
+        if hasattr(self.agent, "initial_solutions"):
+            values[:] = self.agent.initial_solutions(len(values), self.generator)
+        else:
+            super()._fill(values)
 
     def _evaluate_batch(self, batch: SolutionBatch) -> None:
         solutions = batch.access_values(keep_evals=True)
@@ -103,6 +120,7 @@ class RolloutProblem(Problem):
         self._generation += 1
         self._interactions += int(played.lengths.sum())
         self._episodes += len(members)
+        self._failed_episodes += int(np.count_nonzero(~np.isfinite(played.returns)))
         self._population_returns = played.returns.reshape(len(batch), -1).mean(axis=1)
         self._mean_length = float(played.lengths.mean())
         if self.normalizer is not None:
@@ -110,8 +128,16 @@ class RolloutProblem(Problem):
             self.normalizer.update(played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound])
 
     def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
-        # EvoTorch keeps the best and worst solution by comparison, which a generation of NaN alone leaves undefined.
-        return super()._get_best_and_worst(batch) if torch.isfinite(batch.evals).any() else None
+        # EvoTorch finds the best and the worst by comparison, which NaN upsets.
+        finite = torch.isfinite(batch.access_evals(0))
+        if finite.all():
+            return super()._get_best_and_worst(batch)
+        return super()._get_best_and_worst(batch.take(finite.nonzero()[:, 0])) if finite.any() else None
+
+    def _replace_failed(self, batch: SolutionBatch) -> None:
+        if not isinstance(batch, Population):
+            evals = batch.access_evals(0)
+            evals.copy_(replace_failed(evals, objective_sense="max"))
 
     def _report(self, batch: SolutionBatch) -> dict:
         returns = self._population_returns[np.isfinite(self._population_returns)]
@@ -119,6 +145,7 @@ class RolloutProblem(Problem):
         return {
             "total_interaction_count": self._interactions,
             "total_episode_count": self._episodes,
+            "failed_episode_count": self._failed_episodes,
             "mean_return": statistics[0],
             "median_return": statistics[1],
             "max_return": statistics[2],

@@ -1,45 +1,40 @@
 """The searcher of Evolving Connectivity for EvoTorch problems over booleans."""
 
-from numbers import Integral
+from typing import ClassVar
 
 import torch
 from evotorch import Problem
-from evotorch.algorithms.searchalgorithm import SearchAlgorithm, SinglePopulationAlgorithmMixin
-from evotorch.optimizers import get_optimizer_class
 
 from ec_evotorch.bernoulli import rho_gradient, sample_theta
 from ec_evotorch.distribution import SeparableBernoulli
-from ec_evotorch.philox import draw_key
-from ec_evotorch.population import Population
-from ec_evotorch.utilities import check_ranking_method, compute_utilities
+from ec_evotorch.ranked_search import RankedSearch
 
 
-class EvolvingConnectivity(SearchAlgorithm, SinglePopulationAlgorithmMixin):
+class EvolvingConnectivity(RankedSearch):
     """Evolving Connectivity: natural evolution strategy over independent bits.
 
     Works on any EvoTorch problem of dtype `torch.bool`, maximised or minimised. Each step samples `popsize` solutions
     θ_k ~ Bernoulli(ρ), evaluates them, and moves ρ at once along mean_k w_k (θ_k − ρ) (Eq. 14), w being the
     utilities of the fitnesses with their mean subtracted (a baseline; zero already for "centered").
 
-    Status after step k, besides what the problem reports (`best`, `best_eval`, …):
+    Status after step k, besides that of `RankedSearch`:
         prob: (L,) float32, ρ after the update of step k.
         center: (L,) bool, θ* = [ρ > 0.5].
         density: mean of ρ.
         entropy: bits per connection, see `SeparableBernoulli.entropy`.
-        pop_best, pop_best_eval: best finite solution of the population of step k.
-        mean_eval, median_eval: over the finite evaluations of that population; NaN when there is none.
-        iter: k.
     The population of step k is sampled from ρ as it was before that step's update.
-
-    Randomness: one key is drawn from `problem.generator` at construction (`Problem(..., seed=...)` sets it; without a
-    seed EvoTorch means PyTorch's default generator). From then on population k is a pure function of the key, k and
-    ρ, whatever else draws from the generator.
 
     Deviation: Eq. 14 is plain ascent; as in the published code the default is Adam, with ρ clipped to
     [prob_min, 1 − prob_min].
 
     Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650; code: https://github.com/imoneoi/EvolvingConnectivity
     """
+
+    DTYPE: ClassVar[torch.dtype] = torch.bool
+    HOW_TO_GET_DTYPE: ClassVar[str] = (
+        "Make an EvoTorch problem with Problem(..., dtype=torch.bool), and with initial_bounds=(False, True) if"
+        ' anything else is to generate its solutions; give a RolloutProblem an agent with connections="boolean".'
+    )
 
     def __init__(
         self,
@@ -73,71 +68,33 @@ class EvolvingConnectivity(SearchAlgorithm, SinglePopulationAlgorithmMixin):
             ValueError: if the problem is not boolean, or an argument is out of its range or unknown.
             TypeError: if `optimizer` is none of the above.
         """
-        _check_boolean(problem)
-        if not isinstance(popsize, Integral) or popsize < 2:
-            raise ValueError(f"popsize: expected an integer of at least 2, got {popsize!r}")
-        if not 0.0 < center_learning_rate < float("inf"):
-            raise ValueError(f"center_learning_rate: expected a positive number, got {center_learning_rate!r}")
-        ranking_method = ranking_method or "raw"
-        check_ranking_method(ranking_method)
-
-        SearchAlgorithm.__init__(
-            self,
+        super().__init__(
             problem,
+            popsize=popsize,
+            center_learning_rate=center_learning_rate,
+            optimizer=optimizer,
+            optimizer_config=optimizer_config,
+            ranking_method=ranking_method,
+            obj_index=obj_index,
             prob=self._get_prob,
             center=self._get_center,
             density=self._get_density,
             entropy=self._get_entropy,
-            mean_eval=self._get_mean_eval,
-            median_eval=self._get_median_eval,
         )
-        self._obj_index = problem.normalize_obj_index(obj_index)
-        self._ranking_method = ranking_method
         self._distribution = _initial_distribution(problem, prob_init, prob_min)
-        self._optimizer = _make_optimizer(optimizer, optimizer_config, center_learning_rate, self._distribution)
-        self._learning_rate = center_learning_rate if self._optimizer is None else None
-        self._population = Population(problem, int(popsize), device=problem.device, empty=True)
-        self._key = draw_key(problem)
-        # The mixin adds pop_best and pop_best_eval; its means and medians are NaN after one failed evaluation.
-        SinglePopulationAlgorithmMixin.__init__(self, exclude={"mean_eval", "median_eval"})
-
-    @property
-    def population(self) -> Population:
-        """The solutions of the last step and their evaluations; reused by the next step."""
-        return self._population
 
     @property
     def distribution(self) -> SeparableBernoulli:
         """The current search distribution; each update makes a new one."""
         return self._distribution
 
-    @property
-    def optimizer(self):
-        """The optimizer of ρ, or None for plain ascent."""
-        return self._optimizer
+    def _sample(self, out: torch.Tensor) -> None:
+        sample_theta(self._distribution.rho, out, self.key, generation=self.step_count)
 
-    @property
-    def obj_index(self) -> int:
-        """Index of the objective that is followed."""
-        return self._obj_index
-
-    @property
-    def key(self) -> int:
-        """The 64-bit key of every population of this search, see `sample_theta`."""
-        return self._key
-
-    def _step(self) -> None:
-        rho = self._distribution.rho
-        theta = sample_theta(rho, self._population.access_values(), self._key, generation=self.step_count)
-        self.problem.evaluate(self._population)
-        utilities = compute_utilities(
-            self._population.access_evals(self._obj_index),
-            objective_sense=self.problem.senses[self._obj_index],
-            ranking_method=self._ranking_method,
-        )
+    def _update(self, samples: torch.Tensor, utilities: torch.Tensor) -> None:
         if torch.all(utilities == utilities[0]):
             return  # no solution stands out: nothing to follow, and an optimizer would scale up the rounding errors
-        gradient = rho_gradient(theta, utilities - utilities.mean(), rho)
+        gradient = rho_gradient(samples, utilities - utilities.mean(), self._distribution.rho)
         self._distribution = self._distribution.update_parameters(
             {"rho": gradient}, learning_rates={"rho": self._learning_rate}, optimizers={"rho": self._optimizer}
         )
@@ -154,27 +111,6 @@ class EvolvingConnectivity(SearchAlgorithm, SinglePopulationAlgorithmMixin):
     def _get_entropy(self) -> float:
         return self._distribution.entropy
 
-    def _get_finite_evals(self) -> torch.Tensor:
-        evals = self._population.access_evals(self._obj_index)
-        return evals[torch.isfinite(evals)]
-
-    def _get_mean_eval(self) -> float:
-        return self._get_finite_evals().mean().item()
-
-    def _get_median_eval(self) -> float:
-        finite = self._get_finite_evals()
-        return finite.median().item() if len(finite) else float("nan")
-
-
-def _check_boolean(problem: Problem) -> None:
-    if problem.dtype != torch.bool:
-        raise ValueError(
-            f"problem: EvolvingConnectivity searches over booleans and needs a problem of dtype torch.bool, got"
-            f" {problem.dtype}. Make an EvoTorch problem with Problem(..., dtype=torch.bool), and with"
-            f" initial_bounds=(False, True) if anything else is to generate its solutions; give a RolloutProblem an"
-            f' agent with connections="boolean".'
-        )
-
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
     rho = torch.as_tensor(prob_init, dtype=torch.float32, device=problem.device)
@@ -189,26 +125,3 @@ def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> Separ
             f" from {rho.min().item()} to {rho.max().item()}"
         )
     return distribution
-
-
-def _make_optimizer(optimizer, config: dict | None, stepsize: float, distribution: SeparableBernoulli):
-    if optimizer is None or (hasattr(optimizer, "ascent") and not isinstance(optimizer, type)):
-        if config is not None:
-            raise ValueError(f"optimizer_config: expected None with optimizer={optimizer!r}, got {config!r}")
-        return optimizer
-    if isinstance(optimizer, str):
-        try:
-            optimizer = get_optimizer_class(optimizer)
-        except ValueError:
-            raise ValueError(
-                f'optimizer: expected "adam", "sgd", "clipup" or another of EvoTorch\'s names, got {optimizer!r}'
-            ) from None
-    if not callable(optimizer):
-        raise TypeError(f"optimizer: expected a name, a class, an object with ascent() or None, got {optimizer!r}")
-    return optimizer(
-        stepsize=float(stepsize),
-        solution_length=distribution.solution_length,
-        dtype=distribution.dtype,
-        device=distribution.device,
-        **(config or {}),
-    )

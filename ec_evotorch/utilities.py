@@ -17,9 +17,8 @@ def check_ranking_method(ranking_method: str) -> None:
 def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_method: str) -> torch.Tensor:
     """Turns fitnesses into utilities by one of EvoTorch's ranking methods; higher utility is better.
 
-    A NaN or infinite fitness counts as just worse than the worst finite one, for either objective sense, so that a
-    failed evaluation can neither win nor put anything infinite into a gradient. Fitnesses that tell nothing (none is
-    finite, or "normalized" with no spread) have utility zero.
+    Failed evaluations rank worst, see `replace_failed`. Fitnesses that tell nothing (none is finite, or "normalized"
+    with no spread) have utility zero.
 
     Deviation: EvoTorch ranks equal fitnesses by their position. Here equal fitnesses share their mean utility, so that
     utilities do not depend on the order of the population.
@@ -40,22 +39,34 @@ def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_
     check_ranking_method(ranking_method)
     if fitnesses.ndim != 1:
         raise ValueError(f"fitnesses: expected a 1-dimensional tensor, got shape {tuple(fitnesses.shape)}")
-    higher_is_better = objective_sense == "max"
     fitnesses = fitnesses.as_subclass(torch.Tensor).to(torch.float64)  # EvoTorch's ranking cannot use its own views
-    finite = torch.isfinite(fitnesses)
-    if not finite.any():
+    if not torch.isfinite(fitnesses).any():
         return torch.zeros_like(fitnesses)
-    fitnesses = torch.where(finite, fitnesses, _just_worse_than_worst(fitnesses[finite], higher_is_better))
-    utilities = rank(fitnesses, ranking_method, higher_is_better=higher_is_better)
+    fitnesses = replace_failed(fitnesses, objective_sense=objective_sense)
+    utilities = rank(fitnesses, ranking_method, higher_is_better=objective_sense == "max")
     return torch.nan_to_num(_share_between_equals(utilities, fitnesses), nan=0.0)
 
 
-def _just_worse_than_worst(finite_fitnesses: torch.Tensor, higher_is_better: bool) -> torch.Tensor:
-    if higher_is_better:
-        worst, worse = finite_fitnesses.min(), float("-inf")
-    else:
-        worst, worse = finite_fitnesses.max(), float("inf")
-    return torch.nextafter(worst, torch.full_like(worst, worse))
+def replace_failed(fitnesses: torch.Tensor, *, objective_sense: str) -> torch.Tensor:
+    """Replaces every NaN and infinite fitness by a number just worse than the worst finite one.
+
+    A failed evaluation can then neither win a comparison nor put anything infinite into a mean or a gradient. "Just"
+    is two relative float32 precisions: EvoTorch's distributions round fitnesses to float32 before they rank them.
+
+    Args:
+        fitnesses: (N,), floating point, NaN or infinite where an evaluation failed.
+        objective_sense: "max" or "min".
+
+    Returns:
+        (N,), finite, in the dtype of `fitnesses`; all zero if none of them is finite.
+    """
+    finite = torch.isfinite(fitnesses)
+    if not finite.any():
+        return torch.zeros_like(fitnesses)
+    worst, sign = (fitnesses[finite].min(), 1.0) if objective_sense == "max" else (fitnesses[finite].max(), -1.0)
+    float32 = torch.finfo(torch.float32)
+    just_worse = worst - sign * (2.0 * float32.eps * worst.abs() + float32.tiny)
+    return torch.where(finite, fitnesses, just_worse)
 
 
 def _share_between_equals(utilities: torch.Tensor, fitnesses: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,8 @@ episode run without returning to Python.
 import numpy as np
 from numba import carray, cfunc, from_dtype, njit, types
 
-from envs.c_types import bool_array, call_void, float64_row, int64_array, load_address, pointer_cast
 from envs.data_layout import FIELDS
+from native.pointers import bool_array, call_void, float64_row, int64_array, load_address, pointer_cast
 
 _ADDRESSES = (
     "mj_step",

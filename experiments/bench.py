@@ -1,149 +1,263 @@
 """`ec-evotorch bench`: speeds as ratios, all taken in one run of this machine."""
 
-import time
-from collections.abc import Callable
+import ctypes
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import cycle, repeat
+from pathlib import Path
 
 import gymnasium
 import mujoco
 import mujoco.batch
 import numpy as np
+import pandas as pd
 import torch
+from evotorch import Problem
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from agents import RSNN
-from ec_evotorch import EvolvingConnectivity, RolloutProblem
 from envs import make_vec
-from experiments.errors import ArgumentParser
+from experiments.components import build, keywords
+from experiments.config import compose_config
+from experiments.errors import ArgumentParser, UserError
+from experiments.timing import measure_speeds, median_ratio
 
-ENVIRONMENTS = ("Hopper-v5", "Walker2d-v5", "Humanoid-v5")
-ALIVE_BONUS = {"Hopper-v5": 1.0, "Walker2d-v5": 1.0, "Humanoid-v5": 5.0}
+ENVIRONMENTS = {"hopper": "Hopper-v5", "walker2d": "Walker2d-v5", "humanoid": "Humanoid-v5"}
+PAIRS = (  # agent, searcher
+    ("rsnn", "ec"),
+    ("rsnn", "es"),
+    ("rsnn_sign", "es"),
+    ("rnn", "ec"),
+    ("rnn", "es"),
+    ("gru", "es"),
+    ("lstm", "es"),
+)
+NETWORK_SIZES = (64, 128, 256, 512, 1024)
 FIRST_MEASURED_GENERATION = 10
+STRETCH = 50  # agent steps of one slot at a time, as in training, where a slot plays its episode to the end
+ENDLESS = {"terminate_when_unhealthy": False, "max_episode_steps": 10**9}
 
 
-def main(argv: list[str]) -> int:
-    """Prints three tables: environments, agent, whole training."""
-    parser = ArgumentParser(prog="ec-evotorch bench", description=main.__doc__)
+def main(argv: list[str]) -> None:
+    """Runs the command: prints the chosen tables."""
+    parser = ArgumentParser(
+        prog="ec-evotorch bench",
+        description="Measures environments, agents and whole trainings against the speed of the bare physics.",
+        epilog="Ratios are medians over rounds in which the contenders take turns. Close other programs first.",
+    )
+    parser.add_argument("tables", nargs="*", metavar="table", help=f"which (default: all): {', '.join(TABLES)}")
     parser.add_argument("--seconds", type=float, default=3.0, help="duration of one measurement (default: 3)")
     parser.add_argument("--num-envs", type=int, default=64, help="sub-environments (default: 64)")
-    parser.add_argument("--generations", type=int, default=5, help="measured generations (default: 5)")
+    parser.add_argument("--csv", type=Path, help="also write each table to a CSV file in this folder")
     arguments = parser.parse_args(argv)
-    for name in ("seconds", "num_envs", "generations"):
+    for name in ("seconds", "num_envs"):
         if getattr(arguments, name) <= 0:
-            parser.error(f"--{name.replace('_', '-')}: expected a positive number, got {getattr(arguments, name)}")
+            raise UserError(f"--{name.replace('_', '-')}: expected a positive number; got {getattr(arguments, name)}")
+    for name in arguments.tables:
+        if name not in TABLES:
+            raise UserError(f"expected tables among {', '.join(TABLES)}; got '{name}'")
+    if arguments.csv is not None and not arguments.csv.is_dir():
+        raise UserError(f"--csv: '{arguments.csv}' is not a folder")
+    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    torch.set_num_threads(1)  # the physics have all cores
     console = Console()
-    limits = {}
-    table = Table("environment", "raw mujoco.batch, steps/s", "make_vec / raw", "Gymnasium sync / raw", "async / raw")
-    for env_id in ENVIRONMENTS:
-        raw, ours, sync, asynchronous = measure_environments(env_id, arguments.num_envs, arguments.seconds)
-        limits[env_id] = raw
-        table.add_row(env_id, f"{raw:,.0f}", *(f"{speed / raw:.2f}" for speed in (ours, sync, asynchronous)))
-    table.title = "Environments, running all the time, all cores"
-    console.print(table)
-
-    table = Table("environment", "physics, µs", "numba, µs", "torch, µs", "numba / physics", "spiking per substep")
-    for env_id in ENVIRONMENTS:
-        physics, kernel, definition, spiking = measure_agent(env_id, arguments.num_envs, arguments.seconds)
-        table.add_row(
-            env_id,
-            *(f"{1e6 * t:.1f}" for t in (physics, kernel, definition)),
-            f"{kernel / physics:.3f}",
-            f"{spiking:.1%}",
-        )
-    table.title = "Agent (RSNN, 256 neurons), one core, one environment step"
-    console.print(table)
-
-    table = Table("environment", "popsize", "steps/s", "training / raw limit", "mean episode length")
-    for env_id, popsize in ((e, p) for e in ENVIRONMENTS for p in (128, 32)):
-        speed, length = measure_training(env_id, popsize, arguments.generations)
-        table.add_row(env_id, str(popsize), f"{speed:,.0f}", f"{speed / limits[env_id]:.2f}", f"{length:.0f}")
-    table.title = f"Whole training (EC, RSNN), from generation {FIRST_MEASURED_GENERATION} on, all cores"
-    console.print(table)
-    return 0
+    for name in arguments.tables or TABLES:
+        make_rows, title = TABLES[name]
+        with console.status(f"measuring {name}"):
+            rows = pd.DataFrame(list(make_rows(arguments.num_envs, arguments.seconds)))
+        _print_table(console, title, rows)
+        if arguments.csv is not None:
+            rows.to_csv(arguments.csv / f"{name}.csv", index=False)
 
 
-def steps_per_second(step: Callable[[], int], seconds: float) -> float:
-    """How many environment steps ``step`` takes in a second, after one call to warm up."""
-    step()
-    count, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        count += step()
-    return count / elapsed
+def measure_environments(num_envs: int, seconds: float) -> Iterator[dict]:
+    """Yields a row for each environment: speeds of the bare physics, of `make_vec`, and of Gymnasium's vectors."""
+    for env_id in ENVIRONMENTS.values():
+        env = make_vec(env_id, num_envs, **ENDLESS)
+        plain = {
+            mode: gymnasium.make_vec(env_id, num_envs, vectorization_mode=mode, **ENDLESS) for mode in ("sync", "async")
+        }
+        with _closing(env, *plain.values()):
+            contenders = {"raw": _raw_physics(env_id, num_envs)}
+            for name, vector in {"make_vec": env, **plain}.items():
+                vector.reset(seed=0)
+                actions = _random_actions(vector.single_action_space, num_envs)
+                contenders[name] = partial(_step_vector, vector, cycle(actions))
+            speeds = measure_speeds(contenders, seconds)
+        yield {"environment": env_id, "raw mujoco.batch, steps/s": speeds.raw.median()} | {
+            f"{name} / raw": median_ratio(speeds, name, "raw") for name in ("make_vec", "sync", "async")
+        }
 
 
-def measure_environments(env_id: str, num_envs: int, seconds: float) -> tuple[float, float, float, float]:
-    """Steps a second of raw ``mujoco.batch``, ``make_vec``, and Gymnasium's sync and async vector environments.
+def measure_agents(num_envs: int, seconds: float) -> Iterator[dict]:
+    """Yields a row for each environment with the spiking network, and on the first for each other agent.
 
-    All play random actions; unhealthy states do not end episodes, so that every sub-environment runs at every step.
+    The physics are those of a fallen body with no torques; the observations are drawn from a normal distribution.
     """
-    kwargs = {"terminate_when_unhealthy": False, "max_episode_steps": 10**9}
-    rng = np.random.default_rng(0)
-    ours = make_vec(env_id, num_envs, **kwargs)
-    space = ours.single_action_space
-    actions = rng.uniform(space.low, space.high, (50, num_envs, *space.shape)).astype(np.float32)
-    ours.reset(seed=0)
-    turn = iter(range(10**12))
+    for env, env_id in ENVIRONMENTS.items():
+        for agent, searcher in PAIRS if env == "hopper" else PAIRS[:1]:
+            vector = make_vec(env_id, num_envs, num_threads=1, **ENDLESS)
+            with _closing(vector):
+                vector.reset(seed=0)
+                idle = repeat(np.zeros(vector.action_space.shape, dtype=np.float32))
+                config = compose_config([f"env={env}", f"agent={agent}", f"searcher={searcher}"])
+                sizes = vector.single_observation_space.shape[0], vector.single_action_space.shape[0]
+                contenders = {"physics": partial(_step_vector, vector, idle)}
+                for backend in ("numba", "torch"):
+                    contenders[backend] = _agent_steps(config.agent, sizes, backend, num_envs)
+                speeds = measure_speeds(contenders, seconds)
+            yield {
+                "environment": env_id,
+                "agent": agent,
+                "solutions": config.searcher.solutions,
+                **{f"{name}, µs": 1e6 / speeds[name].median() for name in speeds},
+                "numba / physics": median_ratio(speeds, "physics", "numba"),
+            }
 
-    single = gymnasium.make(env_id).unwrapped
-    batch = mujoco.batch.Batch(single.model, nsim=num_envs, nthread=ours.num_threads)
+
+def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
+    """Yields rows for whole trainings: spiking networks on every environment, other pairs on the first."""
+    for env, env_id in ENVIRONMENTS.items():
+        for agent, searcher in PAIRS if env == "hopper" else PAIRS[:1]:
+            for popsize in (128, 32) if (agent, searcher) == PAIRS[0] else (128,):
+                step, problem = _training([f"env={env}", f"agent={agent}", f"searcher={searcher}"], popsize)
+                with _closing(problem.env):
+                    speeds = measure_speeds({"raw": _raw_physics(env_id, num_envs), "training": step}, seconds)
+                    yield {
+                        "environment": env_id,
+                        "agent": agent,
+                        "searcher": searcher,
+                        "popsize": popsize,
+                        "steps/s": speeds.training.median(),
+                        "training / raw": median_ratio(speeds, "training", "raw"),
+                        "episode length": problem.status["mean_episode_length"],
+                    }
+
+
+def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
+    """Yields rows for network sizes: 1-bit EC against fp32 ES on the same spiking network (Hopper, popsize 128)."""
+    for num_neurons in NETWORK_SIZES:
+        words = ["env=hopper", "agent=rsnn", f"agent.num_neurons={num_neurons}"]
+        agents, trainings, problems = {}, {}, []
+        for searcher in ("ec", "es"):
+            chosen = [*words, f"searcher={searcher}"]
+            trainings[searcher], problem = _training(chosen, popsize=128)
+            sizes = problem.agent.obs_length, problem.agent.act_length
+            agents[searcher] = _agent_steps(compose_config(chosen).agent, sizes, "numba", num_envs)
+            problems.append(problem)
+        with _closing(*(problem.env for problem in problems)):
+            agent_speeds, training_speeds = measure_speeds(agents, seconds), measure_speeds(trainings, seconds)
+        yield {
+            "neurons": num_neurons,
+            "agent EC, µs": 1e6 / agent_speeds.ec.median(),
+            "agent ES, µs": 1e6 / agent_speeds.es.median(),
+            "agent EC / ES": median_ratio(agent_speeds, "ec", "es"),
+            "training EC, steps/s": training_speeds.ec.median(),
+            "training ES, steps/s": training_speeds.es.median(),
+            "training EC / ES": median_ratio(training_speeds, "ec", "es"),
+        }
+
+
+TABLES = {
+    "environments": (measure_environments, "Environments, all sub-environments running, all cores"),
+    "agents": (measure_agents, "Agents, one slot, one environment step, one core"),
+    "trainings": (measure_trainings, f"Whole trainings from generation {FIRST_MEASURED_GENERATION} on, all cores"),
+    "sizes": (measure_sizes, "1-bit EC against fp32 ES on the same spiking network: speed ratios"),
+}
+
+
+@contextmanager
+def _closing(*vectors) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for vector in vectors:
+            vector.close()
+
+
+def _random_actions(space: gymnasium.spaces.Box, num_envs: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(space.low, space.high, (50, num_envs, *space.shape)).astype(np.float32)
+
+
+def _step_vector(vector, actions: Iterator[np.ndarray]) -> int:
+    vector.step(next(actions))
+    return vector.num_envs
+
+
+def _raw_physics(env_id: str, num_envs: int) -> Callable[[], int]:
+    """Steps of `mujoco.batch` alone with random controls on all cores: nothing observes, pays or ends."""
+    env = gymnasium.make(env_id).unwrapped
+    batch = mujoco.batch.Batch(env.model, nsim=num_envs, nthread=len(os.sched_getaffinity(0)))
     ctrl = batch.bind("ctrl")
+    actions = cycle(_random_actions(env.action_space, num_envs))
 
-    def step_raw() -> int:
-        ctrl[:] = actions[next(turn) % 50]
-        batch.step(nstep=single.frame_skip)
+    def step() -> int:
+        ctrl[:] = next(actions)
+        batch.step(nstep=env.frame_skip)
         return num_envs
 
-    def step_vector(env) -> int:
-        env.step(actions[next(turn) % 50])
-        return num_envs
-
-    speeds = [steps_per_second(step_raw, seconds), steps_per_second(partial(step_vector, ours), seconds)]
-    ours.close()
-    for mode in ("sync", "async"):
-        env = gymnasium.make_vec(env_id, num_envs, vectorization_mode=mode, **kwargs)
-        env.reset(seed=0)
-        speeds.append(steps_per_second(partial(step_vector, env), seconds))
-        env.close()
-    return tuple(speeds)
+    return step
 
 
-def measure_agent(env_id: str, num_envs: int, seconds: float) -> tuple[float, float, float, float]:
-    """Seconds of one environment step of one slot: physics, numba kernel, torch definition; and the share spiking."""
-    env = make_vec(env_id, num_envs, num_threads=1, terminate_when_unhealthy=False)
-    observations, _ = env.reset(seed=0)
-    zero = np.zeros(env.action_space.shape, dtype=np.float32)
-    physics = steps_per_second(lambda: (env.step(zero), num_envs)[1], seconds)
-    obs_length, act_length = observations.shape[1], zero.shape[1]
+def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_slots: int) -> Callable[[], int]:
+    """Steps of an agent with a network of its own in each slot: as training does, or with torch all slots at once."""
+    agent = instantiate(keywords("agent", config), backend=backend)(*sizes)
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(num_envs, obs_length, generator=generator)
-    members = np.arange(num_envs)
-    speeds, spiking = [], 0.0
-    for backend in ("numba", "torch"):
-        agent = RSNN(obs_length, act_length, backend=backend)
-        solutions = torch.rand(num_envs, agent.solution_length, generator=generator) < 0.5
-        state = agent.initial_state(num_envs, generator=generator)
+    solutions = agent.initial_solutions(num_slots, generator)
+    members = np.arange(num_slots)
+    observations = torch.randn(STRETCH, num_slots, sizes[0], generator=generator).numpy()
+    state = agent.initial_state(num_slots, generator=generator)
+    if backend == "torch":
+        turns = cycle(observations)
 
-        def step(agent=agent, solutions=solutions, state=state) -> int:
-            agent.step(solutions, members, inputs, state)
-            return num_envs
+        def step_batch() -> int:
+            agent.step(solutions, members, next(turns), state)
+            return num_slots
 
-        speeds.append(steps_per_second(step, seconds))
-        spiking = float((state.spikes != 0).float().mean())
-    env.close()
-    return 1 / physics, 1 / speeds[0], 1 / speeds[1], spiking
+        return step_batch
+
+    native = agent.native(solutions, members, state)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(native.function)
+    action = np.empty(sizes[1], dtype=np.float32)
+    action_address, first_observation, row_size = action.ctypes.data, observations.ctypes.data, observations.strides[1]
+
+    def step_slots() -> int:
+        for slot in range(num_slots):
+            for t in range(STRETCH):
+                call(native.context, slot, first_observation + (t * num_slots + slot) * row_size, action_address)
+        return num_slots * STRETCH
+
+    return step_slots
 
 
-def measure_training(env_id: str, popsize: int, generations: int) -> tuple[float, float]:
-    """Environment steps a second of whole generations, and their mean episode length."""
-    problem = RolloutProblem(
-        partial(make_vec, env_id), RSNN, num_envs=popsize, decrease_rewards_by=ALIVE_BONUS[env_id], seed=0
-    )
-    searcher = EvolvingConnectivity(problem, popsize=popsize, center_learning_rate=0.1)
-    searcher.run(FIRST_MEASURED_GENERATION - 1)
-    before, start = searcher.status["total_interaction_count"], time.perf_counter()
-    searcher.run(generations)
-    steps = searcher.status["total_interaction_count"] - before
-    speed = steps / (time.perf_counter() - start)
-    problem.env.close()
-    return speed, steps / (generations * popsize)
+def _training(words: list[str], popsize: int) -> tuple[Callable[[], int], Problem]:
+    """Generations of a training that has already begun; returns a function that plays one, and the problem."""
+    problem, searcher = build(compose_config([*words, f"searcher.popsize={popsize}", f"problem.num_envs={popsize}"]))
+    searcher.run(FIRST_MEASURED_GENERATION - 2)  # one more is played to warm up
+
+    def step() -> int:
+        before = searcher.status["total_interaction_count"]
+        searcher.step()
+        return searcher.status["total_interaction_count"] - before
+
+    return step, problem
+
+
+def _print_table(console: Console, title: str, rows: pd.DataFrame) -> None:
+    table = Table(title=title)
+    for name, values in rows.items():
+        table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(values) else "left")
+    for row in rows.itertuples(index=False):
+        table.add_row(*(_shown(value) for value in row))
+    console.print(table)
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -4,6 +4,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import gymnasium
+import torch
 from evotorch import Problem
 from evotorch.algorithms import SearchAlgorithm
 from hydra.errors import InstantiationException
@@ -13,7 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.errors import UserError
 
 ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
-LABELS = ("name", "alive_bonus")  # keys of a component's YAML that are not keywords of its constructor
+LABELS = {  # keys of a component's YAML that are not keywords of its constructor
+    "env": ("name", "alive_bonus"),
+    "agent": ("name", "weight_scale"),
+    "searcher": ("name", "solutions"),
+}
+SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error)  # what constructors raise for bad arguments
 
 
@@ -26,10 +32,11 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
     for node in (config.env, config.agent, config.searcher, config.problem):
         check_targets(OmegaConf.to_container(node))
     try:
-        env = instantiate(keywords(config.env))
-        agent = instantiate(keywords(config.agent))
+        env = instantiate(keywords("env", config.env))
+        agent = instantiate(keywords("agent", config.agent))
         problem = instantiate(config.problem, env=env, agent=agent, _convert_="all")
-        searcher = instantiate(keywords(config.searcher))(problem)
+        check_pair(problem, config)
+        searcher = instantiate(keywords("searcher", config.searcher))(problem)
     except InstantiationException as error:
         if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
             raise UserError(error.__cause__ or error) from error
@@ -39,9 +46,30 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
     return problem, searcher
 
 
-def keywords(node: DictConfig) -> dict:
-    """Returns a component's configuration as plain containers, without its labels."""
-    return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS}
+def keywords(component: str, node: DictConfig) -> dict:
+    """Returns the configuration of a component ("env", "agent" or "searcher") as plain containers, without labels."""
+    return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS[component]}
+
+
+def check_pair(problem: Problem, config: DictConfig) -> None:
+    """Checks that the searcher searches over what the agent is made of.
+
+    Raises:
+        UserError: Naming both, and the key to change.
+    """
+    solutions = config.searcher.get("solutions")
+    if solutions is None or SOLUTIONS.get(solutions) == problem.dtype:
+        return
+    if solutions not in SOLUTIONS:
+        raise UserError(f"searcher.solutions: expected one of {', '.join(SOLUTIONS)}; got {solutions!r}")
+    if "connections" in config.agent:
+        change = f"set agent.connections={solutions}, or choose another searcher="
+    else:
+        change = "choose another agent= or searcher="
+    raise UserError(
+        f"searcher={config.searcher.name} searches over {solutions} solutions, but those of agent={config.agent.name} "
+        f"are {problem.dtype}: {change}"
+    )
 
 
 def check_targets(node: object) -> None:

@@ -1,5 +1,6 @@
 """From the words of a command line to one checked configuration, with Hydra."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from experiments.errors import UserError, did_you_mean
 
 CONFIG_DIR = str(Path(__file__).resolve().parent / "conf")
 CONFIG_NAME = "train"
+
+OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
 
 
 def compose_config(overrides: list[str]) -> DictConfig:

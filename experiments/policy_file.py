@@ -84,8 +84,8 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "agent": _without(keywords(agent), "_partial_"),
-        "env": _without(keywords(env), "_target_", "_partial_"),
+        "agent": _without(keywords("agent", agent), "_partial_"),
+        "env": _without(keywords("env", env), "_target_", "_partial_"),
         "observation_length": policy.agent.obs_length,
         "action_length": policy.agent.act_length,
         "solution_length": len(solution),

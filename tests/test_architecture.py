@@ -1,4 +1,4 @@
-"""Who may import whom: `envs`, `agents` and `ec_evotorch` are joined only by `experiments`."""
+"""Who may import whom: `envs`, `agents` and `ec_evotorch` share `native` and are joined only by `experiments`."""
 
 import ast
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("envs", "agents", "ec_evotorch", "experiments")
+ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
 MAY_IMPORT = {
-    "envs": {"envs"},
-    "agents": {"agents"},
-    "ec_evotorch": {"ec_evotorch"},
+    "native": {"native"},
+    "envs": {"envs", "native"},
+    "agents": {"agents", "native"},
+    "ec_evotorch": {"ec_evotorch", "native"},
     "experiments": set(ROOMS),
 }
 # Installed for development only: the packages must work without them.

@@ -3,10 +3,10 @@
 import numpy as np
 from numba import carray, cfunc, from_dtype
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, control_cost, observe_positions
+from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
     [

@@ -3,9 +3,9 @@
 import numpy as np
 from numba import carray, cfunc, from_dtype
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.task import X_POSITION, Task, control_cost, locate_root, observe_positions
+from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
     [

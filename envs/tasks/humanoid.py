@@ -3,10 +3,10 @@
 import numpy as np
 from numba import carray, cfunc, from_dtype, njit
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, copy_into, observe_positions
+from native.pointers import bool_array, float64_row, pointer_cast
 
 OBSERVATION_PARAMETERS = [
     ("exclude_current_positions_from_observation", np.int64),

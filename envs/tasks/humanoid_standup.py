@@ -3,10 +3,10 @@
 import numpy as np
 from numba import carray, cfunc, from_dtype
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.humanoid import OBSERVATION_PARAMETERS, observe_body, squared_ctrl_and_contacts
 from envs.tasks.task import XY_POSITION, Task, clip, locate_root
+from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
     [

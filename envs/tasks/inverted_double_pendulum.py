@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numba import carray, cfunc, from_dtype, njit
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.task import Task, clip, locate_root
+from native.pointers import bool_array, float64_row, pointer_cast
 
 # The exponent comes from memory: Gymnasium squares NumPy scalars with libm's pow, whose result differs in the last bit
 # from x * x about once in a thousand, and a constant exponent would be compiled to x * x.

@@ -3,9 +3,9 @@
 import numpy as np
 from numba import cfunc
 
-from envs.c_types import bool_array, float64_row
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.task import Task, locate_root, observe_positions
+from native.pointers import bool_array, float64_row
 
 
 @cfunc(TASK_SIGNATURE, cache=True)

@@ -2,10 +2,10 @@
 
 from numba import carray, cfunc, from_dtype
 
-from envs.c_types import bool_array, float64_row, pointer_cast
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.half_cheetah import PARAMETERS
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, control_cost, locate_root, observe_positions
+from native.pointers import bool_array, float64_row, pointer_cast
 
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 

@@ -1,6 +1,5 @@
 """Laws of the spiking agent."""
 
-import ctypes
 import math
 
 import numpy as np
@@ -77,36 +76,6 @@ def test_kernel_and_definition_fire_the_same_spikes(connections, density, scale,
     assert fired > 0
 
 
-@pytest.mark.parametrize("connections", ["boolean", "real"])
-def test_the_native_function_is_the_step(connections):
-    agent = RSNN(5, 2, 24, connections)
-    solutions = random_solutions(agent, 3)
-    batched, native = (agent.initial_state(3, generator=generator(3)) for _ in range(2))
-    members = np.array([2, 0, 1])
-    step = agent.native(solutions, members, native)
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(step.function)
-    rng = np.random.default_rng(4)
-    for _ in range(10):
-        obs = rng.standard_normal((3, 5)).astype(np.float32)
-        expected = agent.step(solutions, members, obs, batched)
-        action = np.empty((3, 2), dtype=np.float32)
-        for slot in range(3):
-            call(step.context, slot, obs[slot].ctypes.data, action[slot].ctypes.data)
-        np.testing.assert_array_equal(action, expected)
-    assert same_state(batched, native)
-    assert torch.equal(batched.rate, native.rate)
-
-
-@pytest.mark.parametrize("backend", ["numba", "torch"])
-def test_a_negative_member_rests(backend):
-    agent = RSNN(3, 2, 16, backend=backend)
-    state = agent.initial_state(2, generator=generator())
-    before = state.v_mem[1].clone()
-    action = agent.step(random_solutions(agent, 1), np.array([0, -1]), np.ones((2, 3), np.float32), state)
-    assert torch.equal(state.v_mem[1], before)
-    assert not action[1].any()
-
-
 def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():
     agent = RSNN(3, 2, 16)
     small, large = agent.initial_state(2, generator=generator(1)), agent.initial_state(5, generator=generator(2))
@@ -137,18 +106,3 @@ def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         RSNN(3, 2, **arguments)
-
-
-def test_bad_input_to_step_is_named():
-    agent = RSNN(3, 2, 16)
-    state, obs = agent.initial_state(2, generator=generator()), np.zeros((2, 3), np.float32)
-    solutions, members = random_solutions(agent, 2), np.array([0, 1])
-    for arguments, message in (
-        ((solutions.float(), members, obs, state), r"solutions: expected torch\.bool"),
-        ((solutions[:, 1:], members, obs, state), "solutions: expected shape"),
-        ((solutions, members[:1], obs, state), "members: expected 2 rows"),
-        ((solutions, members + 1, obs, state), "members: expected rows below 2, got 2"),
-        ((solutions, members, obs[:, :2], state), r"obs: expected shape \(2, 3\), got \(2, 2\)"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            agent.step(*arguments)

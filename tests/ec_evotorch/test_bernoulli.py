@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -190,21 +189,6 @@ def test_gradient_reproduces_the_published_one(golden_update):
         np.testing.assert_allclose(gradient.numpy(), expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 3000])
-def test_kernel_sums_what_the_definition_sums(length):
-    theta, utilities = sampled(random_rho(length), 37), random_utilities(37).double()
-    weighted = torch.empty(length, dtype=torch.float64)
-    bernoulli._sum_weighted_rows(theta.view(torch.uint8).numpy(), utilities.numpy(), weighted.numpy())
-    torch.testing.assert_close(weighted, bernoulli._sum_weighted_rows_torch(theta, utilities))
-
-
-def test_definition_of_the_sum_does_not_depend_on_its_chunks(monkeypatch):
-    theta, utilities = sampled(random_rho(100), 37), random_utilities(37).double()
-    whole = bernoulli._sum_weighted_rows_torch(theta, utilities)
-    monkeypatch.setattr(bernoulli, "_CHUNK_ELEMENTS", 500)
-    torch.testing.assert_close(bernoulli._sum_weighted_rows_torch(theta, utilities), whole)
-
-
 def test_gradient_does_not_depend_on_the_order_of_the_population():
     rho = random_rho(1500)
     theta, utilities = sampled(rho, 50), random_utilities(50)
@@ -254,20 +238,13 @@ def test_log_prob_of_an_impossible_network_is_minus_infinity():
 # --- memory ---
 
 
-def kibibytes(field):
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
-
-
-def test_no_second_array_of_the_size_of_the_population_is_made():
+def test_no_second_array_of_the_size_of_the_population_is_made(peak_memory):
     rho, utilities = random_rho(100_003), random_utilities(256)
     theta = torch.zeros((256, len(rho)), dtype=torch.bool)
     rho_gradient(sampled(rho[:1000], 4), utilities[:4], rho[:1000])  # compiles, starts threads
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # sets the peak of resident memory back to its present size
-    except OSError:
-        pytest.skip("needs Linux's /proc to measure the peak of resident memory")
-    before = kibibytes("VmRSS:")
-    sample_theta(rho, theta, KEY)
-    rho_gradient(theta, utilities, rho)
-    assert 1024 * (kibibytes("VmHWM:") - before) < theta.nbytes / 2
+
+    def sample_and_learn():
+        sample_theta(rho, theta, KEY)
+        rho_gradient(theta, utilities, rho)
+
+    assert peak_memory(sample_and_learn) < theta.nbytes / 2

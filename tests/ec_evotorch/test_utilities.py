@@ -6,7 +6,7 @@ import pytest
 import torch
 from evotorch.tools.ranking import rank, rankers
 
-from ec_evotorch.utilities import compute_utilities
+from ec_evotorch.utilities import compute_utilities, replace_failed
 
 METHODS = sorted(rankers)
 FAILURES = [math.nan, math.inf, -math.inf]
@@ -87,3 +87,19 @@ def test_fitnesses_are_ranked_in_their_own_precision():
 def test_bad_arguments_are_refused(fitnesses, sense, method, message):
     with pytest.raises(ValueError, match=message):
         utilities_of(fitnesses, sense, method)
+
+
+@pytest.mark.parametrize("worst", [0.0, 1.0, -1.0, 123.456, -1e-30, 1e30, 1.0 + 2**-24])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_failed_fitnesses_become_just_worse_than_the_worst_even_in_float32(worst, dtype):
+    fitnesses = torch.tensor([worst, math.nan, worst + 1e31, math.inf, -math.inf], dtype=dtype)
+    replaced = replace_failed(fitnesses, objective_sense="max")
+    assert replaced.dtype == dtype
+    assert torch.equal(replaced[[0, 2]], fitnesses[[0, 2]])
+    assert (replaced[[1, 3, 4]].float() < fitnesses[0].float()).all()
+    torch.testing.assert_close(replaced[[1, 3, 4]], fitnesses[[0, 0, 0]], rtol=1e-6, atol=1e-37)
+    assert torch.equal(replace_failed(-fitnesses, objective_sense="min"), -replaced)
+
+
+def test_when_every_fitness_failed_they_become_equal():
+    assert replace_failed(torch.tensor(FAILURES), objective_sense="max").tolist() == [0.0, 0.0, 0.0]

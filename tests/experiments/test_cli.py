@@ -36,7 +36,7 @@ def refusal(capsys, working_directory):
         (["env.id=Hoper-v5"], "Hoper-v5"),
         (["searcher.popsize=0"], "popsize"),
         (["searcher.optimizer=nope"], "optimizer"),
-        (["agent.connections=real"], "torch.bool"),
+        (["agent.connections=real"], "set agent.connections=boolean"),
         (["agent._target_=os.getcwd"], "_target_"),
         (["--nope"], "--nope"),
         (["-m", "seed=1,1"], "two runs of the sweep would share the folder"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 from hydra.utils import get_object, instantiate
+from omegaconf import OmegaConf
 
 from experiments.components import build, keywords
 from experiments.config import CONFIG_DIR, compose_config, split_sweep
@@ -25,20 +26,20 @@ def test_a_choice_is_named_after_its_file(group):
 @pytest.mark.parametrize("choice", choices("env"))
 def test_every_env_yaml_makes_its_environment(choice):
     config = compose_config([f"env={choice}"])
-    env = instantiate(keywords(config.env))(num_envs=1, num_threads=1)
+    env = instantiate(keywords("env", config.env))(num_envs=1, num_threads=1)
     assert env.num_envs == 1
 
 
 @pytest.mark.parametrize("group", ["agent", "searcher"])
 def test_every_key_of_a_yaml_is_a_keyword_of_its_constructor(group):
     for choice in choices(group):
-        given = keywords(compose_config([f"{group}={choice}"])[group])
+        given = keywords(group, compose_config([f"{group}={choice}"])[group])
         parameters = inspect.signature(get_object(given.pop("_target_"))).parameters
         assert set(given) - {"_partial_"} <= set(parameters)
 
 
 def test_every_key_of_the_problem_is_a_keyword_of_its_constructor():
-    given = keywords(compose_config([]).problem)
+    given = OmegaConf.to_container(compose_config([]).problem)
     assert set(given) - {"_target_"} <= set(inspect.signature(get_object(given["_target_"])).parameters)
 
 

@@ -1,0 +1,82 @@
+"""What agents of ordinary units have in common: hidden arrays that start at zero, and how their weights start."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numba import types
+
+from agents.compiled_agent import CompiledAgent
+
+STEP_SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
+"""Of the C function of a step: context, slot, observation, action."""
+
+
+@dataclass
+class HiddenState:
+    """State of B slots, updated in place; ``output`` is the readout of the last step before clipping."""
+
+    h: torch.Tensor  # (B, n) float32 hidden units
+    output: torch.Tensor  # (B, act_length) float32
+
+
+def context_dtype(*scratch: str, constants: tuple[str, ...] = ()) -> np.dtype:
+    """The record that the C function of such an agent reads: addresses, sizes, constants."""
+    addresses = ("solutions", "members", "h", "output", *scratch)
+    sizes = ("obs_length", "act_length", "num_neurons", "solution_length")
+    return np.dtype(
+        [(name, np.int64) for name in (*addresses, *sizes)] + [(name, np.float32) for name in constants], align=True
+    )
+
+
+class HiddenAgent(CompiledAgent):
+    """An agent whose state is zero at the beginning of an episode, whatever its seed."""
+
+    STATE: ClassVar[type] = HiddenState
+
+    def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
+        """Zero hidden units in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        device = None if generator is None else generator.device
+        widths = {field.name: self.num_neurons for field in fields(self.STATE)} | {"output": self.act_length}
+        return self.STATE(**{name: torch.zeros(batch_size, width, device=device) for name, width in widths.items()})
+
+    def reset(self, state, slots, seeds) -> None:
+        """Begin an episode in some slots: all zero.
+
+        Args:
+            state: Changed in place, in these slots only.
+            slots: Indices.
+            seeds: As many integers, which do not matter.
+        """
+        slots = torch.as_tensor(slots, dtype=torch.int64)
+        for field in fields(state):
+            getattr(state, field.name)[slots] = 0
+
+    def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """(count, L): kernels from N(0, 1 / rows), biases 0; with boolean connections fair bits, with signs N(0, 1).
+
+        The variance of the kernels is LeCun's, flax's default (https://flax.readthedocs.io). Deviation: flax draws the
+        recurrent kernels orthogonal; here they are normal like the others.
+        """
+        shape, device = (count, self.solution_length), generator.device
+        if self.dtype == torch.bool:
+            return torch.rand(shape, generator=generator, device=device) < 0.5
+        solutions = torch.randn(shape, generator=generator, device=device)
+        if self.connections == "real":
+            for name, part in self.split(solutions).items():
+                part *= self.parameter_shapes[name][0] ** -0.5 if part.ndim == 3 else 0.0
+        return solutions
+
+    def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
+        return {name: np.empty((batch_size, width), dtype=np.float32) for name, width in self._scratch_widths().items()}
+
+    @abstractmethod
+    def _scratch_widths(self) -> dict[str, int]:
+        """Name -> width of the float32 arrays that the C function works in."""
+
+
+def multiply(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """(B, rows) times (B, rows, columns): each slot's vector through its own kernel."""
+    return torch.einsum("bi,bij->bj", x, kernels)

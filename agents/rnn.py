@@ -1,0 +1,169 @@
+"""Vanilla recurrent neural network (RNN) of tanh units as an agent."""
+
+import math
+
+import numpy as np
+import torch
+from numba import carray, cfunc, from_dtype
+
+from agents.agent import check_positive
+from agents.dense_kernel import add_boolean_rows, add_rows, clip_into, tanh
+from agents.hidden_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
+from native.pointers import float32_row, int64_row, pointer_cast
+
+CONTEXT = context_dtype("sums", "signed", "signs", constants=("r_in", "r_hidden", "r_out"))
+_as_context = pointer_cast(from_dtype(CONTEXT))
+
+
+class RNN(HiddenAgent):
+    """Units h ← tanh(input + recurrence) with a linear readout.
+
+    ``connections="real"``: h ← tanh(x W + h U + b), output = h V + d. A solution holds kernel_in (obs, n) = W, kernel_h
+    (n, n) = U, kernel_out (n, act) = V, bias (n,) = b, bias_out (act,) = d.
+
+    ``connections="boolean"``: 1-bit connections, without biases. The input is [x, −x]; the first units are excitatory
+    (s = 1), the rest inhibitory (s = −1): h ← tanh(r_in [x, −x] W + r_hidden (s h) U), output = r_out (s h) V. A
+    solution holds kernel_in (2 obs, n), kernel_h (n, n), kernel_out (n, act).
+    ``connections="sign"``: the boolean network, searched over real numbers; a connection exists where its number is
+    positive.
+
+    Args:
+        obs_length: Observations.
+        act_length: Actions.
+        num_neurons: Hidden units n.
+        connections: "boolean", "real" or "sign".
+        excitatory_ratio: Share of excitatory units (not with real connections).
+        gain_in: r_in = gain_in √(1 / (density · obs)).
+        gain_hidden: r_hidden = gain_hidden √(1 / (density · n)).
+        gain_out: r_out = gain_out √(1 / (density · n)); with 1 the output of a random network spreads as its units do,
+            within [−1, 1] for the most part.
+        density: Expected density of boolean connections, for which these scales preserve variance. Gains and density
+            do not matter with real connections.
+        backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Source: paper, section 6.4 (256 tanh units; 0-1 connections, signs by presynaptic group). Deviation: the paper does
+    not say how it scales them; the scales here are those of its spiking network without time constants.
+    """
+
+    CONTEXT = CONTEXT
+
+    def __init__(
+        self,
+        obs_length: int,
+        act_length: int,
+        num_neurons: int = 256,
+        connections: str = "real",
+        *,
+        excitatory_ratio: float = 0.5,
+        gain_in: float = 1.0,
+        gain_hidden: float = 1.0,
+        gain_out: float = 1.0,
+        density: float = 0.5,
+        backend: str = "auto",
+    ):
+        super().__init__(obs_length, act_length, num_neurons, connections, backend)
+        check_positive(gain_in=gain_in, gain_hidden=gain_hidden, gain_out=gain_out, density=density)
+        if not 0 <= excitatory_ratio <= 1:
+            raise ValueError(f"excitatory_ratio: expected a number in [0, 1], got {excitatory_ratio!r}")
+        n = num_neurons
+        if connections == "real":
+            self.parameter_shapes = {
+                "kernel_in": (obs_length, n),
+                "kernel_h": (n, n),
+                "kernel_out": (n, act_length),
+                "bias": (n,),
+                "bias_out": (act_length,),
+            }
+        else:
+            self.parameter_shapes = {
+                "kernel_in": (2 * obs_length, n),
+                "kernel_h": (n, n),
+                "kernel_out": (n, act_length),
+            }
+        self.r_in = gain_in * math.sqrt(1 / (density * obs_length))
+        self.r_hidden = gain_hidden * math.sqrt(1 / (density * n))
+        self.r_out = gain_out * math.sqrt(1 / (density * n))
+        self._signs = torch.ones(n)
+        self._signs[round(excitatory_ratio * n) :] = -1
+
+    def _advance(self, parameters, x, h, output):
+        if self.connections == "real":
+            h = torch.tanh(
+                multiply(x, parameters["kernel_in"]) + multiply(h, parameters["kernel_h"]) + parameters["bias"]
+            )
+            return h, multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
+        kernels = {name: part.float() for name, part in parameters.items()}
+        signs = self._signs.to(x.device)
+        from_in = self.r_in * multiply(torch.cat([x, -x], dim=1), kernels["kernel_in"])
+        h = torch.tanh(from_in + self.r_hidden * multiply(signs * h, kernels["kernel_h"]))
+        return h, self.r_out * multiply(signs * h, kernels["kernel_out"])
+
+    def _native_function(self):
+        return real_rnn_step if self.connections == "real" else boolean_rnn_step
+
+    def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
+        return super()._native_arrays(batch_size) | {"signs": self._signs.numpy()}
+
+    def _scratch_widths(self) -> dict[str, int]:
+        return {"sums": self.num_neurons, "signed": max(self.num_neurons, 2 * self.obs_length)}
+
+
+@cfunc(STEP_SIGNATURE, cache=True)
+def real_rnn_step(context_address, slot, observation_address, action_address):
+    """Step one slot with real connections."""
+    context = carray(_as_context(context_address), (1,))[0]
+    d, n, a = context.obs_length, context.num_neurons, context.act_length
+    member = int64_row(context.members, slot, 1)[0]
+    kernel_in = context.solutions + member * context.solution_length * 4
+    kernel_h = kernel_in + d * n * 4
+    kernel_out = kernel_h + n * n * 4
+    bias = kernel_out + n * a * 4
+    h = float32_row(context.h, slot, n)
+    output = float32_row(context.output, slot, a)
+    sums = float32_row(context.sums, slot, n)
+
+    sums[:] = float32_row(bias, 0, n)
+    add_rows(float32_row(observation_address, 0, d), kernel_in, sums)
+    add_rows(h, kernel_h, sums)
+    for j in range(n):
+        h[j] = tanh(sums[j])
+    output[:] = float32_row(bias + n * 4, 0, a)
+    add_rows(h, kernel_out, output)
+    clip_into(output, float32_row(action_address, 0, a))
+
+
+@cfunc(STEP_SIGNATURE, cache=True)
+def boolean_rnn_step(context_address, slot, observation_address, action_address):
+    """Step one slot with boolean connections and signs by presynaptic group."""
+    context = carray(_as_context(context_address), (1,))[0]
+    d, n, a = context.obs_length, context.num_neurons, context.act_length
+    width = max(n, 2 * d)
+    member = int64_row(context.members, slot, 1)[0]
+    kernel_in = context.solutions + member * context.solution_length
+    kernel_h = kernel_in + 2 * d * n
+    kernel_out = kernel_h + n * n
+    observation = float32_row(observation_address, 0, d)
+    h = float32_row(context.h, slot, n)
+    output = float32_row(context.output, slot, a)
+    sums = float32_row(context.sums, slot, n)
+    signs = float32_row(context.signs, 0, n)
+    signed_input = float32_row(context.signed, slot, width)[: 2 * d]
+    signed_h = float32_row(context.signed, slot, width)[:n]
+
+    for i in range(d):
+        signed_input[i] = context.r_in * observation[i]
+        signed_input[d + i] = -signed_input[i]
+    sums[:] = np.float32(0.0)
+    add_boolean_rows(signed_input, kernel_in, sums)
+    for j in range(n):
+        signed_h[j] = context.r_hidden * signs[j] * h[j]
+    add_boolean_rows(signed_h, kernel_h, sums)
+    for j in range(n):
+        h[j] = tanh(sums[j])
+        signed_h[j] = context.r_out * signs[j] * h[j]
+    output[:] = np.float32(0.0)
+    add_boolean_rows(signed_h, kernel_out, output)
+    clip_into(output, float32_row(action_address, 0, a))

@@ -1,0 +1,67 @@
+"""The weighted sum of a population's rows, from which every gradient in this package is made."""
+
+import numpy as np
+import torch
+from numba import njit, prange
+
+_CHUNK_ELEMENTS = 2**20  # of one temporary of the torch definition
+_COLUMNS_PER_SUM = 1024  # that a thread sums at once: they stay in the first-level cache
+
+
+def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Returns Σ_k w_k x_k without making another array of the population's size.
+
+    Sums are taken in float64; on the CPU over k = 0, 1, … one after another, so that the result does not depend on the
+    number of threads.
+
+    Args:
+        rows: (N, L), boolean or real: the x_k.
+        weights: (N,) float64 on the device of `rows`: the w_k.
+
+    Returns:
+        (L,) float64.
+
+    Raises:
+        ValueError: if there is no row, or not one weight for each.
+    """
+    if rows.ndim != 2 or len(rows) == 0:
+        raise ValueError(f"rows: expected shape (N, L) with at least one row, got {tuple(rows.shape)}")
+    if weights.shape != rows.shape[:1]:
+        raise ValueError(f"weights: expected shape ({len(rows)},), one for each row, got {tuple(weights.shape)}")
+    if rows.device.type != "cpu":
+        return _sum_weighted_rows_torch(rows, weights)
+    weighted = torch.empty(rows.shape[1], dtype=torch.float64)
+    numbers = rows.view(torch.uint8) if rows.dtype == torch.bool else rows
+    _sum_weighted_rows(numbers.numpy(), weights.numpy(), weighted.numpy())
+    return weighted
+
+
+def _sum_weighted_rows_torch(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Defines the sum in tensor operations."""
+    num_rows, num_columns = rows.shape
+    rows_per_chunk = max(1, _CHUNK_ELEMENTS // num_columns)
+    weighted = torch.zeros(num_columns, dtype=torch.float64, device=rows.device)
+    for row in range(0, num_rows, rows_per_chunk):
+        chunk = slice(row, row + rows_per_chunk)
+        weighted += weights[chunk] @ rows[chunk].to(torch.float64)
+    return weighted
+
+
+@njit(cache=True, nogil=True)
+def _add_weighted_rows(rows, weights, weighted):
+    for k in range(rows.shape[0]):
+        weight = weights[k]
+        row = rows[k]
+        for j in range(weighted.size):
+            weighted[j] += weight * np.float64(row[j])
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _sum_weighted_rows(rows, weights, weighted):
+    """Writes the sum into `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
+    num_columns = weighted.size
+    for block in prange((num_columns + _COLUMNS_PER_SUM - 1) // _COLUMNS_PER_SUM):
+        start = block * _COLUMNS_PER_SUM
+        stop = min(start + _COLUMNS_PER_SUM, num_columns)
+        weighted[start:stop] = 0.0
+        _add_weighted_rows(rows[:, start:stop], weights, weighted[start:stop])

@@ -1,0 +1,105 @@
+"""Reading C memory and calling C functions from numba code.
+
+C hands compiled code raw pointers. Addresses are carried as int64, which has the calling convention of a pointer on
+every 64-bit platform MuJoCo ships for, and become typed arrays here. Function addresses are run-time values rather than
+compiled-in constants, so that everything built on this can be cached on disk.
+"""
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+
+def pointer_cast(target: types.Type):
+    """Make a numba function ``int64 address -> pointer to target``."""
+
+    @intrinsic
+    def cast(typingctx, address):
+        signature = types.CPointer(target)(address)
+
+        def codegen(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return signature, codegen
+
+    return cast
+
+
+@intrinsic
+def call_void(typingctx, function, arguments):
+    """Call the C function ``void f(int64, …)`` at address ``function`` with a tuple of int64 ``arguments``."""
+    signature = types.void(function, arguments)
+
+    def codegen(context, builder, signature, args):
+        word = ir.IntType(64)
+        values = cgutils.unpack_tuple(builder, args[1])
+        function_type = ir.FunctionType(ir.VoidType(), [word] * len(values))
+        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+_as_float64 = pointer_cast(types.float64)
+_as_float32 = pointer_cast(types.float32)
+_as_int64 = pointer_cast(types.int64)
+_as_int16 = pointer_cast(types.int16)
+_as_int8 = pointer_cast(types.int8)
+_as_uint8 = pointer_cast(types.uint8)
+_as_bool = pointer_cast(types.boolean)
+
+
+@numba.njit(cache=True)
+def int64_array(address, size):
+    """A C-contiguous int64 array of ``size`` numbers."""
+    return numba.carray(_as_int64(address), (size,))
+
+
+@numba.njit(cache=True)
+def load_address(address):
+    """The pointer stored at an address, as int64."""
+    return int64_array(address, 1)[0]
+
+
+@numba.njit(cache=True)
+def float64_row(address, index, size):
+    """Row ``index`` of a C-contiguous float64 array with rows of ``size`` numbers."""
+    return numba.carray(_as_float64(address + index * size * 8), (size,))
+
+
+@numba.njit(cache=True)
+def float32_row(address, index, size):
+    """Row ``index`` of a C-contiguous float32 array with rows of ``size`` numbers."""
+    return numba.carray(_as_float32(address + index * size * 4), (size,))
+
+
+@numba.njit(cache=True)
+def int64_row(address, index, size):
+    """Row ``index`` of a C-contiguous int64 array with rows of ``size`` numbers."""
+    return numba.carray(_as_int64(address + index * size * 8), (size,))
+
+
+@numba.njit(cache=True)
+def int16_row(address, index, size):
+    """Row ``index`` of a C-contiguous int16 array with rows of ``size`` numbers."""
+    return numba.carray(_as_int16(address + index * size * 2), (size,))
+
+
+@numba.njit(cache=True)
+def int8_row(address, index, size):
+    """Row ``index`` of a C-contiguous int8 array with rows of ``size`` numbers."""
+    return numba.carray(_as_int8(address + index * size), (size,))
+
+
+@numba.njit(cache=True)
+def uint8_row(address, index, size):
+    """Row ``index`` of a C-contiguous uint8 array with rows of ``size`` numbers."""
+    return numba.carray(_as_uint8(address + index * size), (size,))
+
+
+@numba.njit(cache=True)
+def bool_array(address, size):
+    """A C-contiguous array of ``size`` one-byte booleans."""
+    return numba.carray(_as_bool(address), (size,))

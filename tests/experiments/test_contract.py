@@ -1,0 +1,113 @@
+"""Every agent's YAML runs with every searcher's: same status, counters, determinism; or one line says why not."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.components import SOLUTIONS, build
+from experiments.config import CONFIG_DIR, compose_config
+from experiments.errors import UserError
+from experiments.evaluate import evaluate
+from experiments.metrics import CLOCKS, COLUMNS
+from experiments.run_folder import METRICS
+from experiments.training import center_of, train
+
+POPSIZE = 4
+SMALL = {
+    "rsnn": ["agent.num_neurons=8"],
+    "rsnn_sign": ["agent.num_neurons=8"],
+    "rnn": ["agent.num_neurons=8"],
+    "gru": ["agent.num_neurons=8"],
+    "lstm": ["agent.num_neurons=8"],
+    "evotorch_net": ["agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
+}
+STATUS = (
+    "center",
+    "mean_eval",
+    "median_eval",
+    "pop_best_eval",
+    "best_eval",
+    "mean_return",
+    "median_return",
+    "max_return",
+    "mean_episode_length",
+    "total_interaction_count",
+    "total_episode_count",
+)
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in Path(CONFIG_DIR, group).glob("*.yaml"))
+
+
+AGENTS, SEARCHERS = choices("agent"), choices("searcher")
+ONLY_REAL = [agent for agent in AGENTS if agent not in ("rsnn", "rnn")]
+PAIRS = [(a, s) for a in AGENTS for s in SEARCHERS if not (s == "ec" and a in ONLY_REAL)]
+
+
+def words(agent: str, searcher: str) -> list[str]:
+    return [
+        "env=inverted_pendulum",
+        f"agent={agent}",
+        f"searcher={searcher}",
+        f"searcher.popsize={POPSIZE}",
+        "problem.num_threads=1",
+        *SMALL.get(agent, []),
+    ]
+
+
+def two_generations(agent: str, searcher: str, num_envs: int):
+    problem, search = build(compose_config([*words(agent, searcher), f"problem.num_envs={num_envs}"]))
+    search.run(2)
+    return problem, search
+
+
+@pytest.mark.parametrize(("agent", "searcher"), PAIRS)
+def test_a_pair_keeps_the_contract(agent, searcher):
+    problem, search = two_generations(agent, searcher, num_envs=4)
+    status = search.status
+    assert [name for name in STATUS if name not in status] == []
+    center = center_of(search)
+    assert center.shape == (problem.agent.solution_length,)
+    assert center.dtype == problem.dtype == SOLUTIONS[compose_config(words(agent, searcher)).searcher.solutions]
+    assert status["total_episode_count"] == 2 * POPSIZE
+    assert status["iter"] == 2
+    assert problem.normalizer.count == status["total_interaction_count"] >= 2 * POPSIZE
+
+    _, again = two_generations(agent, searcher, num_envs=3)
+    assert torch.equal(center_of(again), center)
+    assert [again.status[name] for name in STATUS[1:]] == [status[name] for name in STATUS[1:]]
+
+
+@pytest.mark.parametrize("agent", ONLY_REAL)
+def test_ec_says_in_one_line_that_an_agent_has_no_boolean_connections(agent):
+    with pytest.raises(UserError, match=rf"searcher=ec searches over boolean solutions, but those of agent={agent}"):
+        build(compose_config(words(agent, "ec")))
+
+
+@pytest.mark.parametrize("searcher", [searcher for searcher in SEARCHERS if searcher != "ec"])
+def test_other_searchers_name_the_key_that_gives_real_connections(searcher):
+    with pytest.raises(UserError, match=r"set agent\.connections=real, or choose another searcher="):
+        build(compose_config([*words("rsnn", searcher), "agent.connections=boolean"]))
+
+
+def test_ec_names_the_key_that_gives_boolean_connections():
+    with pytest.raises(UserError, match=r"set agent\.connections=boolean"):
+        build(compose_config([*words("rsnn", "ec"), "agent.connections=real"]))
+
+
+@pytest.mark.parametrize(
+    ("agent", "searcher"), [("rsnn", "ec"), ("rsnn_sign", "es"), ("lstm", "pgpe"), ("rnn", "snes")]
+)
+def test_runs_look_alike_on_disk_and_their_policies_play_in_plain_gymnasium(agent, searcher, tmp_path):
+    more = ["budget=1", "eval.final_episodes=2", "progress=false", f"run_dir={tmp_path}/run"]
+    folder = train(compose_config([*words(agent, searcher), *more]))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.yaml", "metrics.csv", "policy.safetensors", "policy.json", "curve.png"}
+    metrics = pd.read_csv(folder / METRICS)
+    assert tuple(metrics.columns) == COLUMNS
+    assert metrics[["generation", "steps", "mean_return", "center_return_mean", *CLOCKS]].notna().all(axis=None)
+    assert np.isfinite(evaluate(folder, 2)["return"]).all()
