@@ -30,9 +30,19 @@ _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 
 
 @njit(cache=True)
+def clip(x, bound):
+    """A float32 clipped to [−bound, bound]; NaN stays NaN."""
+    if x > bound:
+        return bound
+    if x < -bound:
+        return -bound
+    return x
+
+
+@njit(cache=True)
 def tanh(x):
     """tanh of a float32, within 4e-7."""
-    x = min(max(x, -_TANH_BOUND), _TANH_BOUND)
+    x = clip(x, _TANH_BOUND)
     z = x * x
     p = _P[6]
     p = p * z + _P[5]
@@ -45,7 +55,7 @@ def tanh(x):
     q = q * z + _Q[2]
     q = q * z + _Q[1]
     q = q * z + _Q[0]
-    return min(max(x * p / q, -_ONE), _ONE)
+    return clip(x * p / q, _ONE)
 
 
 @njit(cache=True)
@@ -93,4 +103,4 @@ def add_boolean_rows(values, kernel, sums):
 def clip_into(output, action):
     """Write ``output`` clipped to [−1, 1]."""
     for k in range(output.size):
-        action[k] = min(max(output[k], -_ONE), _ONE)
+        action[k] = clip(output[k], _ONE)

@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba import carray, cfunc, from_dtype, njit, types
 from numba.extending import intrinsic
 
+from agents.dense_kernel import clip_into
 from native.pointers import float32_row, float64_row, int8_row, int16_row, int64_row, pointer_cast, uint8_row
 
 ROWS_AT_ONCE = 4
@@ -230,7 +231,7 @@ def _read_out(context, slot, kernel_out, action):
             totals[k] += np.float64(rate[j]) * np.float64(kernel_out[j * a + k])
     for k in range(a):
         output[k] = context.r_out * np.float32(totals[k])
-        action[k] = min(max(output[k], np.float32(-1.0)), np.float32(1.0))
+    clip_into(output, action)
 
 
 @njit(cache=True)

@@ -1,9 +1,13 @@
 """Evolving Connectivity for EvoTorch: distribution, searchers and the problem of acting in an environment."""
 
-from ec_evotorch.distribution import SeparableBernoulli
-from ec_evotorch.evolution_strategy import EvolutionStrategy
-from ec_evotorch.policy import Policy
-from ec_evotorch.problem import RolloutProblem
-from ec_evotorch.searcher import EvolvingConnectivity
+from native.fresh_cache import drop_outdated
+
+drop_outdated(__file__)  # before anything is compiled or loaded
+
+from ec_evotorch.distribution import SeparableBernoulli  # noqa: E402
+from ec_evotorch.evolution_strategy import EvolutionStrategy  # noqa: E402
+from ec_evotorch.policy import Policy  # noqa: E402
+from ec_evotorch.problem import RolloutProblem  # noqa: E402
+from ec_evotorch.searcher import EvolvingConnectivity  # noqa: E402
 
 __all__ = ["EvolutionStrategy", "EvolvingConnectivity", "Policy", "RolloutProblem", "SeparableBernoulli"]

@@ -6,12 +6,10 @@ step(int64 context, int64 slot, float* observation, float* action)``. This joins
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, from_dtype, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from ec_evotorch.normalizer import add_visited, normalize_row, rescale_row
+from native.pointers import bool_array, call_void, float32_row, float64_row, pointer_cast
 
 CONTEXT = np.dtype(
     [
@@ -28,6 +26,7 @@ CONTEXT = np.dtype(
             "outputs",
             "middle",
             "half_range",
+            "failed",
             "agent",
             "agent_context",
         )
@@ -35,36 +34,7 @@ CONTEXT = np.dtype(
 )
 
 
-def _pointer_cast(target: types.Type):
-    @intrinsic
-    def cast(typingctx, address):
-        signature = types.CPointer(target)(address)
-
-        def codegen(context, builder, signature, args):
-            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-        return signature, codegen
-
-    return cast
-
-
-_as_context = _pointer_cast(from_dtype(CONTEXT))
-_as_float64 = _pointer_cast(types.float64)
-_as_float32 = _pointer_cast(types.float32)
-
-
-@intrinsic
-def _call(typingctx, function, arguments):
-    signature = types.void(function, arguments)
-
-    def codegen(context, builder, signature, args):
-        word = ir.IntType(64)
-        values = cgutils.unpack_tuple(builder, args[1])
-        function_type = ir.FunctionType(ir.VoidType(), [word] * len(values))
-        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), values)
-        return context.get_dummy_value()
-
-    return signature, codegen
+_as_context = pointer_cast(from_dtype(CONTEXT))
 
 
 @cfunc(types.void(types.int64, types.int64, types.int64, types.int64), cache=True)
@@ -73,26 +43,17 @@ def act(context_address, slot, observation_address, action_address):
     context = carray(_as_context(context_address), (1,))[0]
     d = context.obs_length
     a = context.act_length
-    observation = carray(_as_float64(observation_address), (d,))
-    inputs_address = context.inputs + slot * d * 4
-    outputs_address = context.outputs + slot * a * 4
-    inputs = carray(_as_float32(inputs_address), (d,))
+    observation = float64_row(observation_address, 0, d)
+    inputs = float32_row(context.inputs, slot, d)
+    outputs = float32_row(context.outputs, slot, a)
     if context.normalize != 0:
-        add_visited(
-            observation,
-            carray(_as_float64(context.sums + slot * d * 8), (d,)),
-            carray(_as_float64(context.sums_of_squares + slot * d * 8), (d,)),
-        )
-        normalize_row(
-            observation, carray(_as_float64(context.mean), (d,)), carray(_as_float64(context.stdev), (d,)), inputs
-        )
+        sums = float64_row(context.sums, slot, d)
+        add_visited(observation, sums, float64_row(context.sums_of_squares, slot, d))
+        normalize_row(observation, float64_row(context.mean, 0, d), float64_row(context.stdev, 0, d), inputs)
     else:
         for i in range(d):
             inputs[i] = np.float32(observation[i])
-    _call(context.agent, (context.agent_context, slot, inputs_address, outputs_address))
-    rescale_row(
-        carray(_as_float32(outputs_address), (a,)),
-        carray(_as_float32(context.middle), (a,)),
-        carray(_as_float32(context.half_range), (a,)),
-        carray(_as_float64(action_address), (a,)),
-    )
+    call_void(context.agent, (context.agent_context, slot, inputs.ctypes.data, outputs.ctypes.data))
+    middle, half_range = float32_row(context.middle, 0, a), float32_row(context.half_range, 0, a)
+    if not rescale_row(outputs, middle, half_range, float64_row(action_address, 0, a)):
+        bool_array(context.failed, slot + 1)[slot] = True

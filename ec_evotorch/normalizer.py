@@ -64,9 +64,19 @@ def add_visited(observation, sums, sums_of_squares):
 
 @njit(cache=True, nogil=True)
 def rescale_row(action, middle, half_range, out):
-    """From [−1, 1] to the action space, in float32: ``middle + half_range · action``."""
+    """From [−1, 1] to the action space, in float32: ``middle + half_range · action``.
+
+    Returns:
+        Whether all of the action was finite; what was not becomes the middle.
+    """
+    finite = True
     for i in range(action.size):
-        out[i] = middle[i] + half_range[i] * action[i]
+        if np.isfinite(action[i]):
+            out[i] = middle[i] + half_range[i] * action[i]
+        else:
+            out[i] = middle[i]
+            finite = False
+    return finite
 
 
 def action_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

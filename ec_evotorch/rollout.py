@@ -24,7 +24,10 @@ class Episodes:
 
 
 class Slots:
-    """The slots of a vector environment, each with an agent's state; a finished slot takes the next episode at once."""
+    """The slots of a vector environment, each with an agent's state; a finished slot takes the next episode at once.
+
+    An agent whose output is NaN or infinite lets the middle of the action space act and has a NaN return.
+    """
 
     def __init__(self, env, agent):
         self.env = env
@@ -36,6 +39,7 @@ class Slots:
         obs_length, act_length = env.single_observation_space.shape[0], env.single_action_space.shape[0]
         self._inputs = np.zeros((num_envs, obs_length), dtype=np.float32)
         self._outputs = np.zeros((num_envs, act_length), dtype=np.float32)
+        self._failed = np.zeros(num_envs, dtype=bool)
         self._sums = np.zeros((num_envs, obs_length))
         self._sums_of_squares = np.zeros((num_envs, obs_length))
 
@@ -80,7 +84,7 @@ class Slots:
             finished, returns, lengths = advance(waiting < num_episodes)
             free = np.flatnonzero(finished & (episode_of != _IDLE))
             done = episode_of[free]
-            result.returns[done] = returns[free]
+            result.returns[done] = np.where(self._failed[free], np.nan, returns[free])
             result.lengths[done] = lengths[free]
             result.sums[done] = self._sums[free]
             result.sums_of_squares[done] = self._sums_of_squares[free]
@@ -98,6 +102,7 @@ class Slots:
         self._members[slots] = members
         self._sums[slots] = 0
         self._sums_of_squares[slots] = 0
+        self._failed[slots] = False
         self._returns[slots] = 0
         self._lengths[slots] = 0
 
@@ -116,6 +121,7 @@ class Slots:
             "outputs": self._outputs,
             "middle": self._middle,
             "half_range": self._half_range,
+            "failed": self._failed,
         }
         if normalizer is not None:
             arrays |= {"mean": normalizer.mean, "stdev": normalizer.stdev}
@@ -148,7 +154,7 @@ class Slots:
             output = self.agent.step(solutions, self._members, self._inputs, self._state).cpu().numpy()
             actions = np.zeros_like(self._outputs)
             for slot in np.flatnonzero(running):
-                rescale_row(output[slot], self._middle, self._half_range, actions[slot])
+                self._failed[slot] |= not rescale_row(output[slot], self._middle, self._half_range, actions[slot])
             self._observations, rewards, terminated, truncated, _ = self.env.step(actions)
             self._returns[running] += rewards[running]
             self._lengths[running] += 1

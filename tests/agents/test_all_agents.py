@@ -287,6 +287,7 @@ def test_the_kernels_activations_are_within_a_millionth():
     exact = np.tanh(x.astype(np.float64))
     assert max(abs(tanh(value) - e) for value, e in zip(x, exact, strict=True)) < 4e-7
     assert abs(tanh(np.float32(np.inf)) - 1) < 4e-7
+    assert np.isnan(tanh(np.float32(np.nan)))
     assert sigmoid(np.float32(0)) == 0.5
     assert abs(sigmoid(np.float32(2)) - 1 / (1 + np.exp(-2.0))) < 4e-7
 

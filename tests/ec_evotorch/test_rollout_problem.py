@@ -117,3 +117,17 @@ def test_fitness_is_the_mean_over_episodes():
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         make_problem(**settings)
+
+
+@pytest.mark.parametrize("agent", [RSNN, BatchedOnly])
+def test_an_agent_without_a_finite_output_fails_alone(agent):
+    problem = RolloutProblem(
+        partial(make_vec, "InvertedPendulum-v5"), partial(agent, num_neurons=8, connections="real"), num_envs=3, seed=0
+    )
+    batch = problem.generate_batch(3)
+    values = batch.access_values()
+    values[1, -8:] = float("nan")  # the readout
+    problem.evaluate(batch)
+    assert problem.status["failed_episode_count"] == 1
+    assert torch.isfinite(batch.evals).all()
+    assert batch.evals.argmin() == 1

@@ -92,7 +92,7 @@ def test_a_sweep_has_one_run_for_each_combination():
         ("sed=3", "unknown key 'sed' (did you mean 'seed'?)"),
         ("env.zzz=1", "is added with a plus: +env.zzz=1"),
         ("env=hoper", "(did you mean 'hopper'?)"),
-        ("searcher=nope", "searcher: expected one of ec"),
+        ("searcher=nope", "searcher: expected one of cem, ec"),
         ("env=null", "got 'env=null'"),
         ("seed=0,1", "'seed=0,1' asks for several runs: add -m"),
         ("seed", "expected key=value words"),

@@ -15,7 +15,7 @@ from experiments.metrics import CLOCKS, COLUMNS
 from experiments.run_folder import METRICS
 from experiments.training import center_of, train
 
-POPSIZE = 4
+POPSIZE = 8  # two parents for the cross-entropy method
 SMALL = {
     "rsnn": ["agent.num_neurons=8"],
     "rsnn_sign": ["agent.num_neurons=8"],
@@ -67,7 +67,7 @@ def two_generations(agent: str, searcher: str, num_envs: int):
 
 @pytest.mark.parametrize(("agent", "searcher"), PAIRS)
 def test_a_pair_keeps_the_contract(agent, searcher):
-    problem, search = two_generations(agent, searcher, num_envs=4)
+    problem, search = two_generations(agent, searcher, num_envs=8)
     status = search.status
     assert [name for name in STATUS if name not in status] == []
     center = center_of(search)
