@@ -7,6 +7,7 @@ import gymnasium
 import torch
 from evotorch import Problem
 from evotorch.algorithms import SearchAlgorithm
+from evotorch.neuroevolution.net.parser import NetParsingError
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -20,7 +21,7 @@ LABELS = {  # keys of a component's YAML that are not keywords of its constructo
     "searcher": ("name", "solutions"),
 }
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
-USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error)  # what constructors raise for bad arguments
+USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
 
 
 def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
@@ -36,6 +37,7 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
         agent = instantiate(keywords("agent", config.agent))
         problem = instantiate(config.problem, env=env, agent=agent, _convert_="all")
         check_pair(problem, config)
+        check_popsize(config)
         searcher = instantiate(keywords("searcher", config.searcher))(problem)
     except InstantiationException as error:
         if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
@@ -70,6 +72,17 @@ def check_pair(problem: Problem, config: DictConfig) -> None:
         f"searcher={config.searcher.name} searches over {solutions} solutions, but those of agent={config.agent.name} "
         f"are {problem.dtype}: {change}"
     )
+
+
+def check_popsize(config: DictConfig) -> None:
+    """Checks the population size, which not every searcher does.
+
+    Raises:
+        UserError: If it is given, and is no whole number of at least 2.
+    """
+    popsize = config.searcher.get("popsize", 2)
+    if isinstance(popsize, bool) or not isinstance(popsize, int) or popsize < 2:
+        raise UserError(f"searcher.popsize: expected a whole number, at least 2; got {popsize!r}")
 
 
 def check_targets(node: object) -> None:

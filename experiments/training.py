@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from experiments.atomic import write_atomic
 from experiments.components import build
 from experiments.curve import save_learning_curve
+from experiments.errors import UserError
 from experiments.metrics import VALUES, MetricsWriter
 from experiments.policy_file import save_policy
 from experiments.progress import make_progress
@@ -34,7 +35,7 @@ def train(config: DictConfig) -> Path:
         The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png.
 
     Raises:
-        UserError: If the configuration is wrong, or the folder holds a run already.
+        UserError: If the configuration is wrong, the folder holds a run already, or the search fails numerically.
         KeyboardInterrupt: After Ctrl-C, when all is saved.
     """
     config = config.copy()
@@ -77,6 +78,9 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
 
     The centre is evaluated after the first generation that reaches each multiple of `settings.eval.every` steps, and
     after the last one. Of the clocks, `elapsed_seconds` counts everything, `steps_per_second` only the searcher's step.
+
+    Raises:
+        UserError: If the centre becomes NaN or infinite, before its row.
     """
     start = time.perf_counter()
     steps = 0
@@ -86,6 +90,8 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
         searcher.step()
         seconds = time.perf_counter() - before
         status = searcher.status
+        if not torch.isfinite(center_of(searcher)).all():
+            raise UserError(f"generation {status['iter']}: the searcher's centre is no longer finite, training stops")
         steps = int(status["total_interaction_count"])
         row = {name: status[name] for name in VALUES if name in status}
         row |= {"generation": status["iter"], "steps": steps, "episodes": int(status["total_episode_count"])}

@@ -111,3 +111,16 @@ def test_runs_look_alike_on_disk_and_their_policies_play_in_plain_gymnasium(agen
     assert tuple(metrics.columns) == COLUMNS
     assert metrics[["generation", "steps", "mean_return", "center_return_mean", *CLOCKS]].notna().all(axis=None)
     assert np.isfinite(evaluate(folder, 2)["return"]).all()
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS)
+def test_a_population_of_nobody_is_refused(searcher):
+    with pytest.raises(UserError, match="popsize: expected"):
+        build(compose_config([*words("rsnn", searcher), "searcher.popsize=0"]))
+
+
+def test_a_search_that_fails_numerically_stops_with_a_reason(tmp_path):
+    one_parent = ["searcher.popsize=3", "problem.num_envs=3", "budget=1e5", "progress=false", f"run_dir={tmp_path}/run"]
+    with pytest.raises(UserError, match="generation 2: the searcher's centre is no longer finite"):
+        train(compose_config([*words("rsnn", "cem"), *one_parent]))
+    assert len(pd.read_csv(tmp_path / "run" / METRICS)) == 1
