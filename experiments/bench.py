@@ -37,7 +37,12 @@ PAIRS = (  # agent, searcher
     ("gru", "es"),
     ("lstm", "es"),
 )
-BATCHED_PAIRS = (("evotorch_net", "es"),)  # agents that are stepped from Python
+MORE_TRAININGS = (
+    ("rsnn", "pgpe"),
+    ("rsnn", "snes"),
+    ("rsnn", "cem"),
+    ("evotorch_net", "es"),  # stepped from Python
+)
 NETWORK_SIZES = (64, 128, 256, 512, 1024)
 FIRST_MEASURED_GENERATION = 10
 STRETCH = 50  # agent steps of one slot at a time, as in training, where a slot plays its episode to the end
@@ -124,7 +129,7 @@ def measure_agents(num_envs: int, seconds: float) -> Iterator[dict]:
 def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
     """Yields rows for whole trainings: spiking networks on every environment, other pairs on the first."""
     for env, env_id in ENVIRONMENTS.items():
-        for agent, searcher in (*PAIRS, *BATCHED_PAIRS) if env == "hopper" else PAIRS[:1]:
+        for agent, searcher in (*PAIRS, *MORE_TRAININGS) if env == "hopper" else PAIRS[:1]:
             for popsize in (128, 32) if (agent, searcher) == PAIRS[0] else (128,):
                 step, problem = _training([f"env={env}", f"agent={agent}", f"searcher={searcher}"], popsize)
                 with _closing(problem.env):
