@@ -70,7 +70,6 @@ def main(argv: list[str]) -> None:
     if arguments.csv is not None and not arguments.csv.is_dir():
         raise UserError(f"--csv: '{arguments.csv}' is not a folder")
     logging.getLogger("evotorch").setLevel(logging.WARNING)
-    torch.set_num_threads(1)  # the physics have all cores
     console = Console()
     for name in arguments.tables or TABLES:
         make_rows, title = TABLES[name]
@@ -186,6 +185,16 @@ def _closing(*vectors) -> Iterator[None]:
             vector.close()
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _random_actions(space: gymnasium.spaces.Box, num_envs: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(space.low, space.high, (50, num_envs, *space.shape)).astype(np.float32)
 
@@ -222,7 +231,8 @@ def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_s
         turns = cycle(observations)
 
         def step_batch() -> int:
-            agent.step(solutions, members, next(turns), state)
+            with _one_torch_thread():
+                agent.step(solutions, members, next(turns), state)
             return num_slots
 
         return step_batch
@@ -257,7 +267,7 @@ def _training(words: list[str], popsize: int) -> tuple[Callable[[], int], Proble
 def _print_table(console: Console, title: str, rows: pd.DataFrame) -> None:
     table = Table(title=title)
     for name, values in rows.items():
-        table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(values) else "left")
+        table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(values) else "left", overflow="fold")
     for row in rows.itertuples(index=False):
         table.add_row(*(_shown(value) for value in row))
     console.print(table)
