@@ -1,9 +1,12 @@
 """What all agents have in common: the layout of a solution, and checks of what a step is given."""
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
+from torch.utils._pytree import tree_map
 
 from agents.native_step import NativeStep
 
@@ -65,6 +68,44 @@ class Agent(ABC):
         """This agent's step as a C function on these arrays, or None where there is none."""
         return None
 
+    @abstractmethod
+    def memory(self, state):
+        """What of ``state`` the next step depends on: tensors (B, …), nested in tuples and dictionaries as may be."""
+
+    def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
+        """Outputs of one solution over sequences of steps, with a gradient: what backpropagation through time needs.
+
+        The outputs are those of :meth:`readout` after each :meth:`step`. No gradient flows into ``memory``.
+
+        Args:
+            solution: (L,) float32.
+            observations: (T, S, obs_length) float32.
+            memory: :meth:`memory` of S slots before the first step of each sequence; left as it is.
+            lengths: (S,) int64 steps of each sequence, falling, in [1, T].
+
+        Returns:
+            (T, S, act_length) float32, not clipped; 0 after the end of a sequence.
+
+        Raises:
+            ValueError: a wrong shape, or solutions that have no gradient (bits).
+        """
+        self._check_sequences(solution, observations, lengths)
+        parameters = self._trainable(solution)
+        outputs = []
+        for x, active in zip(observations, count_active(lengths, len(observations)), strict=True):
+            memory = tree_map(lambda leaf, kept=active: leaf[:kept], memory)
+            output, memory = self._advance_one(parameters, x[:active], memory)
+            outputs.append(pad(output, (0, 0, 0, len(x) - active)))
+        return torch.stack(outputs)
+
+    def _trainable(self, solution: torch.Tensor):
+        """The arrays of (L,) one solution by name, without a leading dimension, as :meth:`_advance_one` uses them."""
+        return {name: part[0] for name, part in self.split(solution[None]).items()}
+
+    @abstractmethod
+    def _advance_one(self, parameters, x: torch.Tensor, memory) -> tuple[torch.Tensor, object]:
+        """A step of S slots with the parameters of one solution: output (S, act_length), and the memory after it."""
+
     def step(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
         """Act: one environment step of every slot.
 
@@ -101,8 +142,28 @@ class Agent(ABC):
         if solutions.ndim != 2 or solutions.shape[1] != self.solution_length:
             raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {tuple(solutions.shape)}")
 
+    def _check_sequences(self, solution: torch.Tensor, observations: torch.Tensor, lengths: torch.Tensor) -> None:
+        if self.dtype != torch.float32:
+            raise ValueError(f"solution: expected real numbers, which have a gradient; this agent's are {self.dtype}")
+        if solution.dtype != self.dtype or solution.shape != (self.solution_length,):
+            raise ValueError(
+                f"solution: expected {self.dtype} of shape ({self.solution_length},), got {solution.dtype} of shape"
+                f" {tuple(solution.shape)}"
+            )
+        if observations.ndim != 3 or observations.shape[2] != self.obs_length:
+            raise ValueError(f"observations: expected shape (T, S, {self.obs_length}), got {tuple(observations.shape)}")
+        most, count = observations.shape[:2]
+        falling = lengths.shape == (count,) and bool((lengths[:-1] >= lengths[1:]).all())
+        if not falling or lengths.min() < 1 or lengths.max() > most:
+            raise ValueError(f"lengths: expected {count} falling numbers in [1, {most}], got {lengths.tolist()}")
+
     def _sizes(self) -> list[int]:
-        return [int(np.prod(shape)) for shape in self.parameter_shapes.values()]
+        return [math.prod(shape) for shape in self.parameter_shapes.values()]
+
+
+def count_active(lengths: torch.Tensor, steps: int) -> list[int]:
+    """How many of the sequences have a step t, for t = 0, 1, …"""
+    return (lengths > torch.arange(steps, device=lengths.device)[:, None]).sum(dim=1).tolist()
 
 
 def check_whole(**values: int) -> None:

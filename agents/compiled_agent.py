@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from snntorch.surrogate import straight_through_estimator
 
 from agents.agent import Agent, check_whole
 from agents.native_step import NativeStep, step_slots
@@ -60,6 +61,17 @@ class CompiledAgent(Agent):
         function = self._native_function()
         return NativeStep(function.address, context.ctypes.data, (context, arrays, function))
 
+    def memory(self, state) -> tuple[torch.Tensor, ...]:
+        """The parts of the state but for its output, in their order."""
+        return tuple(getattr(state, field.name) for field in fields(state) if field.name != "output")
+
+    def _trainable(self, solution: torch.Tensor) -> dict[str, torch.Tensor]:
+        return super()._trainable(_connect_through(solution) if self.connections == "sign" else solution)
+
+    def _advance_one(self, parameters, x, memory):
+        *memory, output = self._advance(parameters, x, *memory, None)
+        return output, tuple(memory)
+
     def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
         if self._backend == "torch" or (self._backend == "auto" and solutions.device.type != "cpu"):
             return self._step_torch(solutions, torch.as_tensor(members), torch.as_tensor(obs), state)
@@ -82,7 +94,13 @@ class CompiledAgent(Agent):
 
     @abstractmethod
     def _advance(self, parameters: dict[str, torch.Tensor], x: torch.Tensor, *state: torch.Tensor) -> tuple:
-        """The definition of a step: from the parts of a state, each (B, …), to the parts of the next one."""
+        """The definition of a step: from the parts of a state, each (B, …), to the parts of the next one.
+
+        Args:
+            parameters: Name -> (B, *shape), a network for each slot; or (*shape), one for all.
+            x: (B, obs_length) observations.
+            state: The parts of the state in their order; the last, the output, is not read.
+        """
 
     def _connect(self, solutions: torch.Tensor) -> torch.Tensor:
         """Solutions as the network uses them."""
@@ -107,6 +125,10 @@ class CompiledAgent(Agent):
         actions = state.output.new_zeros(len(members), self.act_length)
         actions[active] = state.output[active].clamp(-1.0, 1.0)
         return actions
+
+
+_connect_through = straight_through_estimator()
+"""Real numbers -> 1.0 where positive, else 0.0; the gradient passes as it is (https://arxiv.org/abs/1308.3432)."""
 
 
 def _check_members(members, batch_size: int) -> None:

@@ -48,14 +48,18 @@ class GRU(HiddenAgent):
             "bias_out": (act_length,),
         }
 
-    def _advance(self, parameters, x, h, output):
-        from_in = multiply(x, parameters["kernel_in"]) + parameters["bias_in"]
+    def _take_in(self, parameters, x):
+        return multiply(x, parameters["kernel_in"]) + parameters["bias_in"]
+
+    def _recur(self, parameters, from_in, h):
         r_in, z_in, n_in = from_in.chunk(3, dim=1)
         r_h, z_h, n_h = multiply(h, parameters["kernel_h"]).chunk(3, dim=1)
         r, z = torch.sigmoid(r_in + r_h), torch.sigmoid(z_in + z_h)
         candidate = torch.tanh(n_in + r * (n_h + parameters["bias_h"]))
-        h = (1 - z) * candidate + z * h
-        return h, multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
+        return ((1 - z) * candidate + z * h,)
+
+    def _read_out(self, parameters, h):
+        return multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
 
     def _native_function(self):
         return gru_step

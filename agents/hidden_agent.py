@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numba import types
+from torch.nn.functional import pad
 
+from agents.agent import count_active
 from agents.compiled_agent import CompiledAgent
 
 STEP_SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
@@ -69,6 +71,39 @@ class HiddenAgent(CompiledAgent):
                 part *= self.parameter_shapes[name][0] ** -0.5 if part.ndim == 3 else 0.0
         return solutions
 
+    def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
+        """As :meth:`Agent.unroll`; input and readout of all steps are one matrix product each."""
+        self._check_sequences(solution, observations, lengths)
+        parameters = self._trainable(solution)
+        h = self._unroll_hidden(parameters, observations, memory, count_active(lengths, len(observations)))
+        outputs = self._read_out(parameters, h)
+        going_on = torch.arange(len(observations), device=lengths.device)[:, None] < lengths
+        return outputs.where(going_on[..., None], 0.0)
+
+    def _unroll_hidden(self, parameters, observations, memory, active: list[int]) -> torch.Tensor:
+        """(T, S, n) hidden units of sequences of which ``active[t]`` have a step t; whatever afterwards."""
+        hidden = []
+        for from_in, count in zip(self._take_in(parameters, observations), active, strict=True):
+            memory = self._recur(parameters, from_in[:count], *(part[:count] for part in memory))
+            hidden.append(pad(memory[0], (0, 0, 0, len(from_in) - count)))
+        return torch.stack(hidden)
+
+    def _advance(self, parameters, x, *state):
+        hidden = self._recur(parameters, self._take_in(parameters, x), *state[:-1])
+        return *hidden, self._read_out(parameters, hidden[0])
+
+    @abstractmethod
+    def _take_in(self, parameters, x: torch.Tensor) -> torch.Tensor:
+        """What the observations contribute to a step, whatever the hidden units."""
+
+    @abstractmethod
+    def _recur(self, parameters, from_in: torch.Tensor, *hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The hidden parts of the next state; the units that are read out come first."""
+
+    @abstractmethod
+    def _read_out(self, parameters, h: torch.Tensor) -> torch.Tensor:
+        """The output that hidden units give."""
+
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
         return {name: np.empty((batch_size, width), dtype=np.float32) for name, width in self._scratch_widths().items()}
 
@@ -77,6 +112,6 @@ class HiddenAgent(CompiledAgent):
         """Name -> width of the float32 arrays that the C function works in."""
 
 
-def multiply(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """(B, rows) times (B, rows, columns): each slot's vector through its own kernel."""
-    return torch.einsum("bi,bij->bj", x, kernels)
+def multiply(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """(B, rows) through (B, rows, columns), a kernel for each slot; or (…, rows) through one (rows, columns)."""
+    return x @ kernel if kernel.ndim == 2 else torch.einsum("bi,bij->bj", x, kernel)

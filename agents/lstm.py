@@ -58,12 +58,24 @@ class LSTM(HiddenAgent):
             "bias_out": (act_length,),
         }
 
-    def _advance(self, parameters, x, h, c, output):
-        gates = multiply(x, parameters["kernel_in"]) + multiply(h, parameters["kernel_h"]) + parameters["bias"]
-        i, f, g, o = gates.chunk(4, dim=1)
+    def _take_in(self, parameters, x):
+        return multiply(x, parameters["kernel_in"]) + parameters["bias"]
+
+    def _recur(self, parameters, from_in, h, c):
+        i, f, g, o = (from_in + multiply(h, parameters["kernel_h"])).chunk(4, dim=1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        return h, c, multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+    def _read_out(self, parameters, h):
+        return multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
+
+    def _unroll_hidden(self, parameters, observations, memory, active):
+        # What torch.nn.LSTM calls: one operation for all steps. Gates are in the same order; its second bias is 0.
+        weights = (parameters["kernel_in"].T, parameters["kernel_h"].T)
+        biases = (parameters["bias"], torch.zeros_like(parameters["bias"]))
+        first = tuple(part[None].contiguous() for part in memory)
+        h, _, _ = torch.lstm(observations, first, (*weights, *biases), True, 1, 0.0, True, False, False)
+        return h
 
     def _native_function(self):
         return lstm_step

@@ -114,6 +114,16 @@ class ModuleAgent(Agent):
         state.output[slots] = 0
         state.members[slots] = _UNREAD
 
+    def memory(self, state: ModuleState):
+        """The module's hidden state."""
+        return state.h
+
+    def _advance_one(self, parameters, x, memory):
+        if self.batched:
+            return vmap(self._forward, in_dims=(None, 0, 0))(parameters, x, memory)
+        each = {name: part.expand(len(x), *part.shape) for name, part in parameters.items()}
+        return self._loop(each, x, memory)
+
     @torch.no_grad()
     def _act(self, solutions, members, obs, state: ModuleState) -> torch.Tensor:
         device = state.output.device

@@ -89,17 +89,21 @@ class RNN(HiddenAgent):
         self._signs = torch.ones(n)
         self._signs[round(excitatory_ratio * n) :] = -1
 
-    def _advance(self, parameters, x, h, output):
+    def _take_in(self, parameters, x):
         if self.connections == "real":
-            h = torch.tanh(
-                multiply(x, parameters["kernel_in"]) + multiply(h, parameters["kernel_h"]) + parameters["bias"]
-            )
-            return h, multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
-        kernels = {name: part.float() for name, part in parameters.items()}
-        signs = self._signs.to(x.device)
-        from_in = self.r_in * multiply(torch.cat([x, -x], dim=1), kernels["kernel_in"])
-        h = torch.tanh(from_in + self.r_hidden * multiply(signs * h, kernels["kernel_h"]))
-        return h, self.r_out * multiply(signs * h, kernels["kernel_out"])
+            return multiply(x, parameters["kernel_in"]) + parameters["bias"]
+        return self.r_in * multiply(torch.cat([x, -x], dim=-1), parameters["kernel_in"].float())
+
+    def _recur(self, parameters, from_in, h):
+        if self.connections == "real":
+            return (torch.tanh(from_in + multiply(h, parameters["kernel_h"])),)
+        signed = self._signs.to(h.device) * h
+        return (torch.tanh(from_in + self.r_hidden * multiply(signed, parameters["kernel_h"].float())),)
+
+    def _read_out(self, parameters, h):
+        if self.connections == "real":
+            return multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
+        return self.r_out * multiply(self._signs.to(h.device) * h, parameters["kernel_out"].float())
 
     def _native_function(self):
         return real_rnn_step if self.connections == "real" else boolean_rnn_step

@@ -7,7 +7,8 @@ drop_outdated(__file__)  # before anything is compiled or loaded
 from ec_evotorch.distribution import SeparableBernoulli  # noqa: E402
 from ec_evotorch.evolution_strategy import EvolutionStrategy  # noqa: E402
 from ec_evotorch.policy import Policy  # noqa: E402
+from ec_evotorch.ppo import PPO  # noqa: E402
 from ec_evotorch.problem import RolloutProblem  # noqa: E402
 from ec_evotorch.searcher import EvolvingConnectivity  # noqa: E402
 
-__all__ = ["EvolutionStrategy", "EvolvingConnectivity", "Policy", "RolloutProblem", "SeparableBernoulli"]
+__all__ = ["PPO", "EvolutionStrategy", "EvolvingConnectivity", "Policy", "RolloutProblem", "SeparableBernoulli"]

@@ -6,6 +6,7 @@ import torch
 from evotorch import Problem
 
 from ec_evotorch.gaussian import center_gradient, sample_antithetic
+from ec_evotorch.initial_center import make_initial_center
 from ec_evotorch.ranked_search import RankedSearch
 
 
@@ -98,7 +99,7 @@ class EvolutionStrategy(RankedSearch):
             )
         self._stdev = float(stdev)
         self._kept_by_decay = 1.0 - float(center_learning_rate) * float(weight_decay)
-        self._center = _initial_center(problem, center_init)
+        self._center = make_initial_center(problem, center_init)
 
     def _sample(self, out: torch.Tensor) -> None:
         sample_antithetic(self._center, self._stdev, out, self.key, generation=self.step_count)
@@ -112,16 +113,3 @@ class EvolutionStrategy(RankedSearch):
 
     def _get_center(self) -> torch.Tensor:
         return self._center
-
-
-def _initial_center(problem: Problem, center_init) -> torch.Tensor:
-    if center_init is None:
-        center_init = problem.generate_values(1)[0]
-    center = torch.as_tensor(center_init, dtype=torch.float32, device=problem.device)
-    if center.shape not in ((), (problem.solution_length,)):
-        raise ValueError(
-            f"center_init: expected a number or shape ({problem.solution_length},), got shape {tuple(center.shape)}"
-        )
-    if not torch.isfinite(center).all():
-        raise ValueError("center_init: expected finite numbers, got NaN or infinity among them")
-    return center.as_subclass(torch.Tensor).expand(problem.solution_length).clone()

@@ -11,10 +11,8 @@ https://github.com/imoneoi/EvolvingConnectivity, es_dense.py
 
 import torch
 
+from ec_evotorch.generators import make_generator
 from ec_evotorch.weighted_rows import sum_weighted_rows
-
-# 2^64 over the golden ratio. It is odd: key + k·WEYL mod 2^32 takes every value once before it repeats.
-_WEYL = 0x9E3779B97F4A7C15
 
 
 def sample_antithetic(
@@ -23,8 +21,6 @@ def sample_antithetic(
     """Fills `out` with antithetic pairs: center + σ ε in its first half, center − σ ε in its second, ε ~ N(0, I).
 
     The noise ε is a function of (key, generation), of the shape and of the type of device, at any number of threads.
-    The seeds of up to 2^32 generations differ in their lower 32 bits, the only ones that PyTorch's CPU generator uses.
-
     Args:
         center: (L,) float32.
         stdev: σ, positive.
@@ -44,8 +40,7 @@ def sample_antithetic(
             f"out: expected a contiguous tensor of shape (N, {len(center)}) and dtype torch.float32, got"
             f" {tuple(out.shape)}, {out.dtype}{'' if out.is_contiguous() else ', not contiguous'}"
         )
-    seed = (key + generation * _WEYL) % 2**64
-    plus.normal_(generator=torch.Generator(out.device).manual_seed(seed))
+    plus.normal_(generator=make_generator(key, generation, out.device))
     torch.add(center, plus, alpha=stdev, out=plus)
     torch.sub(2.0 * center, plus, out=minus)
     return out

@@ -55,6 +55,13 @@ def normalize_row(observation, mean, stdev, out):
 
 
 @njit(cache=True, nogil=True)
+def normalize_rows(observations, mean, stdev, out):
+    """:func:`normalize_row` of each row."""
+    for row in range(observations.shape[0]):
+        normalize_row(observations[row], mean, stdev, out[row])
+
+
+@njit(cache=True, nogil=True)
 def add_visited(observation, sums, sums_of_squares):
     """Count one observation."""
     for i in range(observation.size):

@@ -1,9 +1,12 @@
 """Episodes of a vector environment as an EvoTorch problem."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from evotorch import Problem, Solution, SolutionBatch
 
+from ec_evotorch.episode_statistics import EpisodeStatistics
 from ec_evotorch.normalizer import ObservationNormalizer
 from ec_evotorch.philox import philox4x32, split_key
 from ec_evotorch.policy import Policy
@@ -11,7 +14,7 @@ from ec_evotorch.population import Population
 from ec_evotorch.rollout import Slots
 from ec_evotorch.utilities import replace_failed
 
-_TRAINING, _EVALUATION = 0, 1  # purposes of episode seeds
+TRAINING, EVALUATION, COLLECTION = 0, 1, 2  # purposes of episode seeds
 _SEED_BITS = 63
 
 
@@ -76,7 +79,8 @@ class RolloutProblem(Problem):
             raise ValueError(f"seed: expected a whole number in [0, 2^32), got {seed!r}")
         if num_actors:
             raise ValueError(f"num_actors: expected 0, got {num_actors!r}; Ray actors are not supported yet")
-        self.env = env(num_envs=num_envs, num_threads=num_threads)
+        self._make_env = partial(env, num_threads=num_threads)
+        self.env = self.make_env(num_envs)
         spaces = {"observation": self.env.single_observation_space, "action": self.env.single_action_space}
         for name, space in spaces.items():
             if space.shape is None or len(space.shape) != 1 or not hasattr(space, "low"):
@@ -85,13 +89,11 @@ class RolloutProblem(Problem):
         self.normalizer = ObservationNormalizer(spaces["observation"].shape[0]) if observation_normalization else None
         self._slots = Slots(self.env, self.agent)
         self._num_episodes = num_episodes
-        self._decrease_rewards_by = 0.0 if decrease_rewards_by is None else float(decrease_rewards_by)
+        self.decrease_rewards_by = 0.0 if decrease_rewards_by is None else float(decrease_rewards_by)
+        self.episode_statistics = EpisodeStatistics()
         self._episode_key = split_key(seed)
         self._generation = 0
         self._evaluations = 0
-        self._interactions = 0
-        self._episodes = 0
-        self._failed_episodes = 0
         bounds = (False, True) if self.agent.dtype == torch.bool else (-1.0, 1.0)
         super().__init__(
             "max",
@@ -113,16 +115,13 @@ class RolloutProblem(Problem):
         solutions = batch.access_values(keep_evals=True)
         members = np.repeat(np.arange(len(batch)), self._num_episodes)
         episodes = np.tile(np.arange(self._num_episodes), len(batch))
-        seeds = self._seeds(self._generation, members, episodes, _TRAINING)
+        seeds = self.episode_seeds(self._generation, members, episodes, TRAINING)
         played = self._slots.play(solutions, members, seeds, self.normalizer)
-        training = played.returns - self._decrease_rewards_by * played.lengths
+        training = played.returns - self.decrease_rewards_by * played.lengths
         batch.set_evals(torch.as_tensor(training.reshape(len(batch), -1).mean(axis=1)))
         self._generation += 1
-        self._interactions += int(played.lengths.sum())
-        self._episodes += len(members)
-        self._failed_episodes += int(np.count_nonzero(~np.isfinite(played.returns)))
-        self._population_returns = played.returns.reshape(len(batch), -1).mean(axis=1)
-        self._mean_length = float(played.lengths.mean())
+        each = (len(batch), self._num_episodes)
+        self.episode_statistics.add(played.returns.reshape(each), played.lengths.reshape(each))
         if self.normalizer is not None:
             sound = np.isfinite(played.sums_of_squares).all(axis=1)
             self.normalizer.update(played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound])
@@ -140,17 +139,7 @@ class RolloutProblem(Problem):
             evals.copy_(replace_failed(evals, objective_sense="max"))
 
     def _report(self, batch: SolutionBatch) -> dict:
-        returns = self._population_returns[np.isfinite(self._population_returns)]
-        statistics = [float(f(returns)) if returns.size else float("nan") for f in (np.mean, np.median, np.max)]
-        return {
-            "total_interaction_count": self._interactions,
-            "total_episode_count": self._episodes,
-            "failed_episode_count": self._failed_episodes,
-            "mean_return": statistics[0],
-            "median_return": statistics[1],
-            "max_return": statistics[2],
-            "mean_episode_length": self._mean_length,
-        }
+        return self.episode_statistics.status
 
     def evaluate_center(self, solution: torch.Tensor, num_episodes: int = 100, seed: int | None = None) -> np.ndarray:
         """Returns of fresh episodes of one solution, in the environment's own reward.
@@ -169,7 +158,7 @@ class RolloutProblem(Problem):
             seed = self._evaluations
             self._evaluations += 1
         episodes = np.arange(num_episodes)
-        seeds = self._seeds(seed, np.zeros_like(episodes), episodes, _EVALUATION)
+        seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, EVALUATION)
         solutions = torch.as_tensor(solution, dtype=self.agent.dtype).reshape(1, -1).contiguous()
         return self._slots.play(solutions, np.zeros_like(episodes), seeds, self.normalizer).returns
 
@@ -184,7 +173,22 @@ class RolloutProblem(Problem):
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
         return Policy(self.agent, torch.as_tensor(values).clone(), space.low, space.high, *statistics)
 
-    def _seeds(self, generation: int, members: np.ndarray, episodes: np.ndarray, purpose: int) -> list[int]:
+    def make_env(self, num_envs: int):
+        """Another vector environment like this problem's own, with ``num_envs`` sub-environments."""
+        return self._make_env(num_envs=num_envs)
+
+    def episode_seeds(self, generation: int, members: np.ndarray, episodes: np.ndarray, purpose: int) -> list[int]:
+        """Seeds of episodes, functions of (seed, generation, member, episode, purpose).
+
+        Args:
+            generation: or another number that tells sets of episodes apart.
+            members: (n,) rows of the population, or slots.
+            episodes: (n,) number of the episode of that member.
+            purpose: ``TRAINING``, ``EVALUATION`` or ``COLLECTION``.
+
+        Returns:
+            n integers in [0, 2^63).
+        """
         counter = [np.broadcast_to(np.asarray(c), members.shape) for c in (generation, members, episodes, purpose)]
         words = philox4x32(tuple(torch.as_tensor(np.array(c, dtype=np.int64)) for c in counter), self._episode_key)
         return [(int(high) << 32 | int(low)) & ((1 << _SEED_BITS) - 1) for low, high in zip(*words[:2], strict=True)]

@@ -9,6 +9,7 @@ import torch
 
 from agents import RSNN
 from ec_evotorch import EvolvingConnectivity, RolloutProblem
+from ec_evotorch.problem import EVALUATION
 from envs import make_vec
 
 
@@ -56,7 +57,7 @@ def test_a_policy_in_a_plain_gymnasium_loop_earns_the_return_of_the_problem(env_
     center = searcher.status["center"]
     returns = problem.evaluate_center(center, num_episodes=3, seed=5)
     episodes = np.arange(3)
-    seeds = problem._seeds(5, np.zeros_like(episodes), episodes, 1)
+    seeds = problem.episode_seeds(5, np.zeros_like(episodes), episodes, EVALUATION)
     env, policy = gymnasium.make(env_id), problem.to_policy(center)
     for seed, expected in zip(seeds, returns, strict=True):
         observation, _ = env.reset(seed=seed)

@@ -1,0 +1,172 @@
+"""Collecting steps of a stochastic policy in a fixed number of environments whose episodes go on and on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_map
+
+from ec_evotorch.normalizer import action_scale, normalize_rows
+from ec_evotorch.problem import COLLECTION, RolloutProblem
+
+
+@dataclass
+class Sequences:
+    """Stretches of steps of one episode each, the longest first: S of them, of at most W steps."""
+
+    steps: torch.Tensor  # (W, S) int64 rows of the flattened (T · B) steps; 0 after the end of a sequence
+    lengths: torch.Tensor  # (S,) int64, falling
+    memory: object  # of the agent before the first step of each: tensors (S, …)
+
+    def take(self, chosen: torch.Tensor) -> "Sequences":
+        """Some of them; ``chosen`` (n,) must rise."""
+        memory = tree_map(lambda leaf: leaf[chosen], self.memory)
+        return Sequences(self.steps[:, chosen], self.lengths[chosen], memory)
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """(W, S) bool: which of ``steps`` are there."""
+        return torch.arange(len(self.steps))[:, None] < self.lengths
+
+
+@dataclass
+class Experience:
+    """T steps of B environments. Observations are normalised as the agent saw them."""
+
+    observations: torch.Tensor  # (T, B, obs_length) float32
+    next_observations: torch.Tensor  # (T, B, obs_length) float32; the final one where the episode ended
+    means: torch.Tensor  # (T, B, act_length) float32, the agent's output
+    actions: torch.Tensor  # (T, B, act_length) float32, means + noise, not clipped
+    rewards: torch.Tensor  # (T, B) float64, those of training
+    terminated: torch.Tensor  # (T, B) bool
+    ended: torch.Tensor  # (T, B) bool, terminated or truncated
+    sequences: Sequences
+    returns: np.ndarray  # (episodes,) float64 of those that ended, in the environment's own reward; NaN: it failed
+    lengths: np.ndarray  # (episodes,) int64
+    visited: tuple[int, np.ndarray, np.ndarray]  # count, sums and sums of squares (B, obs_length) of observations
+
+
+class Collector:
+    """Environments in which an agent acts with noise, from one call to the next.
+
+    An episode whose physics diverge (a NaN or infinite reward or observation) is over at once; its last step pays 0.
+
+    Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
+
+    Args:
+        problem: Whose environment, agent, normaliser and training reward are used.
+        num_envs: B.
+        window: Steps W after which a new sequence begins, if no episode has ended before.
+    """
+
+    def __init__(self, problem: RolloutProblem, num_envs: int, window: int):
+        self._problem, self._window = problem, window
+        self._env, self._agent = problem.make_env(num_envs), problem.agent
+        self._state = self._agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
+        space = self._env.single_action_space
+        self._middle, self._half_range = action_scale(space.low, space.high)
+        self._begun = np.zeros(num_envs, dtype=np.int64)  # episodes of each slot
+        self._returns = np.zeros(num_envs)
+        self._lengths = np.zeros(num_envs, dtype=np.int64)
+        self._observations = np.zeros((num_envs, self._agent.obs_length))
+        self._begin(np.arange(num_envs))
+
+    def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
+        """Act with outputs + stdev · noise, clipped to [−1, 1].
+
+        Args:
+            center: (L,) solution of the agent.
+            stdev: (act_length,).
+            noise: (T, B, act_length) standard normal numbers.
+
+        Raises:
+            FloatingPointError: an output of the agent is NaN or infinite.
+        """
+        num_steps, num_envs, act_length = noise.shape
+        solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
+        observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
+        next_observations = np.empty_like(observations)
+        means = torch.empty(num_steps, num_envs, act_length)
+        rewards = np.empty((num_steps, num_envs))
+        terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
+        sums, sums_of_squares = np.zeros((2, *self._observations.shape))
+        begun, starts, memories = np.arange(num_envs), [], []
+        returns, lengths = [], []
+        for t in range(num_steps):
+            first = np.arange(num_envs) if t % self._window == 0 else begun
+            starts += [(t, slot) for slot in first]
+            memories.append(tree_map(lambda leaf, slots=first: leaf[slots], self._agent.memory(self._state)))
+            self._normalize(self._observations, observations[t])
+            sums += self._observations
+            sums_of_squares += self._observations**2
+
+            self._agent.step(solutions, members, observations[t], self._state)
+            means[t] = self._agent.readout(self._state)
+            action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
+            if not np.isfinite(action).all():
+                raise FloatingPointError("the policy's output is NaN or infinite")
+            after, reward, terminated[t], truncated, _ = self._env.step(self._middle + self._half_range * action)
+            failed = ~(np.isfinite(reward) & np.isfinite(after).all(axis=1))
+            self._returns += np.where(failed, np.nan, reward)
+            self._lengths += 1
+            rewards[t] = np.where(failed, 0.0, reward - self._problem.decrease_rewards_by)
+            terminated[t] |= failed
+            ended[t] = terminated[t] | truncated
+            self._observations[:] = np.where(failed[:, None], self._observations, after)
+            self._normalize(self._observations, next_observations[t])
+
+            begun = np.flatnonzero(ended[t])
+            if begun.size:
+                returns += self._returns[begun].tolist()
+                lengths += self._lengths[begun].tolist()
+                self._begin(begun)
+        return Experience(
+            observations=torch.from_numpy(observations),
+            next_observations=torch.from_numpy(next_observations),
+            means=means,
+            actions=means + stdev * noise,
+            rewards=torch.from_numpy(rewards),
+            terminated=torch.from_numpy(terminated),
+            ended=torch.from_numpy(ended),
+            sequences=_arrange(np.array(starts), memories, num_steps, num_envs, self._window),
+            returns=np.array(returns),
+            lengths=np.array(lengths, dtype=np.int64),
+            visited=(num_steps * num_envs, sums, sums_of_squares),
+        )
+
+    def _begin(self, slots: np.ndarray) -> None:
+        mask = np.zeros(len(self._begun), dtype=bool)
+        mask[slots] = True
+        seeds = self._problem.episode_seeds(0, slots, self._begun[slots], COLLECTION)
+        env_seeds: list[int | None] = [None] * len(mask)
+        for slot, seed in zip(slots, seeds, strict=True):
+            env_seeds[slot] = seed
+        observations, _ = self._env.reset(seed=env_seeds, options={"reset_mask": mask})
+        self._observations[slots] = observations[slots]
+        self._agent.reset(self._state, slots, seeds)
+        self._begun[slots] += 1
+        self._returns[slots] = 0.0
+        self._lengths[slots] = 0
+
+    def _normalize(self, observations: np.ndarray, out: np.ndarray) -> None:
+        normalizer = self._problem.normalizer
+        if normalizer is None:
+            out[:] = observations
+        else:
+            normalize_rows(observations, normalizer.mean, normalizer.stdev, out)
+
+
+def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int, window: int) -> Sequences:
+    """Sequences that begin at these (t, slot), in the order of t."""
+    lengths = np.empty(len(starts), dtype=np.int64)
+    until = np.full(num_envs, num_steps)
+    for row in range(len(starts) - 1, -1, -1):
+        t, slot = starts[row]
+        lengths[row] = until[slot] - t
+        until[slot] = t
+    order = np.argsort(-lengths, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    offsets = np.arange(window)[:, None]
+    steps = np.where(offsets < lengths, (starts[:, 0] + offsets) * num_envs + starts[:, 1], 0)
+    memory = tree_map(lambda *leaves: torch.cat(leaves)[torch.from_numpy(order)], *memories)
+    return Sequences(torch.from_numpy(steps), torch.from_numpy(lengths), memory)

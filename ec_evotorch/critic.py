@@ -1,0 +1,33 @@
+"""A feed-forward network that estimates the value of an observation."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+def make_critic(obs_length: int, hidden_sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """Makes (…, obs_length) -> (…, 1), with tanh between layers.
+
+    Weights are orthogonal with gain √2, in the last layer 1, and biases 0: Andrychowicz et al. (2021),
+    https://arxiv.org/abs/2006.05990; as in https://github.com/vwxyzjn/cleanrl.
+
+    Args:
+        obs_length: Observations.
+        hidden_sizes: Units of each hidden layer.
+        generator: From which the weights are drawn.
+    """
+    layers: list[nn.Module] = []
+    width = obs_length
+    for size in hidden_sizes:
+        layers += [_linear(width, size, math.sqrt(2.0), generator), nn.Tanh()]
+        width = size
+    return nn.Sequential(*layers, _linear(width, 1, 1.0, generator))
+
+
+def _linear(rows: int, columns: int, gain: float, generator: torch.Generator) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, rows, columns)
+    nn.init.orthogonal_(layer.weight, gain, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer

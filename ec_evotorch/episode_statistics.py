@@ -1,0 +1,46 @@
+"""Counting the episodes of a training run, and summarising those of the last generation."""
+
+import numpy as np
+
+
+class EpisodeStatistics:
+    """What a run has played so far, whichever searcher played it.
+
+    Attributes:
+        interactions: environment steps so far.
+        episodes: finished episodes so far.
+        failed: those among them whose return was NaN or infinite.
+    """
+
+    def __init__(self):
+        self.interactions = self.episodes = self.failed = 0
+        self._returns = self._lengths = np.zeros(0)
+
+    def add(self, returns: np.ndarray, lengths: np.ndarray, interactions: int | None = None) -> None:
+        """Adds a generation.
+
+        Args:
+            returns: (individuals, episodes of each) in the environment's own reward.
+            lengths: (individuals, episodes of each) environment steps.
+            interactions: environment steps of the generation; None for the sum of `lengths`. They differ where
+                episodes go on from one generation to the next.
+        """
+        self.interactions += int(lengths.sum()) if interactions is None else interactions
+        self.episodes += returns.size
+        self.failed += int(np.count_nonzero(~np.isfinite(returns)))
+        self._returns, self._lengths = returns.mean(axis=1), lengths
+
+    @property
+    def status(self) -> dict:
+        """Entries for EvoTorch's status; those of the last generation are NaN if it finished no sound episode."""
+        sound = self._returns[np.isfinite(self._returns)]
+        mean, median, best = (float(f(sound)) if sound.size else float("nan") for f in (np.mean, np.median, np.max))
+        return {
+            "total_interaction_count": self.interactions,
+            "total_episode_count": self.episodes,
+            "failed_episode_count": self.failed,
+            "mean_return": mean,
+            "median_return": median,
+            "max_return": best,
+            "mean_episode_length": float(self._lengths.mean()) if self._lengths.size else float("nan"),
+        }
