@@ -90,7 +90,7 @@ class Agent(ABC):
             ValueError: a wrong shape, or solutions that have no gradient (bits).
         """
         self._check_sequences(solution, observations, lengths)
-        parameters = self._trainable(solution)
+        parameters, memory = self._trainable(solution), tree_map(torch.detach, memory)
         outputs = []
         for x, active in zip(observations, count_active(lengths, len(observations)), strict=True):
             memory = tree_map(lambda leaf, kept=active: leaf[:kept], memory)

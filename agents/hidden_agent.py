@@ -75,6 +75,7 @@ class HiddenAgent(CompiledAgent):
         """As :meth:`Agent.unroll`; input and readout of all steps are one matrix product each."""
         self._check_sequences(solution, observations, lengths)
         parameters = self._trainable(solution)
+        memory = tuple(part.detach() for part in memory)
         h = self._unroll_hidden(parameters, observations, memory, count_active(lengths, len(observations)))
         outputs = self._read_out(parameters, h)
         going_on = torch.arange(len(observations), device=lengths.device)[:, None] < lengths

@@ -1,7 +1,9 @@
 """Recurrent spiking neural network (RSNN) as an agent."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,7 +11,10 @@ import torch
 from agents.agent import check_positive
 from agents.compiled_agent import CompiledAgent
 from agents.rsnn_dynamics import lerp, lif_step, weighted_sum
+from agents.rsnn_gradient import unroll
 from agents.rsnn_kernel import CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step
+from agents.rsnn_unroll import advance, make_neuron
+from agents.surrogate import Surrogate
 
 _PURPOSE_V_MEM = 0x7652534E  # keeps these random numbers apart from others drawn from the same episode's seed
 
@@ -53,6 +58,8 @@ class RSNN(CompiledAgent):
         gain_out: Scale of the readout.
         density: Expected density of connections for which the resistances preserve variance; None means 1 for
             real connections and 0.5 for others.
+        surrogate: What :meth:`unroll` uses for the derivative of a spike: ``name`` and ``beta``, and perhaps ``gamma``
+            and ``detach_reset``, of :class:`~agents.surrogate.Surrogate`. None means SuperSpike with β 10.
         backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
 
     Raises:
@@ -82,6 +89,7 @@ class RSNN(CompiledAgent):
         gain_hidden: float = 1.0,
         gain_out: float = 5.0,
         density: float | None = None,
+        surrogate: Mapping | None = None,
         backend: str = "auto",
     ):
         super().__init__(obs_length, act_length, num_neurons, connections, backend)
@@ -103,6 +111,7 @@ class RSNN(CompiledAgent):
             raise ValueError(f"excitatory_ratio: expected a number in [0, 1], got {excitatory_ratio!r}")
         if dt > step_duration:
             raise ValueError(f"dt: expected at most step_duration = {step_duration} ms, got {dt}")
+        self.surrogate = Surrogate.of(surrogate)
 
         n = num_neurons
         self.num_excitatory = n if real else round(excitatory_ratio * n)
@@ -182,6 +191,44 @@ class RSNN(CompiledAgent):
         state.v_mem[slots] = torch.from_numpy(v_mem).to(state.v_mem.device)
         for array in (state.i_syn, state.rate, state.spikes, state.output):
             array[slots] = 0
+
+    def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
+        """As :meth:`Agent.unroll`, with surrogate derivatives of spikes; :func:`agents.rsnn_unroll.advance` defines it.
+
+        "sign" connections are those of the boolean network, and the gradient by a connection is passed on to its number
+        as it is (straight through, https://arxiv.org/abs/1308.3432).
+        """
+        self._check_sequences(solution, observations, lengths)
+        memory, shape = tuple(part.detach() for part in memory), (len(lengths), self.num_neurons)
+        if any(part.shape != shape for part in memory):
+            raise ValueError(f"memory: expected parts of shape {shape}, got {[tuple(part.shape) for part in memory]}")
+        if self._backend == "torch" or (self._backend == "auto" and solution.device.type != "cpu"):
+            return super().unroll(solution, observations, memory, lengths)
+        if solution.device.type != "cpu":
+            raise ValueError(f"solution: expected a tensor on the CPU with backend='numba', got {solution.device}")
+        return unroll(self, solution, self._trainable(solution), self._signs, observations, memory, lengths)
+
+    @cached_property
+    def _neuron(self):
+        return make_neuron(self.decay_mem, self.threshold, self.surrogate)
+
+    def _advance_one(self, parameters, x, memory):
+        return advance(
+            self._neuron,
+            parameters,
+            x if self.connections == "real" else torch.cat([x, -x], dim=1),
+            memory,
+            signs=self._signs.to(x.device),
+            substeps=self.substeps,
+            decay_mem=self.decay_mem,
+            decay_syn=self.decay_syn,
+            decay_out=self.decay_out,
+            r_in=self.r_in,
+            r_hidden=self.r_hidden,
+            r_out=self.r_out,
+            dt=self.dt,
+            detach_reset=self.surrogate.detach_reset,
+        )
 
     def _native_function(self):
         return real_step if self.connections == "real" else boolean_step

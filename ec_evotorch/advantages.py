@@ -28,7 +28,7 @@ def estimate_advantages(rewards, values, next_values, terminated, ended, *, disc
     Source: Schulman et al. (2016), https://arxiv.org/abs/1506.02438, Eq. 16.
     """
     deltas = rewards + discount * next_values * ~terminated - values
-    keeps = discount * gae_lambda * ~ended
+    keeps = discount * gae_lambda * (~ended).to(deltas.dtype)
     advantages = torch.empty_like(deltas)
     following = torch.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):

@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from agents.agent import Agent
 from envs import make_vec
 from experiments.components import build, keywords
 from experiments.config import compose_config
@@ -43,6 +44,8 @@ MORE_TRAININGS = (
     ("rsnn", "cem"),
     ("evotorch_net", "es"),  # stepped from Python
 )
+WITH_GRADIENT = ("rsnn", "rsnn_sign", "rnn", "gru", "lstm")
+WINDOW, NUM_SEQUENCES = 16, 32  # of a minibatch
 NETWORK_SIZES = (64, 128, 256, 512, 1024)
 FIRST_MEASURED_GENERATION = 10
 STRETCH = 50  # agent steps of one slot at a time, as in training, where a slot plays its episode to the end
@@ -130,7 +133,8 @@ def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
     for env, env_id in ENVIRONMENTS.items():
         for agent, searcher in (*PAIRS, *MORE_TRAININGS) if env == "hopper" else PAIRS[:1]:
             for popsize in (128, 32) if (agent, searcher) == PAIRS[0] else (128,):
-                step, problem = _training([f"env={env}", f"agent={agent}", f"searcher={searcher}"], popsize)
+                words = [f"env={env}", f"agent={agent}", f"searcher={searcher}", *_population(popsize)]
+                step, problem = _training(words)
                 with _closing(problem.env):
                     speeds = measure_speeds({"raw": _raw_physics(env_id, num_envs), "training": step}, seconds)
                     yield {
@@ -144,6 +148,27 @@ def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
                     }
 
 
+def measure_gradients(num_envs: int, seconds: float) -> Iterator[dict]:
+    """Yields a row for each agent that PPO trains (Hopper): backpropagation through time, and the whole training.
+
+    `plain` lets autograd go back through the agent's definition step by step, of snnTorch's neurons in the spiking
+    networks; `ours` is what training does.
+    """
+    for agent in WITH_GRADIENT:
+        step, problem = _training(["env=hopper", f"agent={agent}", "searcher=ppo"])
+        with _closing(problem.env):
+            unrolls = {"plain": partial(Agent.unroll, problem.agent), "ours": problem.agent.unroll}
+            speeds = measure_speeds(
+                {name: _gradients(problem.agent, unroll) for name, unroll in unrolls.items()}, seconds
+            )
+            yield {
+                "agent": agent,
+                **{f"{name}, steps/s": speeds[name].median() for name in speeds},
+                "ours / plain": median_ratio(speeds, "ours", "plain"),
+                "training, steps/s": measure_speeds({"training": step}, seconds).training.median(),
+            }
+
+
 def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
     """Yields rows for network sizes: 1-bit EC against fp32 ES on the same spiking network (Hopper, popsize 128)."""
     for num_neurons in NETWORK_SIZES:
@@ -151,7 +176,7 @@ def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
         agents, trainings, problems = {}, {}, []
         for searcher in ("ec", "es"):
             chosen = [*words, f"searcher={searcher}"]
-            trainings[searcher], problem = _training(chosen, popsize=128)
+            trainings[searcher], problem = _training([*chosen, *_population(128)])
             sizes = problem.agent.obs_length, problem.agent.act_length
             agents[searcher] = _agent_steps(compose_config(chosen).agent, sizes, "numba", num_envs)
             problems.append(problem)
@@ -172,6 +197,7 @@ TABLES = {
     "environments": (measure_environments, "Environments, all sub-environments running, all cores"),
     "agents": (measure_agents, "Agents, one slot, one environment step, one core"),
     "trainings": (measure_trainings, f"Whole trainings from generation {FIRST_MEASURED_GENERATION} on, all cores"),
+    "gradients": (measure_gradients, "Backpropagation through time and PPO on Hopper-v5, all cores"),
     "sizes": (measure_sizes, "1-bit EC against fp32 ES on the same spiking network: speed ratios"),
 }
 
@@ -251,9 +277,29 @@ def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_s
     return step_slots
 
 
-def _training(words: list[str], popsize: int) -> tuple[Callable[[], int], Problem]:
+def _gradients(agent: Agent, unroll: Callable) -> Callable[[], int]:
+    """Gradients of a minibatch of whole windows."""
+    generator = torch.Generator().manual_seed(0)
+    solution = agent.initial_solutions(1, generator)[0].requires_grad_()
+    memory = agent.memory(agent.initial_state(NUM_SEQUENCES, generator=generator))
+    observations = torch.randn(WINDOW, NUM_SEQUENCES, agent.obs_length, generator=generator)
+    lengths = torch.full((NUM_SEQUENCES,), WINDOW)
+
+    def step() -> int:
+        solution.grad = None
+        unroll(solution, observations, memory, lengths).square().mean().backward()
+        return WINDOW * NUM_SEQUENCES
+
+    return step
+
+
+def _population(size: int) -> tuple[str, str]:
+    return f"searcher.popsize={size}", f"problem.num_envs={size}"
+
+
+def _training(words: list[str]) -> tuple[Callable[[], int], Problem]:
     """Generations of a training that has already begun; returns a function that plays one, and the problem."""
-    problem, searcher = build(compose_config([*words, f"searcher.popsize={popsize}", f"problem.num_envs={popsize}"]))
+    problem, searcher = build(compose_config(words))
     searcher.run(FIRST_MEASURED_GENERATION - 2)  # one more is played to warm up
 
     def step() -> int:

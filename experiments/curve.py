@@ -17,7 +17,8 @@ BLUE, VERMILLION = "#0072B2", "#D55E00"
 
 
 def learning_curve(metrics: pd.DataFrame, title: str) -> Figure:
-    """Draws returns against environment steps: the population's mean, and the centre's mean ± one standard deviation.
+    """Draws returns against environment steps: the mean of each generation's training
+    episodes, and the centre's mean ± one standard deviation.
 
     Args:
         metrics: The rows of a metrics.csv.
@@ -25,7 +26,8 @@ def learning_curve(metrics: pd.DataFrame, title: str) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(metrics.steps, metrics.mean_return, color=BLUE, linewidth=1, label="population mean")
+    finished = metrics.dropna(subset=["mean_return"])
+    axes.plot(finished.steps, finished.mean_return, color=BLUE, linewidth=1, label="training episodes, mean")
     centre = metrics.dropna(subset=["center_return_mean"])
     if len(centre):
         low = centre.center_return_mean - centre.center_return_std

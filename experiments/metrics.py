@@ -18,6 +18,13 @@ VALUES = (
     "center_return_std",
     "density",
     "entropy",
+    "policy_loss",
+    "value_loss",
+    "policy_entropy",
+    "approx_kl",
+    "clip_fraction",
+    "gradient_norm",
+    "explained_variance",
 )
 CLOCKS = ("elapsed_seconds", "steps_per_second")
 COLUMNS = COUNTS + VALUES + CLOCKS

@@ -26,7 +26,7 @@ def train(config: DictConfig) -> Path:
     """Trains until the budget of environment steps is spent.
 
     Everything that can be wrong with the configuration is found before anything is written. Ctrl-C keeps what there is:
-    the rows of all whole generations, the centre as the policy, and the curve.
+    the rows of all whole generations, the centre as the policy, and the curve. So does a search that fails numerically.
 
     Args:
         config: A composed configuration (`compose_config`), or the config.yaml of an earlier run.
@@ -53,6 +53,7 @@ def train(config: DictConfig) -> Path:
     write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
 
     row: dict[str, object] = {}
+    policy = failure = None
     interrupted = False
     with make_progress(settings.budget, settings.progress) as progress:
         progress.say(f"training in {folder}")
@@ -60,16 +61,21 @@ def train(config: DictConfig) -> Path:
             with MetricsWriter(folder / METRICS) as metrics:
                 for row in generations(problem, searcher, settings):
                     metrics.append(row)
+                    policy = problem.to_policy(center_of(searcher))
                     progress.update(row)
         except KeyboardInterrupt:
             interrupted = True
-        if row:
-            save_policy(folder, problem.to_policy(center_of(searcher)), config.agent, config.env)
+        except FloatingPointError as error:
+            failure = error
+        if policy is not None:
+            save_policy(folder, policy, config.agent, config.env)
             title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
             save_learning_curve(folder / METRICS, folder / CURVE, title)
-        progress.say(_last_words(row, folder, interrupted))
+        progress.say(_last_words(row, folder, "failed" if failure else "interrupted" if interrupted else "done"))
     if interrupted:
         raise KeyboardInterrupt
+    if failure is not None:
+        raise UserError(f"{failure}; training stops, and the last good generation is what is kept") from failure
     return folder
 
 
@@ -80,7 +86,7 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
     after the last one. Of the clocks, `elapsed_seconds` counts everything, `steps_per_second` only the searcher's step.
 
     Raises:
-        UserError: If the centre becomes NaN or infinite, before its row.
+        FloatingPointError: If the searcher fails numerically, or its centre becomes NaN or infinite, before its row.
     """
     start = time.perf_counter()
     steps = 0
@@ -91,9 +97,9 @@ def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettin
         seconds = time.perf_counter() - before
         status = searcher.status
         if not torch.isfinite(center_of(searcher)).all():
-            raise UserError(f"generation {status['iter']}: the searcher's centre is no longer finite, training stops")
+            raise FloatingPointError(f"generation {status['iter']}: the searcher's centre is no longer finite")
         steps = int(status["total_interaction_count"])
-        row = {name: status[name] for name in VALUES if name in status}
+        row = {name: status[name] for name in VALUES if name in status and not np.isnan(status[name])}
         row |= {"generation": status["iter"], "steps": steps, "episodes": int(status["total_episode_count"])}
 
         episodes = 0
@@ -115,10 +121,10 @@ def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
     return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
 
 
-def _last_words(row: dict[str, object], folder: Path, interrupted: bool) -> str:
+def _last_words(row: dict[str, object], folder: Path, outcome: str) -> str:
     if not row:
-        return f"interrupted before the first generation was over; '{folder}' holds the configuration only"
-    words = [f"interrupted after {row['steps']:,} steps" if interrupted else f"done after {row['steps']:,} steps"]
+        return f"{outcome} before the first generation was over; '{folder}' holds the configuration only"
+    words = [f"{outcome} after {row['steps']:,} steps"]
     if row.get("center_return_mean") is not None:
         words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
     words.append(f"metrics, policy and {CURVE} are in {folder}")

@@ -26,7 +26,7 @@ def test_the_curve_shows_the_population_and_the_evaluated_centre():
 
 def test_a_centre_that_was_never_evaluated_is_not_in_the_legend():
     axes = learning_curve(metrics([None, None, None]), "title").axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["population mean"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training episodes, mean"]
 
 
 def test_the_axes_are_labelled_and_the_title_is_shown():
