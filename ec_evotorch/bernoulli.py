@@ -8,6 +8,8 @@ Source: Wang et al. (2023), "Evolving Connectivity for Recurrent Spiking Neural 
 https://arxiv.org/abs/2305.17650
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numba import njit, prange
@@ -208,11 +210,36 @@ def rho_gradient(theta: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor
         TypeError: if `theta` is not boolean.
         ValueError: if shapes or devices do not match, or there is no network.
     """
-    _check_theta(theta, rho)
-    if len(theta) == 0:
-        raise ValueError("theta: expected at least one row, got none")
-    if utilities.shape != theta.shape[:1]:
-        raise ValueError(f"utilities: expected shape ({len(theta)},), got {tuple(utilities.shape)}")
+    return rho_gradient_of_parts([theta], utilities, rho)
+
+
+def rho_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """`rho_gradient` of networks that come in parts, to the last bit the same on the CPU.
+
+    Args:
+        parts: (n, L) bool each, the rows of θ in their order; one is looked at after the other, and may then be reused.
+        utilities: (N,), the utilities of all rows.
+        rho: (L,) float32.
+
+    Returns:
+        (L,) float32.
+
+    Raises:
+        TypeError: if a part is not boolean.
+        ValueError: if shapes or devices do not match, or there is no network.
+    """
     utilities = utilities.to(device=rho.device, dtype=torch.float64)
-    weighted = sum_weighted_rows(theta, utilities)
-    return ((weighted - utilities.sum() * rho) / len(theta)).to(torch.float32)
+    weighted = torch.zeros(len(rho), dtype=torch.float64, device=rho.device)
+    count = 0
+    for theta in parts:
+        _check_theta(theta, rho)
+        if count + len(theta) > len(utilities):
+            raise ValueError(f"utilities: expected one for each row, got {len(utilities)} for more rows")
+        if len(theta):
+            sum_weighted_rows(theta, utilities[count : count + len(theta)], weighted)
+        count += len(theta)
+    if count == 0:
+        raise ValueError("theta: expected at least one row, got none")
+    if utilities.shape != (count,):
+        raise ValueError(f"utilities: expected shape ({count},), got {tuple(utilities.shape)}")
+    return ((weighted - utilities.sum() * rho) / count).to(torch.float32)

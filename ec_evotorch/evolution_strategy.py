@@ -101,10 +101,11 @@ class EvolutionStrategy(RankedSearch):
         self._kept_by_decay = 1.0 - float(center_learning_rate) * float(weight_decay)
         self._center = make_initial_center(problem, center_init)
 
-    def _sample(self, out: torch.Tensor) -> None:
+    def _sample(self, out: torch.Tensor, first_row: int) -> None:
         sample_antithetic(self._center, self._stdev, out, self.key, generation=self.step_count)
 
-    def _update(self, samples: torch.Tensor, utilities: torch.Tensor) -> None:
+    def _update(self, utilities: torch.Tensor) -> None:
+        (samples,) = self._sampled_values()
         gradient = center_gradient(samples, utilities, self._stdev)
         center = self._kept_by_decay * self._center  # a new tensor: centres already logged stay as they are
         if torch.any(gradient):

@@ -9,7 +9,14 @@ class Population(SolutionBatch):
 
     EvoTorch's own batch takes a NaN for the best and the worst at once. A problem that asks it for the best solution
     then remembers none, and fails at the first generation.
+
+    Attributes:
+        first_row: Number of its first row in the generation, of which it may be a part.
+        ends_generation: Whether no part of the generation comes after it.
     """
+
+    first_row: int = 0
+    ends_generation: bool = True
 
     @torch.no_grad()
     def argbest(self, obj_index: int | None = None) -> torch.Tensor:

@@ -116,6 +116,8 @@ class PPO(SearchAlgorithm):
             raise ValueError(
                 f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. {self.HOW_TO_GET_REALS}"
             )
+        if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
+            raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
         _check_whole(
             batch_size=batch_size,
             num_envs=num_envs,
@@ -126,13 +128,14 @@ class PPO(SearchAlgorithm):
         )
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
-        infinity = float("inf")
-        _check_range(0.0, infinity, entropy_coefficient=entropy_coefficient, value_coefficient=value_coefficient)
+        largest = float(torch.finfo(torch.float32).max)
+        _check_range(0.0, largest, entropy_coefficient=entropy_coefficient, value_coefficient=value_coefficient)
         _check_range(0.0, 1.0, discount=discount, gae_lambda=gae_lambda)
         _check_positive(
-            center_learning_rate=center_learning_rate,
-            learning_rate=learning_rate,
-            adam_epsilon=adam_epsilon,
+            1.0, center_learning_rate=center_learning_rate, learning_rate=learning_rate, adam_epsilon=adam_epsilon
+        )
+        _check_positive(
+            largest,
             max_gradient_norm=max_gradient_norm,
             clip=clip,
             stdev_init=stdev_init,
@@ -272,10 +275,10 @@ def _check_whole(**values) -> None:
             raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
 
 
-def _check_positive(**values) -> None:
+def _check_positive(high: float, **values) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < float("inf"):
-            raise ValueError(f"{name}: expected a positive number, got {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= high:
+            raise ValueError(f"{name}: expected a positive number, at most {high:g}, got {value!r}")
 
 
 def _check_range(low: float, high: float, **values) -> None:

@@ -1,5 +1,6 @@
 """Episodes of a vector environment as an EvoTorch problem."""
 
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,7 @@ from ec_evotorch.normalizer import ObservationNormalizer
 from ec_evotorch.philox import philox4x32, split_key
 from ec_evotorch.policy import Policy
 from ec_evotorch.population import Population
-from ec_evotorch.rollout import Slots
+from ec_evotorch.rollout import Episodes, Slots
 from ec_evotorch.utilities import replace_failed
 
 TRAINING, EVALUATION, COLLECTION = 0, 1, 2  # purposes of episode seeds
@@ -93,6 +94,7 @@ class RolloutProblem(Problem):
         self.episode_statistics = EpisodeStatistics()
         self._episode_key = split_key(seed)
         self._generation = 0
+        self._played: list[Episodes] = []  # in this generation
         self._evaluations = 0
         bounds = (False, True) if self.agent.dtype == torch.bool else (-1.0, 1.0)
         super().__init__(
@@ -113,18 +115,30 @@ class RolloutProblem(Problem):
 
     def _evaluate_batch(self, batch: SolutionBatch) -> None:
         solutions = batch.access_values(keep_evals=True)
+        first_row = getattr(batch, "first_row", 0)  # a Population may be a part of its generation
         members = np.repeat(np.arange(len(batch)), self._num_episodes)
         episodes = np.tile(np.arange(self._num_episodes), len(batch))
-        seeds = self.episode_seeds(self._generation, members, episodes, TRAINING)
+        seeds = self.episode_seeds(self._generation, first_row + members, episodes, TRAINING)
         played = self._slots.play(solutions, members, seeds, self.normalizer)
         training = played.returns - self.decrease_rewards_by * played.lengths
         batch.set_evals(torch.as_tensor(training.reshape(len(batch), -1).mean(axis=1)))
+        if first_row == 0:
+            self._played = []  # of a generation that was interrupted
+        self._played.append(played)
+        if getattr(batch, "ends_generation", True):
+            self._end_generation()
+
+    def _end_generation(self) -> None:
         self._generation += 1
-        each = (len(batch), self._num_episodes)
-        self.episode_statistics.add(played.returns.reshape(each), played.lengths.reshape(each))
+        returns, lengths, sums, sums_of_squares = (
+            np.concatenate([getattr(played, field.name) for played in self._played]) for field in fields(Episodes)
+        )
+        self._played = []
+        each = (-1, self._num_episodes)
+        self.episode_statistics.add(returns.reshape(each), lengths.reshape(each))
         if self.normalizer is not None:
-            sound = np.isfinite(played.sums_of_squares).all(axis=1)
-            self.normalizer.update(played.lengths[sound].sum(), played.sums[sound], played.sums_of_squares[sound])
+            sound = np.isfinite(sums_of_squares).all(axis=1)
+            self.normalizer.update(lengths[sound].sum(), sums[sound], sums_of_squares[sound])
 
     def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
         # EvoTorch finds the best and the worst by comparison, which NaN upsets.

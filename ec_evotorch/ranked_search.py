@@ -1,11 +1,12 @@
 """What the searchers of this package share: sample a population, evaluate it, rank it and learn from it at once."""
 
+from collections.abc import Iterator
 from numbers import Integral
 from typing import ClassVar
 
 import torch
-from evotorch import Problem
-from evotorch.algorithms.searchalgorithm import SearchAlgorithm, SinglePopulationAlgorithmMixin
+from evotorch import Problem, Solution
+from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.optimizer import make_optimizer
 from ec_evotorch.philox import draw_key
@@ -13,13 +14,13 @@ from ec_evotorch.population import Population
 from ec_evotorch.utilities import check_ranking_method, compute_utilities
 
 
-class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
+class RankedSearch(SearchAlgorithm):
     """A searcher whose population is a function of (key, generation, what was learned) and which ranks it soundly.
 
     A subclass declares the dtype it searches over, and writes `_sample` and `_update`.
 
     Status after step k, besides that of the problem (`best`, `best_eval`, …) and of the subclass:
-        pop_best, pop_best_eval: best finite solution of the population of step k.
+        pop_best, pop_best_eval: best finite solution of the population of step k; of NaNs only, its first one.
         mean_eval, median_eval: over the finite evaluations of that population; NaN when there is none.
         iter: k.
 
@@ -40,9 +41,10 @@ class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
         optimizer_config: dict | None,
         ranking_method: str | None,
         obj_index: int | None,
+        chunk_size: int | None = None,
         **status_getters,
     ):
-        """Checks the arguments that all searchers have in common and allocates the population.
+        """Checks the arguments that all searchers have in common and allocates the population, or a chunk of it.
 
         Args:
             problem: an EvoTorch problem of dtype `DTYPE`.
@@ -52,6 +54,7 @@ class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
             optimizer_config: see `make_optimizer`.
             ranking_method: see `compute_utilities`; None means "raw".
             obj_index: which objective to follow; needed when there are several.
+            chunk_size: how many solutions are kept in memory at once; None for all.
             **status_getters: the subclass's own entries of the status, see EvoTorch's `SearchAlgorithm`.
 
         Raises:
@@ -65,13 +68,22 @@ class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
             )
         if not isinstance(popsize, Integral) or popsize < 2:
             raise ValueError(f"popsize: expected an integer of at least 2, got {popsize!r}")
+        chunk_size = popsize if chunk_size is None else chunk_size
+        if isinstance(chunk_size, bool) or not isinstance(chunk_size, Integral) or chunk_size < 1:
+            raise ValueError(f"chunk_size: expected a positive whole number or None, got {chunk_size!r}")
         if not 0.0 < center_learning_rate < float("inf"):
             raise ValueError(f"center_learning_rate: expected a positive number, got {center_learning_rate!r}")
         ranking_method = ranking_method or "raw"
         check_ranking_method(ranking_method)
 
         SearchAlgorithm.__init__(
-            self, problem, mean_eval=self._get_mean_eval, median_eval=self._get_median_eval, **status_getters
+            self,
+            problem,
+            pop_best=self._get_pop_best,
+            pop_best_eval=self._get_pop_best_eval,
+            mean_eval=self._get_mean_eval,
+            median_eval=self._get_median_eval,
+            **status_getters,
         )
         self._obj_index = problem.normalize_obj_index(obj_index)
         self._ranking_method = ranking_method
@@ -83,15 +95,23 @@ class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
             device=problem.device,
         )
         self._learning_rate = float(center_learning_rate) if self._optimizer is None else None  # of plain ascent
-        self._population = Population(problem, int(popsize), device=problem.device, empty=True)
+        sizes = [min(int(chunk_size), int(popsize) - row) for row in range(0, int(popsize), int(chunk_size))]
+        buffers = {size: Population(problem, size, device=problem.device, empty=True) for size in dict.fromkeys(sizes)}
+        self._chunks = [buffers[size] for size in sizes]
         self._key = draw_key(problem)
-        # The mixin adds pop_best and pop_best_eval; its means and medians are NaN after one failed evaluation.
-        SinglePopulationAlgorithmMixin.__init__(self, exclude={"mean_eval", "median_eval"})
 
     @property
     def population(self) -> Population:
-        """The solutions of the last step and their evaluations; reused by the next step."""
-        return self._population
+        """The solutions of the last step and their evaluations; reused by the next step.
+
+        Raises:
+            RuntimeError: if there is a `chunk_size` smaller than `popsize`: they are not kept then.
+        """
+        if len(self._chunks) > 1:
+            raise RuntimeError(
+                "population: not kept, as chunk_size says; status has pop_best and the evaluations' mean"
+            )
+        return self._chunks[0]
 
     @property
     def optimizer(self):
@@ -109,26 +129,58 @@ class RankedSearch(SearchAlgorithm, SinglePopulationAlgorithmMixin):
         return self._key
 
     def _step(self) -> None:
-        self._sample(self._population.access_values())
-        self.problem.evaluate(self._population)
+        evals, self._pop_best = [], None
+        for chunk in self._sampled_chunks():
+            self.problem.evaluate(chunk)
+            evals.append(chunk.access_evals(self._obj_index).clone())
+            self._keep_best(chunk)
+        self._evals = torch.cat(evals)
         utilities = compute_utilities(
-            self._population.access_evals(self._obj_index),
-            objective_sense=self.problem.senses[self._obj_index],
-            ranking_method=self._ranking_method,
+            self._evals, objective_sense=self.problem.senses[self._obj_index], ranking_method=self._ranking_method
         )
-        self._update(self._population.access_values(keep_evals=True), utilities)
+        self._update(utilities)
 
-    def _sample(self, out: torch.Tensor) -> None:
-        """Fills `out` (N, L) with the population of this step, a function of `key` and `step_count` alone."""
+    def _sampled_chunks(self) -> Iterator[Population]:
+        """The population in parts, each sampled when its turn comes; a later one may overwrite it."""
+        first_row = 0
+        for chunk in self._chunks:
+            chunk.first_row = first_row
+            self._sample(chunk.access_values(), first_row)
+            first_row += len(chunk)
+            chunk.ends_generation = first_row == sum(map(len, self._chunks))
+            yield chunk
+
+    def _sampled_values(self) -> Iterator[torch.Tensor]:
+        """The rows of this step's population in parts, sampled once more unless they are still there."""
+        if len(self._chunks) == 1:
+            yield self._chunks[0].access_values(keep_evals=True)
+        else:
+            yield from (chunk.access_values() for chunk in self._sampled_chunks())
+
+    def _keep_best(self, chunk: Population) -> None:
+        best = chunk[int(chunk.argbest(self._obj_index))]
+        value = best.evals[self._obj_index]
+        before = None if self._pop_best is None else self._pop_best.evals[self._obj_index]
+        sign = 1 if self.problem.senses[self._obj_index] == "max" else -1
+        if before is None or not torch.isfinite(before) or sign * value > sign * before:
+            self._pop_best = best.clone()
+
+    def _sample(self, out: torch.Tensor, first_row: int) -> None:
+        """Fills `out` with rows of the population of this step, a function of `key`, `step_count` and row alone."""
         raise NotImplementedError
 
-    def _update(self, samples: torch.Tensor, utilities: torch.Tensor) -> None:
-        """Learns from `samples` (N, L) and their `utilities` (N,) float64, finite, higher is better."""
+    def _update(self, utilities: torch.Tensor) -> None:
+        """Learns from `_sampled_values()` and their `utilities` (N,) float64, finite, higher is better."""
         raise NotImplementedError
 
     def _get_finite_evals(self) -> torch.Tensor:
-        evals = self._population.access_evals(self._obj_index)
-        return evals[torch.isfinite(evals)]
+        return self._evals[torch.isfinite(self._evals)]
+
+    def _get_pop_best(self) -> Solution:
+        return self._pop_best
+
+    def _get_pop_best_eval(self) -> float:
+        return float(self._pop_best.evals[self._obj_index])
 
     def _get_mean_eval(self) -> float:
         return self._get_finite_evals().mean().item()

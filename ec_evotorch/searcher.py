@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from evotorch import Problem
 
-from ec_evotorch.bernoulli import rho_gradient, sample_theta
+from ec_evotorch.bernoulli import rho_gradient_of_parts, sample_theta
 from ec_evotorch.distribution import SeparableBernoulli
 from ec_evotorch.ranked_search import RankedSearch
 
@@ -48,6 +48,7 @@ class EvolvingConnectivity(RankedSearch):
         prob_min: float = 1e-3,
         ranking_method: str | None = "centered",
         obj_index: int | None = None,
+        chunk_size: int | None = None,
     ):
         """Makes the searcher.
 
@@ -63,6 +64,9 @@ class EvolvingConnectivity(RankedSearch):
             prob_min: in [0, 0.5); ρ is kept in [prob_min, 1 − prob_min].
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             obj_index: which objective to follow; needed when there are several.
+            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
+                and sampled anew when the gradient needs them: the memory of a step does not grow with `popsize`, and
+                the result is the same to the last bit. The problem evaluates one chunk after the other.
 
         Raises:
             ValueError: if the problem is not boolean, or an argument is out of its range or unknown.
@@ -76,6 +80,7 @@ class EvolvingConnectivity(RankedSearch):
             optimizer_config=optimizer_config,
             ranking_method=ranking_method,
             obj_index=obj_index,
+            chunk_size=chunk_size,
             prob=self._get_prob,
             center=self._get_center,
             density=self._get_density,
@@ -88,13 +93,14 @@ class EvolvingConnectivity(RankedSearch):
         """The current search distribution; each update makes a new one."""
         return self._distribution
 
-    def _sample(self, out: torch.Tensor) -> None:
-        sample_theta(self._distribution.rho, out, self.key, generation=self.step_count)
+    def _sample(self, out: torch.Tensor, first_row: int) -> None:
+        sample_theta(self._distribution.rho, out, self.key, generation=self.step_count, first_row=first_row)
 
-    def _update(self, samples: torch.Tensor, utilities: torch.Tensor) -> None:
+    def _update(self, utilities: torch.Tensor) -> None:
         if torch.all(utilities == utilities[0]):
             return  # no solution stands out: nothing to follow, and an optimizer would scale up the rounding errors
-        gradient = rho_gradient(samples, utilities - utilities.mean(), self._distribution.rho)
+        utilities = utilities - utilities.mean()
+        gradient = rho_gradient_of_parts(self._sampled_values(), utilities, self._distribution.rho)
         self._distribution = self._distribution.update_parameters(
             {"rho": gradient}, learning_rates={"rho": self._learning_rate}, optimizers={"rho": self._optimizer}
         )

@@ -8,18 +8,19 @@ _CHUNK_ELEMENTS = 2**20  # of one temporary of the torch definition
 _COLUMNS_PER_SUM = 1024  # that a thread sums at once: they stay in the first-level cache
 
 
-def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor, total: torch.Tensor | None = None) -> torch.Tensor:
     """Returns Σ_k w_k x_k without making another array of the population's size.
 
     Sums are taken in float64; on the CPU over k = 0, 1, … one after another, so that the result does not depend on the
-    number of threads.
+    number of threads, nor on whether rows come at once or in parts, one after another added to the same `total`.
 
     Args:
         rows: (N, L), boolean or real: the x_k.
         weights: (N,) float64 on the device of `rows`: the w_k.
+        total: (L,) float64 to which the sum is added in place; None begins at zero.
 
     Returns:
-        (L,) float64.
+        (L,) float64: `total`, or a new tensor.
 
     Raises:
         ValueError: if there is no row, or not one weight for each.
@@ -28,23 +29,23 @@ def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor
         raise ValueError(f"rows: expected shape (N, L) with at least one row, got {tuple(rows.shape)}")
     if weights.shape != rows.shape[:1]:
         raise ValueError(f"weights: expected shape ({len(rows)},), one for each row, got {tuple(weights.shape)}")
+    if total is None:
+        total = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device)
     if rows.device.type != "cpu":
-        return _sum_weighted_rows_torch(rows, weights)
-    weighted = torch.empty(rows.shape[1], dtype=torch.float64)
-    numbers = rows.view(torch.uint8) if rows.dtype == torch.bool else rows
-    _sum_weighted_rows(numbers.numpy(), weights.numpy(), weighted.numpy())
-    return weighted
+        _add_weighted_rows_torch(rows, weights, total)
+    else:
+        numbers = rows.view(torch.uint8) if rows.dtype == torch.bool else rows
+        _add_all_weighted_rows(numbers.numpy(), weights.numpy(), total.numpy())
+    return total
 
 
-def _sum_weighted_rows_torch(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def _add_weighted_rows_torch(rows: torch.Tensor, weights: torch.Tensor, total: torch.Tensor) -> None:
     """Defines the sum in tensor operations."""
     num_rows, num_columns = rows.shape
     rows_per_chunk = max(1, _CHUNK_ELEMENTS // num_columns)
-    weighted = torch.zeros(num_columns, dtype=torch.float64, device=rows.device)
     for row in range(0, num_rows, rows_per_chunk):
         chunk = slice(row, row + rows_per_chunk)
-        weighted += weights[chunk] @ rows[chunk].to(torch.float64)
-    return weighted
+        total += weights[chunk] @ rows[chunk].to(torch.float64)
 
 
 @njit(cache=True, nogil=True)
@@ -57,11 +58,10 @@ def _add_weighted_rows(rows, weights, weighted):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _sum_weighted_rows(rows, weights, weighted):
-    """Writes the sum into `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
+def _add_all_weighted_rows(rows, weights, weighted):
+    """Adds the sum to `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
     num_columns = weighted.size
     for block in prange((num_columns + _COLUMNS_PER_SUM - 1) // _COLUMNS_PER_SUM):
         start = block * _COLUMNS_PER_SUM
         stop = min(start + _COLUMNS_PER_SUM, num_columns)
-        weighted[start:stop] = 0.0
         _add_weighted_rows(rows[:, start:stop], weights, weighted[start:stop])

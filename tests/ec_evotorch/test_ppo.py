@@ -245,8 +245,10 @@ def test_it_learns_to_balance():
         ({"num_epochs": 0}, "num_epochs: expected a positive whole number, got 0"),
         ({"bptt_length": 1.5}, r"bptt_length: expected a positive whole number, got 1\.5"),
         ({"critic_sizes": (8, -1)}, r"critic_sizes\[1\]: expected a positive whole number, got -1"),
+        ({"critic_sizes": 64}, "critic_sizes: expected a list of whole numbers, got 64"),
+        ({"learning_rate": 2}, "learning_rate: expected a positive number, at most 1, got 2"),
         ({"discount": 1.1}, r"discount: expected a number in \[0, 1\], got 1\.1"),
-        ({"clip": "wide"}, "clip: expected a positive number, got 'wide'"),
+        ({"clip": "wide"}, r"clip: expected a positive number, at most 3.*, got 'wide'"),
         ({"center_init": torch.zeros(3)}, "center_init: expected a number or shape"),
     ],
 )

@@ -30,8 +30,8 @@ def make_problem(env_id="Hopper-v5", agent=RSNN, neurons=24, **kwargs):
     return RolloutProblem(partial(make_vec, env_id), partial(agent, num_neurons=neurons), **kwargs)
 
 
-def run(problem, generations=3, popsize=10):
-    searcher = EvolvingConnectivity(problem, popsize=popsize, center_learning_rate=0.1)
+def run(problem, generations=3, popsize=10, chunk_size=None):
+    searcher = EvolvingConnectivity(problem, popsize=popsize, center_learning_rate=0.1, chunk_size=chunk_size)
     rows = []
     for _ in range(generations):
         searcher.step()
@@ -48,6 +48,33 @@ def test_results_do_not_depend_on_slots_threads_or_the_path_through_python():
         assert torch.equal(other.status["prob"], searcher.status["prob"])
         np.testing.assert_array_equal(other.problem.normalizer.mean, searcher.problem.normalizer.mean)
     assert run(make_problem(seed=4))[0] != rows
+
+
+def test_results_do_not_depend_on_chunks():
+    rows, searcher = run(make_problem(num_episodes=2))
+    for chunk_size in (1, 4, 10):
+        other_rows, other = run(make_problem(num_episodes=2), chunk_size=chunk_size)
+        assert other_rows == rows
+        assert torch.equal(other.status["prob"], searcher.status["prob"])
+        assert other.status["pop_best_eval"] == searcher.status["pop_best_eval"]
+        assert other.status["total_episode_count"] == searcher.status["total_episode_count"]
+        np.testing.assert_array_equal(other.problem.normalizer.stdev, searcher.problem.normalizer.stdev)
+
+
+def test_what_was_played_of_an_interrupted_generation_does_not_count():
+    problem = make_problem()
+    searcher = EvolvingConnectivity(problem, popsize=10, center_learning_rate=0.1, chunk_size=4)
+    interrupt = iter([False, True])
+    problem.before_eval_hook.append(lambda batch: stop() if next(interrupt, False) else None)
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searcher.step()
+    searcher.run(3)
+    _, undisturbed = run(make_problem())
+    assert torch.equal(searcher.status["prob"], undisturbed.status["prob"])
 
 
 @pytest.mark.parametrize("env_id", ["Hopper-v5", "Humanoid-v5", "Pusher-v5"])

@@ -169,6 +169,49 @@ def test_every_generation_samples_anew():
     assert (first != search.population.values).float().mean() == pytest.approx(0.5, abs=0.06)  # 5 standard errors
 
 
+# --- chunks ---
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 25, 50, 1000])
+def test_chunks_change_nothing(chunk_size):
+    whole, chunked = searcher(), searcher(chunk_size=chunk_size)
+    assert torch.equal(trajectory(chunked), trajectory(whole))
+    names = ("pop_best_eval", "best_eval", "mean_eval", "median_eval", "density")
+    assert [chunked.status[name] for name in names] == [whole.status[name] for name in names]
+    assert torch.equal(chunked.status["pop_best"].values, whole.status["pop_best"].values)
+
+
+def test_the_best_of_all_chunks_is_kept_even_when_others_fail():
+    def fitness(theta):
+        ones = count_ones(theta)
+        return torch.where(ones < LENGTH / 2, float("nan"), ones)
+
+    whole, chunked = searcher(onemax(fitness=fitness)), searcher(onemax(fitness=fitness), chunk_size=3)
+    assert torch.equal(trajectory(chunked), trajectory(whole))
+    assert chunked.status["pop_best_eval"] == whole.status["pop_best_eval"]
+
+
+def test_memory_does_not_grow_with_the_population(peak_memory):
+    length = 100_003
+    problem = onemax(solution_length=length, fitness=lambda theta: theta[:, 0].float())
+    search = searcher(problem, popsize=1000, chunk_size=10)
+    searcher(onemax(), chunk_size=10).step()  # compiles, starts threads
+    assert peak_memory(search.step) < 100 * length
+
+
+def test_a_population_in_chunks_is_not_kept():
+    search = searcher(chunk_size=10)
+    search.step()
+    with pytest.raises(RuntimeError, match="population: not kept, as chunk_size says"):
+        search.population  # noqa: B018
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1, 2.5, "all", True])
+def test_a_bad_chunk_size_is_named(chunk_size):
+    with pytest.raises(ValueError, match="chunk_size: expected a positive whole number or None"):
+        searcher(chunk_size=chunk_size)
+
+
 # --- what EvoTorch and its loggers see ---
 
 

@@ -25,18 +25,33 @@ def test_sum_by_hand(dtype):
     assert sum_weighted_rows(rows, torch.tensor([2.0, -3.0]).double()).tolist() == [-1.0, -3.0]
 
 
+def defined_sum(rows, weights):
+    total = torch.zeros(rows.shape[1], dtype=torch.float64)
+    weighted_rows._add_weighted_rows_torch(rows, weights, total)
+    return total
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 3000])
 def test_kernel_sums_what_the_definition_sums(dtype, length):
     rows, weights = random_rows(dtype, length), random_weights()
-    torch.testing.assert_close(sum_weighted_rows(rows, weights), weighted_rows._sum_weighted_rows_torch(rows, weights))
+    torch.testing.assert_close(sum_weighted_rows(rows, weights), defined_sum(rows, weights))
 
 
 def test_definition_does_not_depend_on_its_chunks(monkeypatch):
     rows, weights = random_rows(torch.bool, 100), random_weights()
-    whole = weighted_rows._sum_weighted_rows_torch(rows, weights)
+    whole = defined_sum(rows, weights)
     monkeypatch.setattr(weighted_rows, "_CHUNK_ELEMENTS", 500)
-    torch.testing.assert_close(weighted_rows._sum_weighted_rows_torch(rows, weights), whole)
+    torch.testing.assert_close(defined_sum(rows, weights), whole)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sum_does_not_depend_on_whether_rows_come_in_parts(dtype):
+    rows, weights = random_rows(dtype, 1025), random_weights()
+    whole, total = sum_weighted_rows(rows, weights), torch.zeros(1025, dtype=torch.float64)
+    for part, part_weights in zip(rows.split(7), weights.split(7), strict=True):
+        assert sum_weighted_rows(part, part_weights, total) is total
+    assert torch.equal(total, whole)
 
 
 def test_sum_does_not_depend_on_the_number_of_threads():
