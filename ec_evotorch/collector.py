@@ -9,6 +9,8 @@ from torch.utils._pytree import tree_map
 from ec_evotorch.normalizer import action_scale, normalize_rows
 from ec_evotorch.problem import COLLECTION, RolloutProblem
 
+_DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
+
 
 @dataclass
 class Sequences:
@@ -21,7 +23,8 @@ class Sequences:
     def take(self, chosen: torch.Tensor) -> "Sequences":
         """Some of them; ``chosen`` (n,) must rise."""
         memory = tree_map(lambda leaf: leaf[chosen], self.memory)
-        return Sequences(self.steps[:, chosen], self.lengths[chosen], memory)
+        lengths = self.lengths[chosen]
+        return Sequences(self.steps[: lengths[0], chosen], lengths, memory)
 
     @property
     def mask(self) -> torch.Tensor:
@@ -49,7 +52,8 @@ class Experience:
 class Collector:
     """Environments in which an agent acts with noise, from one call to the next.
 
-    An episode whose physics diverge (a NaN or infinite reward or observation) is over at once; its last step pays 0.
+    An episode whose physics diverge (a reward or observation that is NaN or beyond 1e10) is over at once; its last step
+    pays 0.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
 
@@ -102,11 +106,11 @@ class Collector:
 
             self._agent.step(solutions, members, observations[t], self._state)
             means[t] = self._agent.readout(self._state)
-            action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
-            if not np.isfinite(action).all():
+            if not torch.isfinite(means[t]).all():
                 raise FloatingPointError("the policy's output is NaN or infinite")
+            action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
             after, reward, terminated[t], truncated, _ = self._env.step(self._middle + self._half_range * action)
-            failed = ~(np.isfinite(reward) & np.isfinite(after).all(axis=1))
+            failed = ~((np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1))  # NaN is not below
             self._returns += np.where(failed, np.nan, reward)
             self._lengths += 1
             rewards[t] = np.where(failed, 0.0, reward - self._problem.decrease_rewards_by)
@@ -128,7 +132,7 @@ class Collector:
             rewards=torch.from_numpy(rewards),
             terminated=torch.from_numpy(terminated),
             ended=torch.from_numpy(ended),
-            sequences=_arrange(np.array(starts), memories, num_steps, num_envs, self._window),
+            sequences=_arrange(np.array(starts), memories, num_steps, num_envs),
             returns=np.array(returns),
             lengths=np.array(lengths, dtype=np.int64),
             visited=(num_steps * num_envs, sums, sums_of_squares),
@@ -156,7 +160,7 @@ class Collector:
             normalize_rows(observations, normalizer.mean, normalizer.stdev, out)
 
 
-def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int, window: int) -> Sequences:
+def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int) -> Sequences:
     """Sequences that begin at these (t, slot), in the order of t."""
     lengths = np.empty(len(starts), dtype=np.int64)
     until = np.full(num_envs, num_steps)
@@ -166,7 +170,7 @@ def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int, 
         until[slot] = t
     order = np.argsort(-lengths, kind="stable")
     starts, lengths = starts[order], lengths[order]
-    offsets = np.arange(window)[:, None]
+    offsets = np.arange(lengths[0])[:, None]
     steps = np.where(offsets < lengths, (starts[:, 0] + offsets) * num_envs + starts[:, 1], 0)
     memory = tree_map(lambda *leaves: torch.cat(leaves)[torch.from_numpy(order)], *memories)
     return Sequences(torch.from_numpy(steps), torch.from_numpy(lengths), memory)

@@ -1,6 +1,8 @@
 """Proximal policy optimisation (PPO) of a recurrent agent as a searcher for rollout problems."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from typing import ClassVar
 
@@ -50,14 +52,18 @@ class PPO(SearchAlgorithm):
         total_interaction_count, mean_return, …: as of `RolloutProblem`, over the episodes that ended.
         iter: k.
 
+    After a `FloatingPointError` (a loss or gradient of NaN or infinity) `center` is that of the last whole iteration, and
+    the searcher is of no further use.
+
     Randomness: of the problem's generator at construction alone: a key, and the first centre if it is not given. Noise
     and shuffling of an iteration are functions of (key, k).
 
     Source: Schulman et al. (2017), https://arxiv.org/abs/1707.06347; the details after Huang et al. (2022), "The 37
     Implementation Details of Proximal Policy Optimization",
     https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/; settings of the paper's Table 5.
-    Deviations: gradient norms are clipped for policy and critic each by itself; advantages are normalised over each
-    minibatch; the value loss is not clipped. The paper states none of what goes beyond its Table 5.
+    Deviations: spiking networks have a larger step size in the project's YAML, 4.5e-3; gradient norms are clipped for
+    policy and critic each by itself; advantages are normalised over each minibatch; the value loss is not clipped. The
+    paper states none of what goes beyond its Table 5.
     """
 
     HOW_TO_GET_REALS: ClassVar[str] = 'Give the RolloutProblem an agent with real weights, such as connections="real".'
@@ -138,8 +144,9 @@ class PPO(SearchAlgorithm):
             largest,
             max_gradient_norm=max_gradient_norm,
             clip=clip,
-            stdev_init=stdev_init,
         )
+
+        _check_range(1e-6, 1e6, stdev_init=stdev_init)
 
         super().__init__(problem, center=self._get_center)
         self._num_steps, self._num_envs = batch_size // num_envs, num_envs
@@ -152,7 +159,8 @@ class PPO(SearchAlgorithm):
         self._key = draw_key(problem)
         self._weights = self._center.clone().requires_grad_()
         self._log_stdev = torch.full((problem.agent.act_length,), float(np.log(stdev_init)), requires_grad=True)
-        self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
+        with _one_torch_thread():
+            self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
         self._optimizer = torch.optim.Adam(
             [
                 {"params": [self._weights], "lr": center_learning_rate},
@@ -167,9 +175,10 @@ class PPO(SearchAlgorithm):
         generator = make_generator(self._key, self.step_count + 1)
         noise = torch.randn(self._num_steps, self._num_envs, self.problem.agent.act_length, generator=generator)
         try:
-            experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
-            self._reward_scale.update(experience.rewards, experience.ended)
-            diagnostics = self._learn(experience, generator)
+            with _one_torch_thread():
+                experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
+                self._reward_scale.update(experience.rewards, experience.ended)
+                diagnostics = self._learn(experience, generator)
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
         self._center = self._weights.detach().clone()
@@ -205,9 +214,7 @@ class PPO(SearchAlgorithm):
         )
         for _ in range(self._num_epochs):
             shuffled = torch.randperm(len(sequences.lengths), generator=generator)
-            for chosen in shuffled.tensor_split(self._num_minibatches):
-                if len(chosen) == 0:
-                    continue
+            for chosen in shuffled.tensor_split(min(self._num_minibatches, len(shuffled))):
                 minibatch = sequences.take(chosen.sort().values)
                 mask = minibatch.mask
                 steps = minibatch.steps[mask]
@@ -222,7 +229,7 @@ class PPO(SearchAlgorithm):
                     advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
                 clipped = ratios.clamp(1.0 - self._clip, 1.0 + self._clip)
                 policy_loss = -torch.minimum(ratios * advantage, clipped * advantage).mean()
-                entropy = Normal(torch.zeros_like(self._log_stdev), self._log_stdev.exp()).entropy().sum()
+                entropy = (self._log_stdev + 0.5 * math.log(2.0 * math.pi * math.e)).sum()
                 value_loss = 0.5 * (self._critic(observations[steps])[:, 0] - targets[steps]).square().mean()
                 loss = policy_loss - self._entropy_coefficient * entropy + self._value_coefficient * value_loss
 
@@ -267,6 +274,17 @@ class PPO(SearchAlgorithm):
 
     def _get_center(self) -> torch.Tensor:
         return self._center
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """PyTorch's sums and decompositions depend on the number of threads, and are small here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _check_whole(**values) -> None:

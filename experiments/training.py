@@ -60,8 +60,8 @@ def train(config: DictConfig) -> Path:
         try:
             with MetricsWriter(folder / METRICS) as metrics:
                 for row in generations(problem, searcher, settings):
-                    metrics.append(row)
                     policy = problem.to_policy(center_of(searcher))
+                    metrics.append(row)
                     progress.update(row)
         except KeyboardInterrupt:
             interrupted = True

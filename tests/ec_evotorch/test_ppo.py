@@ -11,7 +11,7 @@ from evotorch import Problem
 from evotorch.logging import PandasLogger
 from snntorch import SpikingNeuron
 
-from agents import GRU, LSTM, RNN, RSNN
+from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, RolloutProblem
 from ec_evotorch.collector import Collector
 from envs import make_vec
@@ -181,14 +181,41 @@ def test_learning_does_not_depend_on_slots_or_threads_of_the_problem(agent):
     assert not torch.equal(other.status["center"], centers[0])
 
 
+@pytest.mark.parametrize("agent", [LSTM, GRU, partial(RSNN, connections="real")])
+def test_learning_does_not_depend_on_threads_of_torch(agent):
+    centers = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        searcher = make_searcher(make_problem(partial(agent, num_neurons=64)), critic_sizes=(64, 64), batch_size=640)
+        searcher.run(2)
+        centers.append(searcher.status["center"])
+    torch.set_num_threads(1)
+    assert torch.equal(*centers)
+
+
+def test_a_module_that_runs_in_a_loop_learns_from_sequences_shorter_than_the_window():
+    class Cell(torch.nn.Module):
+        def __init__(self, obs_length, act_length):
+            super().__init__()
+            self.cell = torch.nn.LSTMCell(obs_length, act_length)
+
+        def forward(self, x, h):
+            h = self.cell(x, h)
+            return h[0], h
+
+    with pytest.warns(UserWarning, match="runs in a loop"):
+        problem = make_problem(partial(ModuleAgent, module=Cell))
+    searcher = make_searcher(problem, batch_size=12, bptt_length=10**9, num_minibatches=10**9)
+    searcher.step()
+    assert torch.isfinite(searcher.status["center"]).all()
+
+
 def test_evaluating_the_centre_changes_nothing():
     searchers = make_searcher(), make_searcher()
     for _ in range(3):
-        searchers[0].problem.evaluate_center(searchers[0].status["center"], num_episodes=2) if searchers[
-            0
-        ].step_count else None
         for searcher in searchers:
             searcher.step()
+        searchers[0].problem.evaluate_center(searchers[0].status["center"], num_episodes=2)
     assert torch.equal(searchers[0].status["center"], searchers[1].status["center"])
 
 
