@@ -52,8 +52,8 @@ class PPO(SearchAlgorithm):
         total_interaction_count, mean_return, …: as of `RolloutProblem`, over the episodes that ended.
         iter: k.
 
-    After a `FloatingPointError` (a loss or gradient of NaN or infinity) `center` is that of the last whole iteration, and
-    the searcher is of no further use.
+    After a `FloatingPointError` (a loss or gradient of NaN or infinity) `center` is that of the last whole iteration,
+    and the searcher is of no further use.
 
     Randomness: of the problem's generator at construction alone: a key, and the first centre if it is not given. Noise
     and shuffling of an iteration are functions of (key, k).
