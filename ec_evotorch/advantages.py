@@ -4,7 +4,7 @@ import math
 
 import torch
 
-_LEAST_SCALE = 1e-4  # of the rewards: they are not blown up further
+_LEAST_VARIATION = 1e-4  # of the sums, relative to their size; below it they count as constant
 
 
 def estimate_advantages(rewards, values, next_values, terminated, ended, *, discount: float, gae_lambda: float):
@@ -64,8 +64,9 @@ class RewardScale:
 
     @property
     def value(self) -> float:
-        """The scale, 1 before the first update."""
+        """The scale; 1 before the first update, and where the sums do not vary."""
         if not self._count:
             return 1.0
-        mean = self._total / self._count
-        return max(math.sqrt(max(self._total_of_squares / self._count - mean * mean, 0.0)), _LEAST_SCALE)
+        mean, mean_square = self._total / self._count, self._total_of_squares / self._count
+        variance = mean_square - mean * mean
+        return math.sqrt(variance) if variance > _LEAST_VARIATION**2 * mean_square else 1.0

@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_map
 
 from ec_evotorch.normalizer import action_scale, normalize_rows
 from ec_evotorch.problem import COLLECTION, RolloutProblem
+from ec_evotorch.rollout import begin_episodes
 
 _DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
 
@@ -139,15 +140,9 @@ class Collector:
         )
 
     def _begin(self, slots: np.ndarray) -> None:
-        mask = np.zeros(len(self._begun), dtype=bool)
-        mask[slots] = True
         seeds = self._problem.episode_seeds(0, slots, self._begun[slots], COLLECTION)
-        env_seeds: list[int | None] = [None] * len(mask)
-        for slot, seed in zip(slots, seeds, strict=True):
-            env_seeds[slot] = seed
-        observations, _ = self._env.reset(seed=env_seeds, options={"reset_mask": mask})
+        observations = begin_episodes(self._env, self._agent, self._state, slots, seeds)
         self._observations[slots] = observations[slots]
-        self._agent.reset(self._state, slots, seeds)
         self._begun[slots] += 1
         self._returns[slots] = 0.0
         self._lengths[slots] = 0

@@ -1,10 +1,8 @@
 """Proximal policy optimisation (PPO) of a recurrent agent as a searcher for rollout problems."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from ec_evotorch.generators import make_generator
 from ec_evotorch.initial_center import make_initial_center
 from ec_evotorch.philox import draw_key
 from ec_evotorch.problem import RolloutProblem
+from ec_evotorch.torch_threads import one_torch_thread
 
 
 class PPO(SearchAlgorithm):
@@ -65,8 +64,6 @@ class PPO(SearchAlgorithm):
     policy and critic each by itself; advantages are normalised over each minibatch; the value loss is not clipped. The
     paper states none of what goes beyond its Table 5.
     """
-
-    HOW_TO_GET_REALS: ClassVar[str] = 'Give the RolloutProblem an agent with real weights, such as connections="real".'
 
     def __init__(
         self,
@@ -120,8 +117,12 @@ class PPO(SearchAlgorithm):
             raise ValueError(f"problem: PPO needs a RolloutProblem, got {type(problem).__name__}")
         if problem.dtype != torch.float32:
             raise ValueError(
-                f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. {self.HOW_TO_GET_REALS}"
+                f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. Give the RolloutProblem an"
+                ' agent with real weights, such as connections="real".'
             )
+        for method in ("memory", "unroll"):
+            if not hasattr(problem.agent, method):
+                raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
         if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
             raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
         _check_whole(
@@ -159,7 +160,7 @@ class PPO(SearchAlgorithm):
         self._key = draw_key(problem)
         self._weights = self._center.clone().requires_grad_()
         self._log_stdev = torch.full((problem.agent.act_length,), float(np.log(stdev_init)), requires_grad=True)
-        with _one_torch_thread():
+        with one_torch_thread():
             self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
         self._optimizer = torch.optim.Adam(
             [
@@ -175,7 +176,7 @@ class PPO(SearchAlgorithm):
         generator = make_generator(self._key, self.step_count + 1)
         noise = torch.randn(self._num_steps, self._num_envs, self.problem.agent.act_length, generator=generator)
         try:
-            with _one_torch_thread():
+            with one_torch_thread():
                 experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
                 self._reward_scale.update(experience.rewards, experience.ended)
                 diagnostics = self._learn(experience, generator)
@@ -274,17 +275,6 @@ class PPO(SearchAlgorithm):
 
     def _get_center(self) -> torch.Tensor:
         return self._center
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """PyTorch's sums and decompositions depend on the number of threads, and are small here."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _check_whole(**values) -> None:

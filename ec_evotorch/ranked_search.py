@@ -142,12 +142,12 @@ class RankedSearch(SearchAlgorithm):
 
     def _sampled_chunks(self) -> Iterator[Population]:
         """The population in parts, each sampled when its turn comes; a later one may overwrite it."""
-        first_row = 0
+        first_row, popsize = 0, sum(map(len, self._chunks))
         for chunk in self._chunks:
             chunk.first_row = first_row
             self._sample(chunk.access_values(), first_row)
             first_row += len(chunk)
-            chunk.ends_generation = first_row == sum(map(len, self._chunks))
+            chunk.ends_generation = first_row == popsize
             yield chunk
 
     def _sampled_values(self) -> Iterator[torch.Tensor]:

@@ -92,13 +92,7 @@ class Slots:
             self._members[free] = _IDLE
 
     def _begin(self, slots: np.ndarray, members: list[int], seeds: list[int]) -> None:
-        mask = np.zeros(self.env.num_envs, dtype=bool)
-        mask[slots] = True
-        env_seeds: list[int | None] = [None] * self.env.num_envs
-        for slot, seed in zip(slots, seeds, strict=True):
-            env_seeds[slot] = int(seed)
-        self._observations, _ = self.env.reset(seed=env_seeds, options={"reset_mask": mask})
-        self.agent.reset(self._state, slots, seeds)
+        self._observations = begin_episodes(self.env, self.agent, self._state, slots, seeds)
         self._members[slots] = members
         self._sums[slots] = 0
         self._sums_of_squares[slots] = 0
@@ -161,3 +155,25 @@ class Slots:
             return terminated | truncated, self._returns, self._lengths
 
         return advance
+
+
+def begin_episodes(env, agent, state, slots: np.ndarray, seeds: list[int]) -> np.ndarray:
+    """Begins an episode in some slots, of environment and agent alike.
+
+    Args:
+        env: A vector environment with partial reset.
+        agent: The agent, whose ``state`` is changed in these slots.
+        slots: Indices.
+        seeds: As many.
+
+    Returns:
+        (B, obs_length) observations of all slots.
+    """
+    mask = np.zeros(env.num_envs, dtype=bool)
+    mask[slots] = True
+    env_seeds: list[int | None] = [None] * env.num_envs
+    for slot, seed in zip(slots, seeds, strict=True):
+        env_seeds[slot] = int(seed)
+    observations, _ = env.reset(seed=env_seeds, options={"reset_mask": mask})
+    agent.reset(state, slots, seeds)
+    return observations

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.agent import Agent
+from ec_evotorch.torch_threads import one_torch_thread
 from envs import make_vec
 from experiments.components import build, keywords
 from experiments.config import compose_config
@@ -152,14 +153,14 @@ def measure_gradients(num_envs: int, seconds: float) -> Iterator[dict]:
     """Yields a row for each agent that PPO trains (Hopper): backpropagation through time, and the whole training.
 
     `plain` lets autograd go back through the agent's definition step by step, of snnTorch's neurons in the spiking
-    networks; `ours` is what training does.
+    networks, with all of PyTorch's threads; `ours` is what training does, which keeps PyTorch to one.
     """
     for agent in WITH_GRADIENT:
         step, problem = _training(["env=hopper", f"agent={agent}", "searcher=ppo"])
         with _closing(problem.env):
-            unrolls = {"plain": partial(Agent.unroll, problem.agent), "ours": problem.agent.unroll}
+            plain = _gradients(problem.agent, partial(Agent.unroll, problem.agent))
             speeds = measure_speeds(
-                {name: _gradients(problem.agent, unroll) for name, unroll in unrolls.items()}, seconds
+                {"plain": plain, "ours": one_torch_thread()(_gradients(problem.agent, problem.agent.unroll))}, seconds
             )
             yield {
                 "agent": agent,
@@ -211,16 +212,6 @@ def _closing(*vectors) -> Iterator[None]:
             vector.close()
 
 
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _random_actions(space: gymnasium.spaces.Box, num_envs: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(space.low, space.high, (50, num_envs, *space.shape)).astype(np.float32)
 
@@ -257,7 +248,7 @@ def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_s
         turns = cycle(observations)
 
         def step_batch() -> int:
-            with _one_torch_thread():
+            with one_torch_thread():
                 agent.step(solutions, members, next(turns), state)
             return num_slots
 

@@ -17,8 +17,7 @@ BLUE, VERMILLION = "#0072B2", "#D55E00"
 
 
 def learning_curve(metrics: pd.DataFrame, title: str) -> Figure:
-    """Draws returns against environment steps: the mean of each generation's training
-    episodes, and the centre's mean ± one standard deviation.
+    """Draws returns against environment steps: means of training episodes, and the centre's ± one standard deviation.
 
     Args:
         metrics: The rows of a metrics.csv.

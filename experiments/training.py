@@ -75,7 +75,8 @@ def train(config: DictConfig) -> Path:
     if interrupted:
         raise KeyboardInterrupt
     if failure is not None:
-        raise UserError(f"{failure}; training stops, and the last good generation is what is kept") from failure
+        kept = "there is no policy" if policy is None else "the policy is that of the last good generation"
+        raise UserError(f"{failure}; training stops, and {kept}") from failure
     return folder
 
 

@@ -65,8 +65,9 @@ def test_the_scale_is_the_deviation_of_discounted_sums_within_episodes():
     assert scale.value == pytest.approx(np.std([1.0, 2.5, 3.0, 5.5]))
 
 
-def test_rewards_that_never_change_are_not_blown_up():
-    scale = RewardScale(2, 0.9)
+@pytest.mark.parametrize("reward", [0.0, 5.0])
+def test_rewards_that_never_change_are_not_blown_up(reward):
+    scale = RewardScale(2, 0.0)
     assert scale.value == 1.0
-    scale.update(torch.zeros(5, 2, dtype=torch.float64), torch.zeros(5, 2, dtype=torch.bool))
-    assert scale.value == 1e-4
+    scale.update(torch.full((5, 2), reward, dtype=torch.float64), torch.zeros(5, 2, dtype=torch.bool))
+    assert scale.value == 1.0

@@ -101,7 +101,8 @@ def test_what_comes_next_is_the_next_observation_or_the_final_one():
     experience, _ = collect(make_problem())
     going_on = ~experience.ended[:-1]
     assert torch.equal(experience.next_observations[:-1][going_on], experience.observations[1:][going_on])
-    assert not torch.equal(experience.next_observations[:-1][~going_on], experience.observations[1:][~going_on])
+    final, first = experience.next_observations[:-1][~going_on], experience.observations[1:][~going_on]
+    assert (final != first).any(dim=-1).all()
 
 
 def test_a_time_limit_truncates_without_terminating():
@@ -276,6 +277,7 @@ def test_it_learns_to_balance():
         ({"learning_rate": 2}, "learning_rate: expected a positive number, at most 1, got 2"),
         ({"discount": 1.1}, r"discount: expected a number in \[0, 1\], got 1\.1"),
         ({"clip": "wide"}, r"clip: expected a positive number, at most 3.*, got 'wide'"),
+        ({"center_init": "abc"}, "center_init: expected a number or a sequence of them, got 'abc'"),
         ({"center_init": torch.zeros(3)}, "center_init: expected a number or shape"),
     ],
 )
@@ -287,6 +289,20 @@ def test_bad_settings_are_named(settings, message):
 def test_bits_have_no_gradient():
     with pytest.raises(ValueError, match=r'needs a problem of dtype torch.float32.*connections="real"'):
         make_searcher(make_problem(partial(RSNN, num_neurons=8)))
+
+
+def test_an_agent_that_cannot_be_unrolled_is_refused():
+    class StepOnly:
+        def __init__(self, *sizes):
+            self._agent = RNN(*sizes)
+
+        def __getattr__(self, name):
+            if name in ("unroll", "_agent"):
+                raise AttributeError(name)
+            return getattr(self._agent, name)
+
+    with pytest.raises(ValueError, match="PPO needs an agent with a method unroll; this one has none"):
+        make_searcher(make_problem(StepOnly))
 
 
 def test_other_problems_are_refused():
