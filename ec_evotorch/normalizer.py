@@ -1,8 +1,11 @@
 """Normalising observations by the mean and standard deviation of all states visited so far."""
 
+from math import fsum
+
 import numpy as np
 from numba import njit
 
+_MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
 MIN_STDEV = 1e-2  # an observation that hardly varies is not blown up
 CLIP = 10.0  # in standard deviations
 
@@ -28,18 +31,22 @@ class ObservationNormalizer:
 
         Args:
             count: Number of states.
-            sums: (episodes, obs_length) sum over each episode's states; rows are added in order, so that the result
-                does not depend on when an episode was played. The caller leaves out sums that are not finite.
+            sums: (episodes, obs_length) sum over each episode's states, in any order: their exact total is rounded
+                once. The caller leaves out episodes that are not `sound`.
             sums_of_squares: the same for squares.
         """
         self.count += int(count)
-        for row, squares in zip(sums, sums_of_squares, strict=True):
-            self.sum += row
-            self.sum_of_squares += squares
+        self.sum += [fsum(column) for column in sums.T.tolist()]
+        self.sum_of_squares += [fsum(column) for column in sums_of_squares.T.tolist()]
         if self.count:
             self.mean = self.sum / self.count
             variance = np.maximum(self.sum_of_squares / self.count - self.mean**2, 0.0)
             self.stdev = np.maximum(np.sqrt(variance), MIN_STDEV)
+
+
+def sound(sums_of_squares: np.ndarray) -> np.ndarray:
+    """Which episodes (episodes, obs_length) may be counted: those whose observations were finite and of any use."""
+    return (sums_of_squares < _MAX_SUM_OF_SQUARES).all(axis=1)  # NaN is not below
 
 
 @njit(cache=True, nogil=True)

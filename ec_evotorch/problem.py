@@ -8,7 +8,7 @@ import torch
 from evotorch import Problem, Solution, SolutionBatch
 
 from ec_evotorch.episode_statistics import EpisodeStatistics
-from ec_evotorch.normalizer import ObservationNormalizer
+from ec_evotorch.normalizer import ObservationNormalizer, sound
 from ec_evotorch.philox import philox4x32, split_key
 from ec_evotorch.policy import Policy
 from ec_evotorch.population import Population
@@ -137,8 +137,8 @@ class RolloutProblem(Problem):
         each = (-1, self._num_episodes)
         self.episode_statistics.add(returns.reshape(each), lengths.reshape(each))
         if self.normalizer is not None:
-            sound = np.isfinite(sums_of_squares).all(axis=1)
-            self.normalizer.update(lengths[sound].sum(), sums[sound], sums_of_squares[sound])
+            counted = sound(sums_of_squares)
+            self.normalizer.update(lengths[counted].sum(), sums[counted], sums_of_squares[counted])
 
     def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
         # EvoTorch finds the best and the worst by comparison, which NaN upsets.

@@ -196,7 +196,7 @@ def test_memory_does_not_grow_with_the_population(peak_memory):
     problem = onemax(solution_length=length, fitness=lambda theta: theta[:, 0].float())
     search = searcher(problem, popsize=1000, chunk_size=10)
     searcher(onemax(), chunk_size=10).step()  # compiles, starts threads
-    assert peak_memory(search.step) < 100 * length
+    assert peak_memory(search.step) < 300 * length  # all at once: 1,000 · length
 
 
 def test_a_population_in_chunks_is_not_kept():
