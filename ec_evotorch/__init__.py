@@ -9,6 +9,15 @@ from ec_evotorch.evolution_strategy import EvolutionStrategy  # noqa: E402
 from ec_evotorch.policy import Policy  # noqa: E402
 from ec_evotorch.ppo import PPO  # noqa: E402
 from ec_evotorch.problem import RolloutProblem  # noqa: E402
+from ec_evotorch.resumable import Resumable  # noqa: E402
 from ec_evotorch.searcher import EvolvingConnectivity  # noqa: E402
 
-__all__ = ["PPO", "EvolutionStrategy", "EvolvingConnectivity", "Policy", "RolloutProblem", "SeparableBernoulli"]
+__all__ = [
+    "PPO",
+    "EvolutionStrategy",
+    "EvolvingConnectivity",
+    "Policy",
+    "Resumable",
+    "RolloutProblem",
+    "SeparableBernoulli",
+]

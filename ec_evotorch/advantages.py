@@ -62,6 +62,19 @@ class RewardScale:
             self._sums = self._sums * ~last
         self._count += rewards.numel()
 
+    def state_dict(self) -> dict:
+        """The sums, for :meth:`load_state_dict`."""
+        return {
+            "sums": self._sums,
+            "count": self._count,
+            "total": self._total,
+            "total_of_squares": self._total_of_squares,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._sums = torch.as_tensor(state["sums"]).to(self._sums)
+        self._count, self._total, self._total_of_squares = state["count"], state["total"], state["total_of_squares"]
+
     @property
     def value(self) -> float:
         """The scale; 1 before the first update, and where the sums do not vary."""

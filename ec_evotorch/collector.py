@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ec_evotorch.normalizer import action_scale, normalize_rows
 from ec_evotorch.problem import COLLECTION, RolloutProblem
@@ -74,6 +74,7 @@ class Collector:
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
         self._observations = np.zeros((num_envs, self._agent.obs_length))
+        self._actions: list[np.ndarray] = []  # (B, act_length) of each step since the oldest running episode began
         self._begin(np.arange(num_envs))
 
     def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
@@ -110,7 +111,8 @@ class Collector:
             if not torch.isfinite(means[t]).all():
                 raise FloatingPointError("the policy's output is NaN or infinite")
             action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
-            after, reward, terminated[t], truncated, _ = self._env.step(self._middle + self._half_range * action)
+            self._actions.append(self._middle + self._half_range * action)
+            after, reward, terminated[t], truncated, _ = self._env.step(self._actions[-1])
             failed = ~((np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1))  # NaN is not below
             self._returns += np.where(failed, np.nan, reward)
             self._lengths += 1
@@ -125,6 +127,7 @@ class Collector:
                 returns += self._returns[begun].tolist()
                 lengths += self._lengths[begun].tolist()
                 self._begin(begun)
+        del self._actions[: len(self._actions) - self._lengths.max()]
         return Experience(
             observations=torch.from_numpy(observations),
             next_observations=torch.from_numpy(next_observations),
@@ -139,13 +142,49 @@ class Collector:
             visited=(num_steps * num_envs, sums, sums_of_squares),
         )
 
+    def state_dict(self) -> dict:
+        """Where the running episodes are, for :meth:`load_state_dict`: their seeds and all their actions so far."""
+        act_length = len(self._middle)
+        return {
+            "begun": self._begun.copy(),
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+            "observations": self._observations.copy(),
+            "actions": np.array(self._actions, dtype=np.float32).reshape(-1, len(self._begun), act_length),
+            "memory": {str(i): leaf.clone() for i, leaf in enumerate(tree_leaves(self._agent.memory(self._state)))},
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Plays the running episodes again, up to where they were; that works in every environment.
+
+        Raises:
+            RuntimeError: The environment went another way than when the state was taken, as other physics do.
+        """
+        for name in ("begun", "returns", "lengths"):
+            getattr(self, f"_{name}")[:] = state[name]
+        self._actions = list(np.asarray(state["actions"]))
+        for t, actions in enumerate(self._actions):
+            self._restart(self._lengths == len(self._actions) - t)
+            self._observations[:] = self._env.step(actions)[0]
+        self._restart(self._lengths == 0)
+        if not np.array_equal(self._observations, state["observations"]):
+            raise RuntimeError("the environment did not repeat the running episodes: was MuJoCo another version?")
+        for i, leaf in enumerate(tree_leaves(self._agent.memory(self._state))):
+            leaf.copy_(torch.as_tensor(state["memory"][str(i)]))
+
     def _begin(self, slots: np.ndarray) -> None:
-        seeds = self._problem.episode_seeds(0, slots, self._begun[slots], COLLECTION)
-        observations = begin_episodes(self._env, self._agent, self._state, slots, seeds)
-        self._observations[slots] = observations[slots]
         self._begun[slots] += 1
         self._returns[slots] = 0.0
         self._lengths[slots] = 0
+        self._restart(self._lengths == 0)
+
+    def _restart(self, mask: np.ndarray) -> None:
+        """Lets the current episodes of the slots in the ``mask`` (B,) begin."""
+        slots = np.flatnonzero(mask)
+        if not slots.size:
+            return
+        seeds = self._problem.episode_seeds(0, slots, self._begun[slots] - 1, COLLECTION)
+        self._observations[slots] = begin_episodes(self._env, self._agent, self._state, slots, seeds)[slots]
 
     def _normalize(self, observations: np.ndarray, out: np.ndarray) -> None:
         normalizer = self._problem.normalizer

@@ -30,6 +30,20 @@ class EpisodeStatistics:
         self.failed += int(np.count_nonzero(~np.isfinite(returns)))
         self._returns, self._lengths = returns.mean(axis=1), lengths
 
+    def state_dict(self) -> dict:
+        """Counters and the last generation's episodes, for :meth:`load_state_dict`."""
+        return {
+            "interactions": self.interactions,
+            "episodes": self.episodes,
+            "failed": self.failed,
+            "returns": self._returns,
+            "lengths": self._lengths,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.interactions, self.episodes, self.failed = state["interactions"], state["episodes"], state["failed"]
+        self._returns, self._lengths = np.asarray(state["returns"]), np.asarray(state["lengths"])
+
     @property
     def status(self) -> dict:
         """Entries for EvoTorch's status; those of the last generation are NaN if it finished no sound episode."""

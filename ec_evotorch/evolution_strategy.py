@@ -112,5 +112,12 @@ class EvolutionStrategy(RankedSearch):
             center += self._learning_rate * gradient if self._optimizer is None else self._optimizer.ascent(gradient)
         self._center = center
 
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"center": self._center}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        self._center = make_initial_center(self.problem, state["center"])
+
     def _get_center(self) -> torch.Tensor:
         return self._center

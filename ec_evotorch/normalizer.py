@@ -38,10 +38,22 @@ class ObservationNormalizer:
         self.count += int(count)
         self.sum += [fsum(column) for column in sums.T.tolist()]
         self.sum_of_squares += [fsum(column) for column in sums_of_squares.T.tolist()]
+        self._summarize()
+
+    def _summarize(self) -> None:
         if self.count:
             self.mean = self.sum / self.count
             variance = np.maximum(self.sum_of_squares / self.count - self.mean**2, 0.0)
             self.stdev = np.maximum(np.sqrt(variance), MIN_STDEV)
+
+    def state_dict(self) -> dict:
+        """A copy of the sums, for :meth:`load_state_dict`."""
+        return {"count": self.count, "sum": self.sum.copy(), "sum_of_squares": self.sum_of_squares.copy()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.count = state["count"]
+        self.sum[:], self.sum_of_squares[:] = state["sum"], state["sum_of_squares"]
+        self._summarize()
 
 
 def sound(sums_of_squares: np.ndarray) -> np.ndarray:

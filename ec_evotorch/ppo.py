@@ -15,6 +15,7 @@ from ec_evotorch.collector import Collector, Experience
 from ec_evotorch.critic import make_critic
 from ec_evotorch.generators import make_generator
 from ec_evotorch.initial_center import make_initial_center
+from ec_evotorch.optimizer_state import load_optimizer_state, optimizer_state
 from ec_evotorch.philox import draw_key
 from ec_evotorch.problem import RolloutProblem
 from ec_evotorch.torch_threads import one_torch_thread
@@ -272,6 +273,29 @@ class PPO(SearchAlgorithm):
         self.problem.episode_statistics.add(returns, lengths, interactions=count)
         if self.problem.normalizer is not None:
             self.problem.normalizer.update(count, sums, sums_of_squares)
+
+    def state_dict(self) -> dict:
+        """What iterations change, for :meth:`load_state_dict` of a searcher made with the same arguments."""
+        return {
+            "key": self._key,
+            "center": self._center,
+            "log_stdev": self._log_stdev.detach().clone(),
+            "critic": {name: value.detach().clone() for name, value in self._critic.state_dict().items()},
+            "optimizer": optimizer_state(self._optimizer),
+            "reward_scale": self._reward_scale.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._key = state["key"]
+        self._center = make_initial_center(self.problem, state["center"])
+        with torch.no_grad():
+            self._weights.copy_(self._center)
+            self._log_stdev.copy_(torch.as_tensor(state["log_stdev"]))
+        self._critic.load_state_dict({name: torch.as_tensor(value) for name, value in state["critic"].items()})
+        load_optimizer_state(self._optimizer, state["optimizer"])
+        self._reward_scale.load_state_dict(state["reward_scale"])
+        self._collector.load_state_dict(state["collector"])
 
     def _get_center(self) -> torch.Tensor:
         return self._center

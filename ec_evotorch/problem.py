@@ -187,6 +187,21 @@ class RolloutProblem(Problem):
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
         return Policy(self.agent, torch.as_tensor(values).clone(), space.low, space.high, *statistics)
 
+    def state_dict(self) -> dict:
+        """What evaluations change, for :meth:`load_state_dict` of a problem made with the same arguments."""
+        return {
+            "generation": self._generation,
+            "evaluations": self._evaluations,
+            "normalizer": None if self.normalizer is None else self.normalizer.state_dict(),
+            "episode_statistics": self.episode_statistics.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._generation, self._evaluations = state["generation"], state["evaluations"]
+        if self.normalizer is not None:
+            self.normalizer.load_state_dict(state["normalizer"])
+        self.episode_statistics.load_state_dict(state["episode_statistics"])
+
     def make_env(self, num_envs: int):
         """Another vector environment like this problem's own, with ``num_envs`` sub-environments."""
         return self._make_env(num_envs=num_envs)

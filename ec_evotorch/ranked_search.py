@@ -9,8 +9,10 @@ from evotorch import Problem, Solution
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.optimizer import make_optimizer
+from ec_evotorch.optimizer_state import load_optimizer_state, optimizer_state
 from ec_evotorch.philox import draw_key
 from ec_evotorch.population import Population
+from ec_evotorch.solution_state import load_solution, solution_state
 from ec_evotorch.utilities import check_ranking_method, compute_utilities
 
 
@@ -99,6 +101,7 @@ class RankedSearch(SearchAlgorithm):
         buffers = {size: Population(problem, size, device=problem.device, empty=True) for size in dict.fromkeys(sizes)}
         self._chunks = [buffers[size] for size in sizes]
         self._key = draw_key(problem)
+        self._evals = self._pop_best = None
 
     @property
     def population(self) -> Population:
@@ -172,6 +175,21 @@ class RankedSearch(SearchAlgorithm):
     def _update(self, utilities: torch.Tensor) -> None:
         """Learns from `_sampled_values()` and their `utilities` (N,) float64, finite, higher is better."""
         raise NotImplementedError
+
+    def state_dict(self) -> dict:
+        """What steps change, for `load_state_dict` of a searcher made with the same arguments; see `Resumable`."""
+        return {
+            "key": self._key,
+            "optimizer": optimizer_state(self._optimizer),
+            "evals": self._evals,
+            "pop_best": solution_state(self._pop_best),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._key = state["key"]
+        load_optimizer_state(self._optimizer, state["optimizer"])
+        self._evals = None if state["evals"] is None else torch.as_tensor(state["evals"]).to(self.problem.device)
+        self._pop_best = load_solution(self.problem, state["pop_best"])
 
     def _get_finite_evals(self) -> torch.Tensor:
         return self._evals[torch.isfinite(self._evals)]

@@ -105,6 +105,17 @@ class EvolvingConnectivity(RankedSearch):
             {"rho": gradient}, learning_rates={"rho": self._learning_rate}, optimizers={"rho": self._optimizer}
         )
 
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"rho": self._distribution.rho}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        rho = torch.as_tensor(state["rho"]).to(self._distribution.rho)
+        if rho.shape != self._distribution.rho.shape:
+            expected, got = tuple(self._distribution.rho.shape), tuple(rho.shape)
+            raise ValueError(f"rho: expected shape {expected}, got {got}")
+        self._distribution = self._distribution.modified_copy(rho=rho)
+
     def _get_prob(self) -> torch.Tensor:
         return self._distribution.rho
 

@@ -1,0 +1,153 @@
+"""A search that is taken up again from its state ends where an unbroken one does."""
+
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from evotorch import Problem
+from evotorch.algorithms import CEM, PGPE, SNES, XNES, GeneticAlgorithm
+from evotorch.neuroevolution.net import str_to_net
+from evotorch.operators import OnePointCrossOver
+
+from agents import LSTM, RNN, RSNN, ModuleAgent
+from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
+from envs import make_vec
+
+PENDULUM = partial(make_vec, "InvertedPendulum-v5")
+
+
+def rollouts(agent, **options):
+    return RolloutProblem(PENDULUM, agent, num_envs=3, num_threads=1, seed=3, **options)
+
+
+def sphere():
+    return Problem(
+        "min", lambda x: (x - 1).square().sum(dim=1), solution_length=5, initial_bounds=(-1, 1), vectorized=True, seed=3
+    )
+
+
+def onemax():
+    return Problem("max", lambda x: x.sum(dim=1).float(), solution_length=30, dtype=torch.bool, vectorized=True, seed=3)
+
+
+REAL, BITS = partial(RSNN, num_neurons=8, connections="real"), partial(RSNN, num_neurons=8)
+SMALL_PPO = partial(PPO, batch_size=96, num_envs=4, num_epochs=2, num_minibatches=2)
+GAUSSIAN = {
+    "pgpe": partial(PGPE, popsize=6, center_learning_rate=0.1, stdev_learning_rate=0.1, stdev_init=0.3),
+    "pgpe with adam": partial(
+        PGPE, popsize=6, center_learning_rate=0.1, stdev_learning_rate=0.1, stdev_init=0.3, optimizer="adam"
+    ),
+    "snes": partial(SNES, popsize=6, stdev_init=0.3),
+    "cem": partial(CEM, popsize=6, parenthood_ratio=0.5, stdev_init=0.3),
+}
+SEARCHES = {
+    "ec": lambda: EvolvingConnectivity(rollouts(BITS), popsize=6),
+    "ec by chunks": lambda: EvolvingConnectivity(rollouts(BITS), popsize=6, chunk_size=4),
+    "ec, plain ascent": lambda: EvolvingConnectivity(onemax(), popsize=6, optimizer=None, center_learning_rate=0.2),
+    "es": lambda: EvolutionStrategy(rollouts(REAL), popsize=6, stdev=0.3, center_learning_rate=0.1),
+    "es with clipup": lambda: EvolutionStrategy(
+        sphere(), popsize=6, stdev=0.3, center_learning_rate=0.1, optimizer="clipup"
+    ),
+    "ppo": lambda: SMALL_PPO(rollouts(REAL)),
+    "ppo, lstm": lambda: SMALL_PPO(rollouts(partial(LSTM, num_neurons=8), observation_normalization=False)),
+    "ppo, module": lambda: SMALL_PPO(
+        rollouts(partial(ModuleAgent, module=partial(str_to_net, "RNN(obs_length, 4) >> Linear(4, act_length)")))
+    ),
+    "xnes": lambda: XNES(sphere(), popsize=6, stdev_init=0.3),
+    **{
+        f"{name}, rollouts": lambda made=made: made(rollouts(partial(RNN, num_neurons=4, connections="real")))
+        for name, made in GAUSSIAN.items()
+    },
+    **{f"{name}, sphere": lambda made=made: made(sphere()) for name, made in GAUSSIAN.items()},
+}
+
+
+def flat(tree, path=""):
+    if isinstance(tree, dict):
+        return {k: v for key, value in tree.items() for k, v in flat(value, f"{path}/{key}").items()}
+    return {path: tree}
+
+
+def assert_same(one, other):
+    one, other = flat(one), flat(other)
+    assert list(one) == list(other)
+    for name, value in one.items():
+        if isinstance(value, torch.Tensor | np.ndarray):
+            np.testing.assert_array_equal(value, other[name], err_msg=name)
+        else:
+            assert value == other[name], name
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_search_ends_the_same_when_taken_up_again(name, steps):
+    searcher = SEARCHES[name]()
+    unbroken = Resumable(searcher)
+    for _ in range(steps):
+        searcher.step()
+    state = unbroken.state_dict()
+    before = copy.deepcopy(state)
+    for _ in range(2):
+        searcher.step()
+    assert_same(state, before)  # later steps leave it as it is
+
+    again = SEARCHES[name]()
+    torch.rand(3, generator=again.problem.generator)  # stands for anything drawn in between
+    resumed = Resumable(again)
+    resumed.load_state_dict(state)
+    assert_same(resumed.state_dict(), state)
+    assert again.step_count == steps
+    for _ in range(2):
+        again.step()
+    assert_same(resumed.state_dict(), unbroken.state_dict())
+    for entry in ("iter", "best_eval", "mean_eval", "median_eval", "total_interaction_count", "mean_return"):
+        if entry in searcher.status:
+            np.testing.assert_equal(again.status[entry], searcher.status[entry])
+
+
+def test_status_has_the_best_at_once():
+    searcher = SEARCHES["ec"]()
+    unbroken = Resumable(searcher)
+    searcher.run(3)
+    again = SEARCHES["ec"]()
+    Resumable(again).load_state_dict(unbroken.state_dict())
+    assert again.status["iter"] == 3
+    assert again.status["best_eval"] == searcher.status["best_eval"]
+    assert torch.equal(again.status["best"].values, searcher.status["best"].values)
+    assert torch.equal(again.status["center"], searcher.status["center"])
+    assert torch.equal(again.status["pop_best"].values, searcher.status["pop_best"].values)
+
+
+def test_an_environment_that_goes_another_way_is_noticed():
+    searcher = SEARCHES["ppo"]()
+    resumable = Resumable(searcher)
+    searcher.step()
+    state = resumable.state_dict()
+    state["search"]["collector"]["actions"][-1] += 0.5
+    with pytest.raises(RuntimeError, match="did not repeat the running episodes"):
+        Resumable(SEARCHES["ppo"]()).load_state_dict(state)
+
+
+def test_a_state_of_another_length_is_refused():
+    resumable = Resumable(EvolvingConnectivity(onemax(), popsize=6))
+    state = resumable.state_dict()
+    state["search"]["rho"] = torch.full((31,), 0.5)
+    with pytest.raises(ValueError, match=r"rho: expected shape \(30,\), got \(31,\)"):
+        resumable.load_state_dict(state)
+
+
+def test_a_searcher_without_a_state_is_named():
+    genetic = GeneticAlgorithm(sphere(), popsize=6, operators=[OnePointCrossOver(sphere(), tournament_size=2)])
+    with pytest.raises(ValueError, match="the state of a GeneticAlgorithm cannot be saved"):
+        Resumable(genetic)
+
+
+def test_an_optimizer_without_a_state_is_named():
+    class Ascent:
+        def ascent(self, gradient):
+            return 0.1 * gradient
+
+    with pytest.raises(ValueError, match="the state of a Ascent cannot be saved"):
+        Resumable(EvolvingConnectivity(onemax(), popsize=6, optimizer=Ascent()))
