@@ -1,5 +1,6 @@
 """The state of EvoTorch's and PyTorch's optimizers as a dictionary of strings, numbers and tensors."""
 
+import numpy as np
 import torch
 from evotorch.optimizers import ClipUp, TorchOptimizer
 
@@ -51,4 +52,4 @@ def load_optimizer_state(optimizer, state: dict | None) -> None:
 
 
 def _copy(value):
-    return value.clone() if isinstance(value, torch.Tensor) else value
+    return torch.as_tensor(value).clone() if isinstance(value, torch.Tensor | np.ndarray) else value

@@ -143,9 +143,10 @@ class RolloutProblem(Problem):
     def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
         # EvoTorch finds the best and the worst by comparison, which NaN upsets.
         finite = torch.isfinite(batch.access_evals(0))
-        if finite.all():
-            return super()._get_best_and_worst(batch)
-        return super()._get_best_and_worst(batch.take(finite.nonzero()[:, 0])) if finite.any() else None
+        if finite.any():
+            return super()._get_best_and_worst(batch if finite.all() else batch.take(finite.nonzero()[:, 0]))
+        # Those found before stay the best and the worst; without this EvoTorch's status would have None for them.
+        return None if self._best is None else super()._get_best_and_worst(self._best[0].to_batch())
 
     def _replace_failed(self, batch: SolutionBatch) -> None:
         if not isinstance(batch, Population):

@@ -1,19 +1,56 @@
 """Files that are either whole or not there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from experiments.errors import UserError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part."""
+    """Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part.
+
+    Raises:
+        UserError: If it cannot be written; the old content is still there then.
+    """
     unfinished = partial_path(path)
-    with open(unfinished, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    with writing(path):
+        try:
+            with open(unfinished, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to write, as when a disk is full, into a message that names the file.
+
+    Raises:
+        UserError: For an OSError within the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write '{path}': {error.strerror}") from error
 
 
 def partial_path(path: Path) -> Path:
     """Returns the name under which `write_atomic` writes `path` before it is whole."""
     return path.with_name(f".{path.name}.partial")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a renaming survive the loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

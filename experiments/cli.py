@@ -6,10 +6,12 @@ import sys
 
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
+from experiments.stop_signals import Terminated
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
 COMMANDS = {
     "train": "experiments.train",
+    "resume": "experiments.resume",
     "evaluate": "experiments.evaluate",
     "bench": "experiments.bench",
 }
@@ -17,6 +19,7 @@ COMMANDS = {
 HELP = """\
 commands (each has its own --help):
   train      train a policy: ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
+  resume     go on with a run that was interrupted or killed, or with a larger budget: ec-evotorch resume RUN budget=2e6
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
   bench      measure environments, agent and training against the speed of the bare physics
 """
@@ -29,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None for those of this process.
 
     Returns:
-        The exit code: 0, or 2 for a user's mistake (one line on stderr), or 130 after Ctrl-C.
+        The exit code: 0, or 2 for a user's mistake (one line on stderr), 130 after Ctrl-C, 143 after SIGTERM.
     """
     parser = ArgumentParser(
         prog="ec-evotorch",
@@ -46,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
         return 2
+    except Terminated:
+        return 143
     except KeyboardInterrupt:
         return 130
 

@@ -31,7 +31,7 @@ def compose_config(overrides: list[str]) -> DictConfig:
         UserError: For a word that Hydra cannot read, an unknown group choice, an unknown key, or several runs in one.
     """
     with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        parsed = _parse(overrides)
+        parsed = parse_words(overrides)
         for override in parsed:
             if override.is_sweep_override():
                 raise UserError(f"'{override.input_line}' asks for several runs: add -m")
@@ -51,13 +51,18 @@ def split_sweep(overrides: list[str]) -> list[list[str]]:
         UserError: For a word that Hydra cannot read, or a sweep without a finite list of values.
     """
     try:
-        (batch,) = BasicSweeper.split_arguments(_parse(overrides), max_batch_size=None)
+        (batch,) = BasicSweeper.split_arguments(parse_words(overrides), max_batch_size=None)
     except HydraException as error:
         raise UserError(error) from error
     return batch
 
 
-def _parse(overrides: list[str]) -> list[Override]:
+def parse_words(overrides: list[str]) -> list[Override]:
+    """Reads Hydra's words one by one.
+
+    Raises:
+        UserError: For a word that Hydra cannot read.
+    """
     try:
         return OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:

@@ -1,5 +1,10 @@
-"""The folder of a run: which files are in it, and that no run is ever lost by accident."""
+"""The folder of a run: which files are in it, that one process writes it at a time, and that no run is lost."""
 
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.atomic import partial_path
@@ -11,7 +16,9 @@ CURVE = "curve.png"
 POLICY_TENSORS = "policy.safetensors"
 POLICY_DESCRIPTION = "policy.json"
 EVALUATION = "evaluation.json"
-RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION)
+STATUS = "status.json"
+CHECKPOINTS = "checkpoints"  # a folder
+RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION, STATUS)
 
 
 def check_vacant(folder: Path, overwrite: bool) -> None:
@@ -23,25 +30,51 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise UserError(f"run_dir: expected a folder; '{part}' is a file")
-    there = [name for name in RUN_FILES if (folder / name).exists()]
+    there = [name for name in (*RUN_FILES, CHECKPOINTS) if (folder / name).exists()]
     if there and not overwrite:
         raise UserError(
-            f"'{folder}' holds a run already ({', '.join(there)}): "
-            "choose another run_dir=, or overwrite=true to replace it"
+            f"'{folder}' holds a run already ({', '.join(there)}): choose another run_dir=, overwrite=true to replace "
+            f"it, or go on with it: ec-evotorch resume {folder}"
         )
 
 
-def open_run_folder(folder: Path, overwrite: bool) -> None:
+@contextmanager
+def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
     """Makes the folder and, where `overwrite` is true, deletes the files of the run in it; never any other file.
 
+    Until the end of the block no other process may write the run.
+
     Raises:
-        UserError: As `check_vacant`, or if the folder cannot be made.
+        UserError: As `check_vacant` and `hold`, or if the folder cannot be made.
     """
     check_vacant(folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
-    for name in RUN_FILES:
-        (folder / name).unlink(missing_ok=True)
-        partial_path(folder / name).unlink(missing_ok=True)
+    with hold(folder):
+        for name in RUN_FILES:
+            (folder / name).unlink(missing_ok=True)
+            partial_path(folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        yield
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process, where the file system can lock.
+
+    Raises:
+        UserError: If another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"'{folder}': another process is training in it") from None
+        except OSError:
+            pass  # some network file systems lock no folders
+        yield
+    finally:
+        os.close(descriptor)

@@ -35,6 +35,7 @@ class RunSettings:
         run_dir: The folder of the run.
         overwrite: Whether a run that is in `run_dir` is replaced.
         progress: Whether progress is shown.
+        checkpoint_every: Generations between two checkpoints; None for those only at the end and when interrupted.
         eval: The evaluations of the centre.
     """
 
@@ -43,24 +44,28 @@ class RunSettings:
     run_dir: Path
     overwrite: bool
     progress: bool
+    checkpoint_every: int | None
     eval: EvalSettings
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RunSettings":
-        """Reads and checks the settings of a composed configuration.
+        """Reads and checks the settings of a composed configuration, or of the config.yaml of a run.
 
         Raises:
             UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
         """
-        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS))
+        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=("versions",))
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
-        every = config.eval.every
+        every, checkpoint_every = config.eval.every, config.checkpoint_every
         return cls(
             seed=_whole_number("seed", config.seed, minimum=0),
             budget=_whole_number("budget", config.budget, minimum=1),
             run_dir=_path("run_dir", config.run_dir),
             overwrite=_truth("overwrite", config.overwrite),
             progress=_truth("progress", config.progress),
+            checkpoint_every=(
+                None if checkpoint_every is None else _whole_number("checkpoint_every", checkpoint_every, minimum=1)
+            ),
             eval=EvalSettings(
                 every=None if every is None else _whole_number("eval.every", every, minimum=1),
                 episodes=_whole_number("eval.episodes", config.eval.episodes, minimum=1),
@@ -69,11 +74,11 @@ class RunSettings:
         )
 
 
-def _check_keys(node: object, prefix: str, expected: tuple[str, ...] | dict) -> None:
+def _check_keys(node: object, prefix: str, expected: tuple[str, ...] | dict, optional: tuple[str, ...] = ()) -> None:
     if not isinstance(node, DictConfig):
         raise UserError(f"{prefix.rstrip('.')}: expected the keys {', '.join(expected)}; got {node!r}")
     for key in node:
-        if key not in expected:
+        if key not in expected and key not in optional:
             raise UserError(f"unknown key '{prefix}{key}'{did_you_mean(str(key), expected)}")
     for key in expected:
         if key not in node:

@@ -1,132 +1,221 @@
 """One training run, from a configuration to a finished run folder."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from evotorch import Problem
 from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ec_evotorch import Resumable
 from experiments.atomic import write_atomic
+from experiments.checkpoints import Checkpoint, Checkpoints
 from experiments.components import build
 from experiments.curve import save_learning_curve
 from experiments.errors import UserError
 from experiments.metrics import VALUES, MetricsWriter
 from experiments.policy_file import save_policy
-from experiments.progress import make_progress
+from experiments.progress import SilentProgress, make_progress
 from experiments.run_folder import CONFIG, CURVE, METRICS, check_vacant, open_run_folder
 from experiments.settings import RunSettings
+from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
+from experiments.stop_signals import sigterm_interrupts
 from experiments.versions import software_versions
 
 
 def train(config: DictConfig) -> Path:
     """Trains until the budget of environment steps is spent.
 
-    Everything that can be wrong with the configuration is found before anything is written. Ctrl-C keeps what there is:
-    the rows of all whole generations, the centre as the policy, and the curve. So does a search that fails numerically.
+    Everything that can be wrong with the configuration is found before anything is written. Ctrl-C and SIGTERM keep
+    what there is: the rows of all whole generations, a checkpoint, the centre as the policy, and the curve. So does a
+    search that fails numerically. A run that was killed goes on from its last checkpoint:
+    `experiments.resume.resume`.
 
     Args:
         config: A composed configuration (`compose_config`), or the config.yaml of an earlier run.
 
     Returns:
-        The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png.
+        The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png, status.json, checkpoints.
 
     Raises:
-        UserError: If the configuration is wrong, the folder holds a run already, or the search fails numerically.
-        KeyboardInterrupt: After Ctrl-C, when all is saved.
+        UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
+            something cannot be written.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM, when all is saved.
     """
     config = config.copy()
     OmegaConf.resolve(config)
-    with open_dict(config):
-        config.pop("versions", None)  # an earlier run's; this one writes its own
     settings = RunSettings.from_config(config)
-    folder = settings.run_dir
-    check_vacant(folder, settings.overwrite)
-    problem, searcher = build(config)
-    open_run_folder(folder, settings.overwrite)
-    with open_dict(config):
-        config.budget = settings.budget
-        config.versions = software_versions()
-    write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
-
-    row: dict[str, object] = {}
-    policy = failure = None
-    interrupted = False
-    with make_progress(settings.budget, settings.progress) as progress:
-        progress.say(f"training in {folder}")
-        try:
-            with MetricsWriter(folder / METRICS) as metrics:
-                for row in generations(problem, searcher, settings):
-                    policy = problem.to_policy(center_of(searcher))
-                    metrics.append(row)
-                    progress.update(row)
-        except KeyboardInterrupt:
-            interrupted = True
-        except FloatingPointError as error:
-            failure = error
-        if policy is not None:
-            save_policy(folder, policy, config.agent, config.env)
-            title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
-            save_learning_curve(folder / METRICS, folder / CURVE, title)
-        progress.say(_last_words(row, folder, "failed" if failure else "interrupted" if interrupted else "done"))
-    if interrupted:
-        raise KeyboardInterrupt
-    if failure is not None:
-        kept = "there is no policy" if policy is None else "the policy is that of the last good generation"
-        raise UserError(f"{failure}; training stops, and {kept}") from failure
-    return folder
+    check_vacant(settings.run_dir, settings.overwrite)
+    _, searcher = build(config)
+    with open_run_folder(settings.run_dir, settings.overwrite):
+        with open_dict(config):
+            config.budget = settings.budget
+            config.versions = software_versions()
+        write_atomic(settings.run_dir / CONFIG, OmegaConf.to_yaml(config).encode())
+        return Run(config, searcher).go_on()
 
 
-def generations(problem: Problem, searcher: SearchAlgorithm, settings: RunSettings) -> Iterator[dict[str, object]]:
-    """Steps the searcher until the budget is spent and yields a row for metrics.csv after each generation.
+class Run:
+    """A run whose folder and configuration are there, at its beginning or taken up again.
 
-    The centre is evaluated after the first generation that reaches each multiple of `settings.eval.every` steps, and
-    after the last one. Of the clocks, `elapsed_seconds` counts everything, `steps_per_second` only the searcher's step.
-
-    Raises:
-        FloatingPointError: If the searcher fails numerically, or its centre becomes NaN or infinite, before its row.
+    Args:
+        config: Resolved, with versions.
+        searcher: As `build` makes it.
     """
-    start = time.perf_counter()
-    steps = 0
-    next_evaluation = settings.eval.every
-    while steps < settings.budget:
-        before, steps_before = time.perf_counter(), steps
-        searcher.step()
+
+    def __init__(self, config: DictConfig, searcher: SearchAlgorithm):
+        self._config, self._settings = config, RunSettings.from_config(config)
+        self._folder = self._settings.run_dir
+        self._searcher, self._problem = searcher, searcher.problem
+        try:
+            self._resumable = Resumable(searcher)
+        except ValueError as error:
+            self._resumable, self._why_not_resumable = None, error
+        self._row: dict[str, object] = {}  # of the last generation
+        self._steps_before = 0  # that generation
+        self._policy = None
+        self._metrics: MetricsWriter | None = None  # of what was loaded
+        self._elapsed_before = 0.0  # what was loaded had been taken
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Goes to where a checkpoint was taken; of metrics.csv the rows from there on are cut off.
+
+        Raises:
+            UserError: If the checkpoint is not one of such a run, or metrics.csv not the one it was taken with; nothing
+                was changed then.
+        """
+        if self._resumable is None:
+            raise UserError(self._why_not_resumable)
+        try:
+            self._resumable.load_state_dict(checkpoint.search)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the checkpoint does not fit the run: {type(error).__name__}: {error}") from error
+        path = self._folder / METRICS
+        self._metrics = MetricsWriter.resume(path, checkpoint.metrics_size, checkpoint.metrics_sha256)
+        self._elapsed_before = checkpoint.elapsed_seconds
+        self._row, self._steps_before = dict(checkpoint.row), checkpoint.steps_before
+        if self._row:
+            self._policy = self._problem.to_policy(center_of(self._searcher))
+
+    def go_on(self) -> Path:
+        """Trains to the end of the budget, from the beginning or from what was loaded.
+
+        Raises:
+            UserError, KeyboardInterrupt: As `train`.
+        """
+        settings, folder = self._settings, self._folder
+        with make_progress(settings.budget, settings.progress) as progress, sigterm_interrupts():
+            begins = self._metrics is None
+            metrics = MetricsWriter(folder / METRICS) if begins else self._metrics
+            words = "training in {}" if begins else "going on in {} after generation {}"
+            progress.say(words.format(folder, self._row.get("generation", 0)))
+            checkpoints = self._open_checkpoints(progress)
+            write_status(folder, RUNNING, self._steps, settings.budget)
+            try:
+                with metrics:
+                    self._generations(metrics, checkpoints, progress)
+            except KeyboardInterrupt:
+                self._end(INTERRUPTED, checkpoints, progress)
+                raise
+            except FloatingPointError as error:
+                kept = "there is no policy"
+                if self._policy is not None:
+                    kept = "the policy is that of the last good generation"
+                self._end(FAILED, checkpoints, progress, reason=str(error))
+                raise UserError(f"{error}; training stops, and {kept}") from error
+            except UserError as error:
+                raise UserError(f"{error}; to go on when that is mended: ec-evotorch resume {folder}") from error
+            self._end(FINISHED, checkpoints, progress)
+        return folder
+
+    def _open_checkpoints(self, progress: SilentProgress) -> Checkpoints | None:
+        if self._resumable is None:
+            progress.say(f"no checkpoints: {self._why_not_resumable}")
+            return None
+        return Checkpoints(self._folder, self._resumable, self._config, self._settings.checkpoint_every)
+
+    @property
+    def _steps(self) -> int:
+        return self._row.get("steps", 0)
+
+    def _generations(self, metrics: MetricsWriter, checkpoints: Checkpoints | None, progress: SilentProgress) -> None:
+        start = time.perf_counter() - self._elapsed_before
+        clock = lambda: time.perf_counter() - start  # noqa: E731 (a name for the one place where time is read)
+        if self._row:
+            self._finish_row(metrics, progress, clock)
+        elif checkpoints is not None:
+            checkpoints.take({}, 0, 0.0, metrics)
+            checkpoints.write()
+        while self._steps < self._settings.budget:
+            row, steps_before = self._step(), self._steps
+            if checkpoints is not None:
+                checkpoints.take(row, steps_before, clock(), metrics)
+            self._row, self._steps_before = row, steps_before
+            self._policy = self._problem.to_policy(center_of(self._searcher))
+            self._finish_row(metrics, progress, clock)
+
+    def _step(self) -> dict[str, object]:
+        """Steps the searcher and returns the row of that generation, as yet without an evaluation of the centre.
+
+        Raises:
+            FloatingPointError: If the searcher fails numerically, or its centre becomes NaN or infinite.
+        """
+        before = time.perf_counter()
+        self._searcher.step()
         seconds = time.perf_counter() - before
-        status = searcher.status
-        if not torch.isfinite(center_of(searcher)).all():
+        status = self._searcher.status
+        if not torch.isfinite(center_of(self._searcher)).all():
             raise FloatingPointError(f"generation {status['iter']}: the searcher's centre is no longer finite")
         steps = int(status["total_interaction_count"])
-        row = {name: status[name] for name in VALUES if name in status and not np.isnan(status[name])}
+        row = {name: float(status[name]) for name in VALUES if name in status and not np.isnan(status[name])}
         row |= {"generation": status["iter"], "steps": steps, "episodes": int(status["total_episode_count"])}
+        return row | {"steps_per_second": (steps - self._steps) / seconds}
 
+    def _finish_row(self, metrics: MetricsWriter, progress: SilentProgress, clock: Callable[[], float]) -> None:
+        """Evaluates the centre where it is due, and writes the row.
+
+        It is due after the first generation that reaches each multiple of `eval.every` steps, and after the last one.
+        """
+        steps, evaluations = self._row["steps"], self._settings.eval
         episodes = 0
-        if steps >= settings.budget:
-            episodes = settings.eval.final_episodes
-        elif next_evaluation is not None and steps >= next_evaluation:
-            episodes = settings.eval.episodes
-            next_evaluation = (steps // settings.eval.every + 1) * settings.eval.every
+        if steps >= self._settings.budget:
+            episodes = evaluations.final_episodes
+        elif evaluations.every is not None and steps // evaluations.every > self._steps_before // evaluations.every:
+            episodes = evaluations.episodes
         if episodes:
-            returns = problem.evaluate_center(center_of(searcher), num_episodes=episodes, seed=status["iter"])
-            row |= {"center_return_mean": np.mean(returns), "center_return_std": np.std(returns)}
+            center, generation = center_of(self._searcher), self._row["generation"]
+            returns = self._problem.evaluate_center(center, num_episodes=episodes, seed=generation)
+            self._row |= {"center_return_mean": np.mean(returns), "center_return_std": np.std(returns)}
+        self._row["elapsed_seconds"] = clock()
+        metrics.append(self._row)
+        progress.update(self._row)
 
-        row |= {"elapsed_seconds": time.perf_counter() - start, "steps_per_second": (steps - steps_before) / seconds}
-        yield row
+    def _end(
+        self, state: str, checkpoints: Checkpoints | None, progress: SilentProgress, reason: str | None = None
+    ) -> None:
+        folder, config, settings = self._folder, self._config, self._settings
+        if checkpoints is not None:
+            checkpoints.write()
+        if self._policy is not None:
+            save_policy(folder, self._policy, config.agent, config.env)
+            title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
+            save_learning_curve(folder / METRICS, folder / CURVE, title)
+        write_status(folder, state, self._steps, settings.budget, reason)
+        progress.say(self._last_words({FINISHED: "done"}.get(state, state)))
+
+    def _last_words(self, outcome: str) -> str:
+        row, folder = self._row, self._folder
+        if not row:
+            return f"{outcome} before the first generation was over; '{folder}' holds the configuration only"
+        words = [f"{outcome} after {row['steps']:,} steps"]
+        if row.get("center_return_mean") is not None:
+            words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
+        words.append(f"metrics, policy and {CURVE} are in {folder}")
+        return "; ".join(words)
 
 
 def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
     """Returns the searcher's centre (L,), or where it has none the best solution so far."""
     return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
-
-
-def _last_words(row: dict[str, object], folder: Path, outcome: str) -> str:
-    if not row:
-        return f"{outcome} before the first generation was over; '{folder}' holds the configuration only"
-    words = [f"{outcome} after {row['steps']:,} steps"]
-    if row.get("center_return_mean") is not None:
-        words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
-    words.append(f"metrics, policy and {CURVE} are in {folder}")
-    return "; ".join(words)

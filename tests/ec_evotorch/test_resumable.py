@@ -10,6 +10,7 @@ from evotorch import Problem
 from evotorch.algorithms import CEM, PGPE, SNES, XNES, GeneticAlgorithm
 from evotorch.neuroevolution.net import str_to_net
 from evotorch.operators import OnePointCrossOver
+from torch.utils._pytree import tree_map
 
 from agents import LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
@@ -96,7 +97,9 @@ def test_a_search_ends_the_same_when_taken_up_again(name, steps):
     again = SEARCHES[name]()
     torch.rand(3, generator=again.problem.generator)  # stands for anything drawn in between
     resumed = Resumable(again)
-    resumed.load_state_dict(state)
+    resumed.load_state_dict(
+        tree_map(lambda x: x.numpy() if isinstance(x, torch.Tensor) else x, state)
+    )  # as from a file
     assert_same(resumed.state_dict(), state)
     assert again.step_count == steps
     for _ in range(2):

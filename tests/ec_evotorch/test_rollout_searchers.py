@@ -167,6 +167,15 @@ def test_when_every_episode_failed_all_evaluations_are_equal_and_none_is_remembe
     assert search.status["failed_episode_count"] == POPSIZE
 
 
+def test_when_every_episode_failed_the_best_so_far_stays(replace_return):
+    search = SEARCHERS["snes"](make_problem(), popsize=POPSIZE)
+    search.step()
+    best = search.status["best_eval"]
+    replace_return(slice(None), math.nan)
+    search.step()
+    assert search.status["best_eval"] == best
+
+
 def test_an_individual_with_one_failed_episode_has_failed(replace_return):
     replace_return([1], math.nan)  # of the first individual
     problem = make_problem(num_episodes=2)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.errors import UserError
 from experiments.metrics import CLOCKS, COLUMNS, MetricsWriter
 
 
@@ -42,7 +43,7 @@ def test_what_was_not_measured_is_blank(tmp_path):
 
 def test_rows_are_never_appended_to_a_file_that_is_there(tmp_path):
     (tmp_path / "metrics.csv").write_text("mine")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(UserError, match=r"metrics.csv': File exists"):
         MetricsWriter(tmp_path / "metrics.csv")
 
 

@@ -23,7 +23,8 @@ def test_overwriting_deletes_the_runs_files_and_no_other(tmp_path):
     unfinished = partial_path(tmp_path / RUN_FILES[0])
     for path in (*(tmp_path / name for name in RUN_FILES), unfinished, tmp_path / "notes.txt"):
         path.touch()
-    open_run_folder(tmp_path, overwrite=True)
+    with open_run_folder(tmp_path, overwrite=True):
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

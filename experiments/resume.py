@@ -1,0 +1,159 @@
+"""`ec-evotorch resume`: a run goes on from its last checkpoint, to the end that it would have come to unbroken."""
+
+import logging
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from experiments.atomic import write_atomic
+from experiments.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
+from experiments.components import build
+from experiments.config import parse_words
+from experiments.errors import ArgumentParser, UserError
+from experiments.run_folder import CHECKPOINTS, CONFIG, METRICS, hold
+from experiments.settings import RunSettings
+from experiments.status_file import FINISHED, read_status
+from experiments.training import Run
+from experiments.versions import software_versions
+
+
+def main(argv: list[str]) -> None:
+    """Runs the command.
+
+    Args:
+        argv: The run, and words that change it: budget= only.
+
+    Raises:
+        UserError: If the run cannot be resumed; nothing was changed then.
+    """
+    parser = ArgumentParser(
+        prog="ec-evotorch resume",
+        description="Goes on with a run from its last checkpoint, as if it had never been interrupted.",
+        epilog="A larger budget lets a finished run go on: ec-evotorch resume runs/hopper-rsnn-ec-seed0 budget=2e6",
+    )
+    parser.add_argument("run", type=Path, help="the run folder")
+    parser.add_argument("overrides", nargs="*", metavar="budget=…", help="a larger budget of environment steps")
+    parser.add_argument("--checkpoint", metavar="NAME", help=f"a file in {CHECKPOINTS}/; without it the newest")
+    arguments = parser.parse_intermixed_args(argv)
+    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    resume(arguments.run, arguments.overrides, arguments.checkpoint)
+
+
+def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None) -> Path:
+    """Goes on with a run to the end of its budget.
+
+    Rows of metrics.csv after the checkpoint are cut off and written anew: they come out the same, but for the clocks. A
+    run that has no checkpoint and no row yet starts from the beginning. A finished run is left as it is.
+
+    Args:
+        folder: Of the run. It may have been moved.
+        overrides: Words such as "budget=2e6"; the budget may only grow, and nothing else may change.
+        checkpoint: Name of the checkpoint to go on from; None for the newest. Newer ones are deleted.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: If there is no run, or its configuration or checkpoint is damaged or another's; all is left as it is.
+            Later as `train`.
+        KeyboardInterrupt: As `train`.
+    """
+    config = read_config(folder)
+    budget = RunSettings.from_config(config).budget
+    _override(config, overrides)
+    settings = RunSettings.from_config(config)
+    if settings.budget < budget:
+        raise UserError(f"budget: can only be raised on resuming, from {budget:,}; got {settings.budget:,}")
+    with hold(folder):
+        if settings.budget == budget and _is_finished(folder):
+            print(f"'{folder}' is finished; to go on with it, raise its budget= of {budget:,} steps", file=sys.stderr)
+            return folder
+        path = _choose(folder, checkpoint)
+        config.budget = settings.budget
+        if path is None:
+            run = Run(config, build(config)[1])
+            (folder / METRICS).unlink(missing_ok=True)  # its header at most
+        else:
+            saved = read_checkpoint(path)
+            _check_same(path, config, saved)
+            run = Run(config, build(config)[1])
+            run.load(saved)
+            for other in find_checkpoints(folder):
+                if other.name > path.name:
+                    other.unlink()
+        write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
+        return run.go_on()
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Reads config.yaml of a run, with `run_dir` as the folder is named now.
+
+    Raises:
+        UserError: If it is not there, or not one of ours.
+    """
+    path = folder / CONFIG
+    try:
+        config = OmegaConf.create(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"'{folder}' holds no run: cannot read '{path}': {error.strerror}") from error
+    except Exception as error:  # of YAML or OmegaConf, which have no common base
+        raise UserError(f"'{path}': damaged, or no YAML: {error}") from error
+    if not isinstance(config, DictConfig) or "versions" not in config:
+        raise UserError(f"'{path}': expected the configuration of a run, with the key 'versions'")
+    with open_dict(config):
+        config.run_dir = str(folder)
+    return config
+
+
+def _override(config: DictConfig, overrides: list[str]) -> None:
+    refused = []
+    for override in parse_words(overrides):
+        key, value = override.key_or_group, override.value()
+        if key == "budget":
+            config.budget = value
+        else:
+            now = OmegaConf.select(config, key)
+            refused.append(f"{key} ({now.get('name') if isinstance(now, DictConfig) else now!r}, now {value!r})")
+    if refused:
+        raise UserError(
+            f"only budget= may change on resuming, got {', '.join(refused)}: train that in another run_dir="
+        )
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return read_status(folder)["state"] == FINISHED
+    except (FileNotFoundError, UserError):
+        return False  # the end of the run is repeated, and writes the file anew
+
+
+def _check_same(path: Path, config: DictConfig, saved: Checkpoint) -> None:
+    differing = differences(saved.config, comparable(config))
+    if differing:
+        raise UserError(
+            f"'{path}': expected the checkpoint of a run with the same {CONFIG}, but for the budget; "
+            f"these differ: {', '.join(differing)}"
+        )
+    differing = differences(saved.versions, software_versions())
+    if differing:
+        words = "the run may not end as it would have: since the checkpoint these versions changed:"
+        print(f"ec-evotorch: warning: {words} {', '.join(differing)}", file=sys.stderr)
+
+
+def _choose(folder: Path, name: str | None) -> Path | None:
+    found = find_checkpoints(folder)
+    if name is not None:
+        if name not in [path.name for path in found]:
+            there = ", ".join(path.name for path in found) or "none"
+            raise UserError(f"--checkpoint: expected a name in '{folder / CHECKPOINTS}' ({there}); got '{name}'")
+        return folder / CHECKPOINTS / name
+    if found:
+        return found[-1]
+    metrics = folder / METRICS
+    if metrics.exists() and metrics.read_bytes().count(b"\n") > 1:
+        raise UserError(
+            f"'{folder}' has no checkpoint, but rows in {METRICS}: to lose them and start from the beginning, train "
+            "with overwrite=true"
+        )
+    return None
