@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -83,14 +84,19 @@ def _compose(overrides: list[str]) -> DictConfig:
     try:
         config = compose(CONFIG_NAME, overrides)
         OmegaConf.resolve(config)
+    except yaml.YAMLError as error:
+        raise UserError(f"damaged, or no YAML: {error}") from error
     except MissingConfigException as error:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         if not error.options:
             raise UserError(error) from error
         hint = did_you_mean(choice, error.options)
         raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, OSError) as error:
         raise UserError(error) from error
+    except (ValueError, TypeError, AssertionError, AttributeError, KeyError, RecursionError) as error:
+        # Hydra and OmegaConf take it for granted that a file of the right name has the right form.
+        raise UserError(f"the YAML files do not make a configuration: {type(error).__name__}: {error}") from error
     return config
 
 
