@@ -29,9 +29,9 @@ def sample_antithetic(
 ) -> torch.Tensor:
     """Fills `out` with rows of antithetic pairs: center + σ ε_k is row k, center − σ ε_k row N/2 + k, ε ~ N(0, I).
 
-    The noise ε_k is a function of (key, generation · N/2 + k), of L and of the type of device, at any number of threads.
-    Hence rows can be sampled in parts, anywhere and in any order; a part that holds both rows of a pair draws its noise
-    once.
+    The noise ε_k is a function of (key, generation · N/2 + k), of L and of the type of device, at any number of
+    threads. Hence rows can be sampled in parts, anywhere and in any order; a part that holds both rows of a pair draws
+    its noise once.
 
     Args:
         center: (L,) float32.

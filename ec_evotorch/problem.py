@@ -38,13 +38,13 @@ class RolloutProblem(Problem):
     default ``center_init``) come from the agent's ``initial_solutions(count, generator)``, or where it has none are
     uniform in [−1, 1] or fair bits; the generator is the problem's.
 
-    With ``num_actors`` workers, Ray actors of one thread each, a population is played by them, to the same results to
-    the last bit. The driver sends what the population follows from and ranges of rows, or for searchers that are not of
-    this package the solutions; back come returns, lengths and the sums of the normaliser. With ``scalar_only`` each
-    worker has a copy of the searcher and is told the ranks of all rows instead (the evaluations themselves for the ranking
-    methods "raw" and "normalized"): in each generation no more than 16 bytes for each episode and a constant for each
-    worker go over the network. Workers that die or hang are replaced; see :class:`ec_evotorch.workers.Workers`.
-    :meth:`evaluate_center` plays in this process.
+    With ``num_actors`` a population is played by workers, Ray actors of one thread each, to the same results to the
+    last bit. The driver, this process, sends what the population follows from and ranges of rows, or for searchers that
+    are not of this package the solutions; back come returns, lengths and the sums of the normaliser. With
+    ``scalar_only`` each worker has a copy of the searcher and is told the ranks of all rows instead: in each generation
+    no more than 16 bytes for each episode and a constant for each worker go over the network (20 with the ranking
+    methods "raw" and "normalized", which need the evaluations themselves). Workers that die or hang are replaced, see
+    :class:`ec_evotorch.workers.Workers`. :meth:`evaluate_center` plays in this process.
 
     Status, after each evaluation of a population:
         total_interaction_count: environment steps so far, evaluations of the centre not counted.

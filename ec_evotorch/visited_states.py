@@ -1,5 +1,7 @@
 """Sums over visited states that do not depend on who counted which episodes, and in what order."""
 
+from math import fsum
+
 import numpy as np
 from numba import njit
 
@@ -47,15 +49,23 @@ class VisitedStates:
 def expand(rows: np.ndarray) -> np.ndarray:
     """Expansions of the sums of columns, (n, columns) finite -> (terms, columns): a column's exact total is kept.
 
+    The first term is the rounded total, the next what it lacks, rounded, and so on.
+
     Source: Shewchuk (1997), "Adaptive precision floating-point arithmetic and fast robust geometric predicates",
     https://doi.org/10.1007/PL00009321, Grow-Expansion with zero elimination, as in Python's `math.fsum`.
     """
-    terms = np.zeros((_MAX_TERMS, rows.shape[1]))
-    return terms[: _expand_columns(np.ascontiguousarray(rows.T), terms)]
+    grown = np.zeros((_MAX_TERMS, rows.shape[1]))
+    length = _grow_expansions(np.ascontiguousarray(rows.T), grown)
+    columns, terms = grown[:length].T.tolist(), []
+    while any(rounded := [fsum(column) for column in columns]):
+        terms.append(rounded)
+        for column, total in zip(columns, rounded, strict=True):
+            column.append(-total)
+    return np.array(terms).reshape(len(terms), rows.shape[1])
 
 
 @njit(cache=True, nogil=True)
-def _expand_columns(columns, terms):
+def _grow_expansions(columns, terms):
     """Writes one expansion a column, small terms first, and returns the length of the longest."""
     longest = 0
     for c in range(columns.shape[0]):
