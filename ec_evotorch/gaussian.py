@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 
 from ec_evotorch.generators import make_generator
+from ec_evotorch.torch_threads import one_torch_thread
 from ec_evotorch.weighted_rows import sum_weighted_rows
 
 
@@ -58,17 +59,20 @@ def sample_antithetic(
         )
     if not 0 <= first_row <= popsize - len(out):
         raise ValueError(f"first_row: expected rows within [0, {popsize}), got {len(out)} rows from {first_row}")
-    num_pairs = popsize // 2
+    num_pairs, stop_row = popsize // 2, first_row + len(out)
     twice_center = 2.0 * center
-    for k, row in enumerate(out, start=first_row):
-        pair = k % num_pairs
-        if pair < k and pair >= first_row:
-            torch.sub(twice_center, out[pair - first_row], out=row)
-            continue
-        row.normal_(generator=make_generator(key, generation * num_pairs + pair, out.device))
-        torch.add(center, row, alpha=stdev, out=row)
-        if pair < k:
-            torch.sub(twice_center, row, out=row)
+    with one_torch_thread():  # rows are small
+        for k in range(first_row, stop_row):
+            pair = k % num_pairs
+            if first_row <= pair < k:
+                continue  # made with the other one of its pair
+            row = out[k - first_row]
+            row.normal_(generator=make_generator(key, generation * num_pairs + pair, out.device))
+            torch.add(center, row, alpha=stdev, out=row)
+            if k > pair:
+                torch.sub(twice_center, row, out=row)
+            elif pair + num_pairs < stop_row:
+                torch.sub(twice_center, row, out=out[pair + num_pairs - first_row])
     return out
 
 

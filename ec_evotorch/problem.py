@@ -79,7 +79,7 @@ class RolloutProblem(Problem):
 
     Raises:
         ValueError: an argument out of range, or spaces that are not one-dimensional boxes.
-        RuntimeError: when evaluating: an exception in a worker, or the same rows lost three workers.
+        WorkerError: when evaluating: an exception in a worker, or the same rows lost three workers.
     """
 
     def __init__(

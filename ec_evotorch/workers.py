@@ -25,6 +25,10 @@ _MOST_RANGES_PER_WORKER = 64
 _logger = logging.getLogger(__name__)
 
 
+class WorkerError(RuntimeError):
+    """Rows that cannot be played, or workers that cannot be kept."""
+
+
 @dataclass
 class Plan:
     """What a worker must know of a generation.
@@ -164,7 +168,7 @@ class Workers:
         """Returns of some rows and lengths of their episodes, (rows, num_episodes) each, once they are played.
 
         Raises:
-            RuntimeError: an environment or agent raised an exception, or workers are lost again and again.
+            WorkerError: an environment or agent raised an exception, or workers are lost again and again.
         """
         part = slice(first_row - self._first_row, stop_row - self._first_row)
         while not self._played[part].all():
@@ -175,7 +179,7 @@ class Workers:
         """The states that were visited in the generation, which is over then.
 
         Raises:
-            RuntimeError: as `results`.
+            WorkerError: as `results`.
         """
         while self._uncounted:
             self._turn()
@@ -277,7 +281,7 @@ class Workers:
         try:
             answer = ray.get(call.answer)
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(f"{self._doing(call)}: {error.cause!r}") from error
+            raise WorkerError(f"{self._doing(call)}: {error.cause!r}") from error
         except ray.exceptions.RayError as error:
             first, *_, last = [*str(error).splitlines(), ""]
             self._replace(member, last if "creation task" in first else first)
@@ -330,7 +334,7 @@ class Workers:
             waiting = sum(not other.ready for other in self._members)
             situation = f"{waiting} of {self._count} workers have not started; Ray has {room:g} free CPUs, each needs 1"
             if seconds > START_SECONDS and waiting == self._count:
-                raise RuntimeError(f"num_actors: {situation}, and has not for {START_SECONDS:g} seconds")
+                raise WorkerError(f"num_actors: {situation}, and has not for {START_SECONDS:g} seconds")
             if not member.complained:
                 _logger.warning("%s: waiting, see `ray status`", situation)
                 for other in self._members:
@@ -346,7 +350,7 @@ class Workers:
             self._losses_at[lost.rows] += 1
             losses = max(losses, self._losses_at[lost.rows])
         if losses >= MOST_LOSSES:
-            raise RuntimeError(f"{self._doing(lost)}: {losses} workers were lost one after the other: {reason}")
+            raise WorkerError(f"{self._doing(lost)}: {losses} workers were lost one after the other: {reason}")
         _logger.warning("%s: a worker was lost and is replaced: %s", self._doing(lost), reason)
         ray.kill(member.actor)
         unfinished = [call.rows for call in member.calls if call.rows is not None]

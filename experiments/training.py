@@ -10,6 +10,7 @@ from evotorch import Problem
 from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ec_evotorch.workers import WorkerError
 from experiments.atomic import write_atomic
 from experiments.components import build
 from experiments.curve import save_learning_curve
@@ -26,7 +27,8 @@ def train(config: DictConfig) -> Path:
     """Trains until the budget of environment steps is spent.
 
     Everything that can be wrong with the configuration is found before anything is written. Ctrl-C keeps what there is:
-    the rows of all whole generations, the centre as the policy, and the curve. So does a search that fails numerically.
+    the rows of all whole generations, the centre as the policy, and the curve. So does a search that fails numerically
+    or loses its workers for good.
 
     Args:
         config: A composed configuration (`compose_config`), or the config.yaml of an earlier run.
@@ -35,7 +37,8 @@ def train(config: DictConfig) -> Path:
         The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png.
 
     Raises:
-        UserError: If the configuration is wrong, the folder holds a run already, or the search fails numerically.
+        UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
+            its workers are lost again and again.
         KeyboardInterrupt: After Ctrl-C, when all is saved.
     """
     config = config.copy()
@@ -65,8 +68,11 @@ def train(config: DictConfig) -> Path:
                     progress.update(row)
         except KeyboardInterrupt:
             interrupted = True
-        except FloatingPointError as error:
+        except (FloatingPointError, WorkerError) as error:
             failure = error
+        finally:
+            if problem.actors:
+                problem.kill_actors()  # a run that follows in this process needs their room
         if policy is not None:
             save_policy(folder, policy, config.agent, config.env)
             title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
