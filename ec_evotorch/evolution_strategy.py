@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from evotorch import Problem
 
-from ec_evotorch.gaussian import center_gradient, sample_antithetic
 from ec_evotorch.initial_center import make_initial_center
+from ec_evotorch.learner import GaussianLearner
 from ec_evotorch.ranked_search import RankedSearch
 
 
@@ -52,6 +52,7 @@ class EvolutionStrategy(RankedSearch):
         ranking_method: str | None = "centered",
         center_init=None,
         obj_index: int | None = None,
+        chunk_size: int | None = None,
     ):
         """Makes the searcher.
 
@@ -71,6 +72,8 @@ class EvolutionStrategy(RankedSearch):
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             center_init: the first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
             obj_index: which objective to follow; needed when there are several.
+            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
+                and sampled anew, see `EvolvingConnectivity`.
 
         Raises:
             ValueError: if the problem is not one of real numbers or has strict bounds, or an argument is out of its
@@ -85,6 +88,7 @@ class EvolutionStrategy(RankedSearch):
             optimizer_config=optimizer_config,
             ranking_method=ranking_method,
             obj_index=obj_index,
+            chunk_size=chunk_size,
             center=self._get_center,
         )
         problem.ensure_unbounded()
@@ -97,27 +101,12 @@ class EvolutionStrategy(RankedSearch):
                 f"weight_decay: expected a number in [0, 1 / center_learning_rate] = [0, {1 / center_learning_rate}],"
                 f" got {weight_decay!r}"
             )
-        self._stdev = float(stdev)
-        self._kept_by_decay = 1.0 - float(center_learning_rate) * float(weight_decay)
-        self._center = make_initial_center(problem, center_init)
-
-    def _sample(self, out: torch.Tensor, first_row: int) -> None:
-        sample_antithetic(self._center, self._stdev, out, self.key, generation=self.step_count)
-
-    def _update(self, utilities: torch.Tensor) -> None:
-        (samples,) = self._sampled_values()
-        gradient = center_gradient(samples, utilities, self._stdev)
-        center = self._kept_by_decay * self._center  # a new tensor: centres already logged stay as they are
-        if torch.any(gradient):
-            center += self._learning_rate * gradient if self._optimizer is None else self._optimizer.ascent(gradient)
-        self._center = center
-
-    def state_dict(self) -> dict:
-        return super().state_dict() | {"center": self._center}
-
-    def load_state_dict(self, state: dict) -> None:
-        super().load_state_dict(state)
-        self._center = make_initial_center(self.problem, state["center"])
+        self._learner = GaussianLearner(
+            make_initial_center(problem, center_init),
+            stdev=float(stdev),
+            kept_by_decay=1.0 - float(center_learning_rate) * float(weight_decay),
+            **self._learning,
+        )
 
     def _get_center(self) -> torch.Tensor:
-        return self._center
+        return self._learner.center

@@ -13,7 +13,7 @@ def make_generator(key: int, generation: int, device: torch.device | str = "cpu"
 
     Args:
         key: integer in [0, 2**64).
-        generation: integer in [0, 2**32).
+        generation: integer in [0, 2**32), or another number that tells streams of one key apart.
         device: of the generator.
     """
     return torch.Generator(device).manual_seed((key + generation * _WEYL) % 2**64)

@@ -5,7 +5,6 @@ from math import fsum
 import numpy as np
 from numba import njit
 
-_MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
 MIN_STDEV = 1e-2  # an observation that hardly varies is not blown up
 CLIP = 10.0  # in standard deviations
 
@@ -27,12 +26,12 @@ class ObservationNormalizer:
         self.stdev = np.ones(obs_length)
 
     def update(self, count: int, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
-        """Add the states of some episodes.
+        """Add some states.
 
         Args:
             count: Number of states.
-            sums: (episodes, obs_length) sum over each episode's states, in any order: their exact total is rounded
-                once. The caller leaves out episodes that are not `sound`.
+            sums: (n, obs_length) finite, in any order: their exact total is rounded once. Of each episode, each slot,
+                or the terms of `VisitedStates`.
             sums_of_squares: the same for squares.
         """
         self.count += int(count)
@@ -54,11 +53,6 @@ class ObservationNormalizer:
         self.count = state["count"]
         self.sum[:], self.sum_of_squares[:] = state["sum"], state["sum_of_squares"]
         self._summarize()
-
-
-def sound(sums_of_squares: np.ndarray) -> np.ndarray:
-    """Which episodes (episodes, obs_length) may be counted: those whose observations were finite and of any use."""
-    return (sums_of_squares < _MAX_SUM_OF_SQUARES).all(axis=1)  # NaN is not below
 
 
 @njit(cache=True, nogil=True)

@@ -11,10 +11,12 @@ class Population(SolutionBatch):
     then remembers none, and fails at the first generation.
 
     Attributes:
+        rows: What can make any row of its generation (`BernoulliRows` and the like), if that is known.
         first_row: Number of its first row in the generation, of which it may be a part.
         ends_generation: Whether no part of the generation comes after it.
     """
 
+    rows = None
     first_row: int = 0
     ends_generation: bool = True
 

@@ -121,6 +121,8 @@ class PPO(SearchAlgorithm):
                 f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. Give the RolloutProblem an"
                 ' agent with real weights, such as connections="real".'
             )
+        if problem.num_actors:
+            raise ValueError(f"num_actors: PPO collects in one process, expected 0, got {problem.num_actors}")
         for method in ("memory", "unroll"):
             if not hasattr(problem.agent, method):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")

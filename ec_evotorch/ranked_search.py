@@ -9,17 +9,17 @@ from evotorch import Problem, Solution
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.optimizer import make_optimizer
-from ec_evotorch.optimizer_state import load_optimizer_state, optimizer_state
 from ec_evotorch.philox import draw_key
 from ec_evotorch.population import Population
+from ec_evotorch.problem import RolloutProblem
 from ec_evotorch.solution_state import load_solution, solution_state
-from ec_evotorch.utilities import check_ranking_method, compute_utilities
+from ec_evotorch.utilities import check_ranking_method
 
 
 class RankedSearch(SearchAlgorithm):
     """A searcher whose population is a function of (key, generation, what was learned) and which ranks it soundly.
 
-    A subclass declares the dtype it searches over, and writes `_sample` and `_update`.
+    A subclass declares the dtype it searches over, and makes `_learner`, a `Learner` with the settings `_learning`.
 
     Status after step k, besides that of the problem (`best`, `best_eval`, …) and of the subclass:
         pop_best, pop_best_eval: best finite solution of the population of step k; of NaNs only, its first one.
@@ -88,20 +88,25 @@ class RankedSearch(SearchAlgorithm):
             **status_getters,
         )
         self._obj_index = problem.normalize_obj_index(obj_index)
-        self._ranking_method = ranking_method
-        self._optimizer = make_optimizer(
+        optimizer = make_optimizer(
             optimizer,
             optimizer_config,
             stepsize=center_learning_rate,
             solution_length=problem.solution_length,
             device=problem.device,
         )
-        self._learning_rate = float(center_learning_rate) if self._optimizer is None else None  # of plain ascent
         sizes = [min(int(chunk_size), int(popsize) - row) for row in range(0, int(popsize), int(chunk_size))]
         buffers = {size: Population(problem, size, device=problem.device, empty=True) for size in dict.fromkeys(sizes)}
         self._chunks = [buffers[size] for size in sizes]
-        self._key = draw_key(problem)
         self._evals = self._pop_best = None
+        self._learning = {
+            "popsize": int(popsize),
+            "key": draw_key(problem),
+            "objective_sense": problem.senses[self._obj_index],
+            "ranking_method": ranking_method,
+            "optimizer": optimizer,
+            "learning_rate": float(center_learning_rate),
+        }
 
     @property
     def population(self) -> Population:
@@ -119,7 +124,7 @@ class RankedSearch(SearchAlgorithm):
     @property
     def optimizer(self):
         """The optimizer that turns gradients into steps, or None for plain ascent."""
-        return self._optimizer
+        return self._learner.optimizer
 
     @property
     def obj_index(self) -> int:
@@ -129,36 +134,39 @@ class RankedSearch(SearchAlgorithm):
     @property
     def key(self) -> int:
         """The 64-bit key of every population of this search."""
-        return self._key
+        return self._learner.key
 
     def _step(self) -> None:
+        rows = self._learner.rows(self.step_count)
+        has_workers = isinstance(self.problem, RolloutProblem) and self.problem.num_actors > 0
+        if has_workers:  # they play while the population is sampled here
+            self.problem.begin_generation(rows, self._learner)
         evals, self._pop_best = [], None
-        for chunk in self._sampled_chunks():
+        for chunk in self._sampled_chunks(rows):
             self.problem.evaluate(chunk)
             evals.append(chunk.access_evals(self._obj_index).clone())
             self._keep_best(chunk)
         self._evals = torch.cat(evals)
-        utilities = compute_utilities(
-            self._evals, objective_sense=self.problem.senses[self._obj_index], ranking_method=self._ranking_method
-        )
-        self._update(utilities)
+        if has_workers:  # their copies learn while this one does
+            self.problem.end_generation(self._evals, self._learner)
+        self._learner.learn(self._evals, self._sampled_values(rows))
 
-    def _sampled_chunks(self) -> Iterator[Population]:
+    def _sampled_chunks(self, rows) -> Iterator[Population]:
         """The population in parts, each sampled when its turn comes; a later one may overwrite it."""
         first_row, popsize = 0, sum(map(len, self._chunks))
         for chunk in self._chunks:
-            chunk.first_row = first_row
-            self._sample(chunk.access_values(), first_row)
+            chunk.rows, chunk.first_row = rows, first_row
+            rows.fill(chunk.access_values(), first_row)
             first_row += len(chunk)
             chunk.ends_generation = first_row == popsize
             yield chunk
 
-    def _sampled_values(self) -> Iterator[torch.Tensor]:
+    def _sampled_values(self, rows) -> Iterator[torch.Tensor]:
         """The rows of this step's population in parts, sampled once more unless they are still there."""
         if len(self._chunks) == 1:
             yield self._chunks[0].access_values(keep_evals=True)
         else:
-            yield from (chunk.access_values() for chunk in self._sampled_chunks())
+            yield from (chunk.access_values() for chunk in self._sampled_chunks(rows))
 
     def _keep_best(self, chunk: Population) -> None:
         best = chunk[int(chunk.argbest(self._obj_index))]
@@ -168,26 +176,16 @@ class RankedSearch(SearchAlgorithm):
         if before is None or not torch.isfinite(before) or sign * value > sign * before:
             self._pop_best = best.clone()
 
-    def _sample(self, out: torch.Tensor, first_row: int) -> None:
-        """Fills `out` with rows of the population of this step, a function of `key`, `step_count` and row alone."""
-        raise NotImplementedError
-
-    def _update(self, utilities: torch.Tensor) -> None:
-        """Learns from `_sampled_values()` and their `utilities` (N,) float64, finite, higher is better."""
-        raise NotImplementedError
-
     def state_dict(self) -> dict:
         """What steps change, for `load_state_dict` of a searcher made with the same arguments; see `Resumable`."""
         return {
-            "key": self._key,
-            "optimizer": optimizer_state(self._optimizer),
+            "learner": self._learner.state_dict(),
             "evals": self._evals,
             "pop_best": solution_state(self._pop_best),
         }
 
     def load_state_dict(self, state: dict) -> None:
-        self._key = state["key"]
-        load_optimizer_state(self._optimizer, state["optimizer"])
+        self._learner.load_state_dict(state["learner"])
         self._evals = None if state["evals"] is None else torch.as_tensor(state["evals"]).to(self.problem.device)
         self._pop_best = load_solution(self.problem, state["pop_best"])
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from evotorch import Problem
 
-from ec_evotorch.bernoulli import rho_gradient_of_parts, sample_theta
 from ec_evotorch.distribution import SeparableBernoulli
+from ec_evotorch.learner import BernoulliLearner
 from ec_evotorch.ranked_search import RankedSearch
 
 
@@ -86,47 +86,24 @@ class EvolvingConnectivity(RankedSearch):
             density=self._get_density,
             entropy=self._get_entropy,
         )
-        self._distribution = _initial_distribution(problem, prob_init, prob_min)
+        self._learner = BernoulliLearner(_initial_distribution(problem, prob_init, prob_min), **self._learning)
 
     @property
     def distribution(self) -> SeparableBernoulli:
         """The current search distribution; each update makes a new one."""
-        return self._distribution
-
-    def _sample(self, out: torch.Tensor, first_row: int) -> None:
-        sample_theta(self._distribution.rho, out, self.key, generation=self.step_count, first_row=first_row)
-
-    def _update(self, utilities: torch.Tensor) -> None:
-        if torch.all(utilities == utilities[0]):
-            return  # no solution stands out: nothing to follow, and an optimizer would scale up the rounding errors
-        utilities = utilities - utilities.mean()
-        gradient = rho_gradient_of_parts(self._sampled_values(), utilities, self._distribution.rho)
-        self._distribution = self._distribution.update_parameters(
-            {"rho": gradient}, learning_rates={"rho": self._learning_rate}, optimizers={"rho": self._optimizer}
-        )
-
-    def state_dict(self) -> dict:
-        return super().state_dict() | {"rho": self._distribution.rho}
-
-    def load_state_dict(self, state: dict) -> None:
-        super().load_state_dict(state)
-        rho = torch.as_tensor(state["rho"]).to(self._distribution.rho)
-        if rho.shape != self._distribution.rho.shape:
-            expected, got = tuple(self._distribution.rho.shape), tuple(rho.shape)
-            raise ValueError(f"rho: expected shape {expected}, got {got}")
-        self._distribution = self._distribution.modified_copy(rho=rho)
+        return self._learner.distribution
 
     def _get_prob(self) -> torch.Tensor:
-        return self._distribution.rho
+        return self.distribution.rho
 
     def _get_center(self) -> torch.Tensor:
-        return self._distribution.center
+        return self.distribution.center
 
     def _get_density(self) -> float:
-        return self._distribution.density
+        return self.distribution.density
 
     def _get_entropy(self) -> float:
-        return self._distribution.entropy
+        return self.distribution.entropy
 
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:

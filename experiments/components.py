@@ -12,6 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ec_evotorch.ranked_search import RankedSearch
 from experiments.errors import UserError
 
 ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
@@ -39,6 +40,7 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
         check_pair(problem, config)
         check_popsize(config)
         searcher = instantiate(keywords("searcher", config.searcher))(problem)
+        check_copies(searcher, config)
     except InstantiationException as error:
         if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
             raise UserError(error.__cause__ or error) from error
@@ -83,6 +85,16 @@ def check_popsize(config: DictConfig) -> None:
     popsize = config.searcher.get("popsize", 2)
     if isinstance(popsize, bool) or not isinstance(popsize, int) or popsize < 2:
         raise UserError(f"searcher.popsize: expected a whole number, at least 2; got {popsize!r}")
+
+
+def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:
+    """Checks that the workers can have copies of the searcher, if they are to.
+
+    Raises:
+        UserError: If they cannot.
+    """
+    if config.problem.get("scalar_only") and not isinstance(searcher, RankedSearch):
+        raise UserError(f"problem.scalar_only: expected searcher=ec or es, got {config.searcher.name}")
 
 
 def check_targets(node: object) -> None:

@@ -18,7 +18,7 @@ def write_status(folder: Path, state: str, steps: int, budget: int, reason: str 
         state: One of `STATES`. A run that was killed stays "running".
         steps: Environment steps done.
         budget: Environment steps asked for.
-        reason: Why it failed.
+        reason: Why it failed, or was interrupted if not by a signal.
     """
     status = {"state": state, "steps": steps, "budget": budget, "reason": reason}
     write_atomic(folder / STATUS, (json.dumps(status, indent=2) + "\n").encode())

@@ -10,6 +10,7 @@ from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ec_evotorch import Resumable
+from ec_evotorch.workers import WorkerError
 from experiments.atomic import write_atomic
 from experiments.checkpoints import Checkpoint, Checkpoints
 from experiments.components import build
@@ -30,7 +31,7 @@ def train(config: DictConfig) -> Path:
 
     Everything that can be wrong with the configuration is found before anything is written. Ctrl-C and SIGTERM keep
     what there is: the rows of all whole generations, a checkpoint, the centre as the policy, and the curve. So does a
-    search that fails numerically. A run that was killed goes on from its last checkpoint:
+    search that fails numerically or loses its workers for good. A run that was killed goes on from its last checkpoint:
     `experiments.resume.resume`.
 
     Args:
@@ -41,7 +42,7 @@ def train(config: DictConfig) -> Path:
 
     Raises:
         UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
-            something cannot be written.
+            its workers are lost again and again, or something cannot be written.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, when all is saved.
     """
     config = config.copy()
@@ -125,10 +126,19 @@ class Run:
                     kept = "the policy is that of the last good generation"
                 self._end(FAILED, checkpoints, progress, reason=str(error))
                 raise UserError(f"{error}; training stops, and {kept}") from error
+            except WorkerError as error:
+                self._end(INTERRUPTED, checkpoints, progress, reason=str(error))
+                raise UserError(f"{error}; {self._how_to_go_on()}") from error
             except UserError as error:
-                raise UserError(f"{error}; to go on when that is mended: ec-evotorch resume {folder}") from error
+                raise UserError(f"{error}; {self._how_to_go_on()}") from error
+            finally:
+                if self._problem.actors:
+                    self._problem.kill_actors()  # a run that follows in this process needs their room
             self._end(FINISHED, checkpoints, progress)
         return folder
+
+    def _how_to_go_on(self) -> str:
+        return f"to go on when that is mended: ec-evotorch resume {self._folder}"
 
     def _open_checkpoints(self, progress: SilentProgress) -> Checkpoints | None:
         if self._resumable is None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ec_evotorch.gaussian import center_gradient, sample_antithetic
+from ec_evotorch.gaussian import center_gradient, center_gradient_of_parts, sample_antithetic
 
 KEY = 0x9E3779B97F4A7C15
 STDEV = 0.5
@@ -69,11 +69,25 @@ def test_noise_does_not_depend_on_the_number_of_threads():
         torch.set_num_threads(before)
 
 
+def test_rows_sampled_in_parts_are_those_sampled_at_once():
+    center = random_center(300)
+    whole = sampled(center, 12, generation=3)
+    for first, stop in ((0, 1), (3, 8), (5, 12), (6, 12), (11, 12)):
+        part = torch.empty(stop - first, 300)
+        sample_antithetic(center, STDEV, part, KEY, generation=3, first_row=first, popsize=12)
+        assert torch.equal(part, whole[first:stop])
+
+
+def test_rows_beyond_the_population_are_refused():
+    with pytest.raises(ValueError, match=r"first_row: expected rows within \[0, 4\), got 2 rows from 3"):
+        sample_antithetic(torch.zeros(2), STDEV, torch.empty(2, 2), KEY, first_row=3, popsize=4)
+
+
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        (torch.empty(3, 2), r"out: expected shape \(N, L\) with N even and at least 2, got shape \(3, 2\)"),
-        (torch.empty(2, 3), r"out: expected a contiguous tensor of shape \(N, 2\).*got \(2, 3\)"),
+        (torch.empty(3, 2), "popsize: expected an even number of at least 2, got 3"),
+        (torch.empty(2, 3), r"out: expected a contiguous tensor of shape \(n, 2\).*got \(2, 3\)"),
         (torch.empty(2, 2).double(), r"out: expected .*torch.float32, got \(2, 2\), torch.float64"),
         (torch.empty(2, 2).T, r"out: expected a contiguous tensor.*, not contiguous"),
     ],
@@ -126,6 +140,13 @@ def test_sampled_gradient_of_a_linear_function_has_the_variance_it_should():
     assert z.abs().max() < 5.0
 
 
+def test_gradient_of_parts_is_that_of_the_whole():
+    population, utilities = sampled(random_center(150), 8), random_center(8, seed=1)
+    gradient = center_gradient(population, utilities, STDEV)
+    for size in (1, 3, 5):
+        assert torch.equal(center_gradient_of_parts(population.split(size), utilities, STDEV), gradient)
+
+
 def test_gradient_is_the_same_however_far_the_centre():
     epsilon = random_center(600).reshape(4, 150)
     utilities = torch.tensor([0.5, -0.1, 0.3, 0.2, -0.4, 0.1, -0.3, 0.0])
@@ -142,8 +163,8 @@ def test_gradient_without_differences_is_exactly_zero():
 @pytest.mark.parametrize(
     ("population", "utilities", "message"),
     [
-        (torch.zeros(3, 2), torch.zeros(3), r"population: expected shape \(N, L\) with N even.*got shape \(3, 2\)"),
-        (torch.zeros(4, 2), torch.zeros(3), r"utilities: expected shape \(4,\), got \(3,\)"),
+        (torch.zeros(3, 2), torch.zeros(3), r"utilities: expected shape \(N,\) with N even.*got shape \(3,\)"),
+        (torch.zeros(2, 2), torch.zeros(4), r"utilities: expected shape \(2,\), one for each row, got \(4,\)"),
     ],
 )
 def test_gradient_refuses(population, utilities, message):

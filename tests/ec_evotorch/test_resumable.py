@@ -136,8 +136,8 @@ def test_an_environment_that_goes_another_way_is_noticed():
 def test_a_state_of_another_length_is_refused():
     resumable = Resumable(EvolvingConnectivity(onemax(), popsize=6))
     state = resumable.state_dict()
-    state["search"]["rho"] = torch.full((31,), 0.5)
-    with pytest.raises(ValueError, match=r"rho: expected shape \(30,\), got \(31,\)"):
+    state["search"]["learner"]["learned"] = torch.full((31,), 0.5)
+    with pytest.raises(ValueError, match=r"learned: expected shape \(30,\), got \(31,\)"):
         resumable.load_state_dict(state)
 
 

@@ -138,7 +138,11 @@ def test_fitness_is_the_mean_over_episodes():
         ({"num_envs": 0}, "num_envs: expected"),
         ({"num_episodes": 0}, "num_episodes: expected"),
         ({"seed": -1}, "seed: expected"),
-        ({"num_actors": 2}, "num_actors: expected 0"),
+        ({"num_actors": -1}, "num_actors: expected a whole number of at least 0, got -1"),
+        ({"num_actors": "max"}, "num_actors: expected a whole number of at least 0, got 'max'"),
+        ({"num_actors": True}, "num_actors: expected a whole number of at least 0, got True"),
+        ({"actor_timeout": 0.0}, "actor_timeout: expected a positive number of seconds, got 0.0"),
+        ({"scalar_only": True}, "scalar_only: expected False where num_actors is 0"),
         ({"env_id": "CartPole-v1"}, "env: expected a one-dimensional action space"),
     ],
 )

@@ -1,0 +1,88 @@
+"""Sums over visited states that do not depend on who counted which episodes, and in what order."""
+
+from math import fsum
+
+import numpy as np
+from numba import njit
+
+_MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
+_MAX_TERMS = 64  # 40 terms of 53 bits span all of float64's exponents
+
+
+class VisitedStates:
+    """How many states were visited, and the exact sums of their observations and of the squares of these.
+
+    Each column is kept as an expansion: a few float64 whose exact total is the column's.
+
+    Attributes:
+        count: of states.
+        sums: (terms, obs_length) float64.
+        sums_of_squares: (terms, obs_length) float64.
+    """
+
+    def __init__(self, obs_length: int):
+        self.count = 0
+        self.sums = np.zeros((0, obs_length))
+        self.sums_of_squares = np.zeros((0, obs_length))
+
+    def add(self, lengths: np.ndarray, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
+        """Adds episodes, but for those whose observations were not finite or of no use.
+
+        Args:
+            lengths: (episodes,) states of each.
+            sums: (episodes, obs_length) over the states of each.
+            sums_of_squares: likewise.
+        """
+        sound = (sums_of_squares < _MAX_SUM_OF_SQUARES).all(axis=1)  # NaN is not below
+        self._add(int(lengths[sound].sum()), sums[sound], sums_of_squares[sound])
+
+    def merge(self, other: "VisitedStates") -> None:
+        """Adds the states that another has counted."""
+        self._add(other.count, other.sums, other.sums_of_squares)
+
+    def _add(self, count: int, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
+        self.count += count
+        self.sums = expand(np.concatenate([self.sums, sums]))
+        self.sums_of_squares = expand(np.concatenate([self.sums_of_squares, sums_of_squares]))
+
+
+def expand(rows: np.ndarray) -> np.ndarray:
+    """Expansions of the sums of columns, (n, columns) finite -> (terms, columns): a column's exact total is kept.
+
+    The first term is the rounded total, the next what it lacks, rounded, and so on.
+
+    Source: Shewchuk (1997), "Adaptive precision floating-point arithmetic and fast robust geometric predicates",
+    https://doi.org/10.1007/PL00009321, Grow-Expansion with zero elimination, as in Python's `math.fsum`.
+    """
+    grown = np.zeros((_MAX_TERMS, rows.shape[1]))
+    length = _grow_expansions(np.ascontiguousarray(rows.T), grown)
+    columns, terms = grown[:length].T.tolist(), []
+    while any(rounded := [fsum(column) for column in columns]):
+        terms.append(rounded)
+        for column, total in zip(columns, rounded, strict=True):
+            column.append(-total)
+    return np.array(terms).reshape(len(terms), rows.shape[1])
+
+
+@njit(cache=True, nogil=True)
+def _grow_expansions(columns, terms):
+    """Writes one expansion a column, small terms first, and returns the length of the longest."""
+    longest = 0
+    for c in range(columns.shape[0]):
+        length = 0
+        for total in columns[c]:
+            kept = 0
+            for i in range(length):
+                larger, smaller = total, terms[i, c]
+                if abs(larger) < abs(smaller):
+                    larger, smaller = smaller, larger
+                total = larger + smaller
+                error = smaller - (total - larger)
+                if error != 0.0:
+                    terms[kept, c] = error
+                    kept += 1
+            terms[kept, c] = total
+            terms[kept + 1 : length, c] = 0.0
+            length = kept + 1
+        longest = max(longest, length)
+    return longest
