@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ec_evotorch.normalizer import action_scale, normalize_rows
 from ec_evotorch.problem import COLLECTION, RolloutProblem
-from ec_evotorch.rollout import begin_episodes
+from ec_evotorch.rollout import begin_episodes, diverged_slots
 
 _DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
 
@@ -53,8 +53,8 @@ class Experience:
 class Collector:
     """Environments in which an agent acts with noise, from one call to the next.
 
-    An episode whose physics diverge (a reward or observation that is NaN or beyond 1e10) is over at once; its last step
-    pays 0.
+    An episode whose physics diverge (the environment says so, or a reward or observation is NaN or beyond 1e10) is over
+    at once; its last step pays 0.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
 
@@ -113,7 +113,8 @@ class Collector:
             action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
             self._actions.append(self._middle + self._half_range * action)
             after, reward, terminated[t], truncated, _ = self._env.step(self._actions[-1])
-            failed = ~((np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1))  # NaN is not below
+            sound = (np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1)  # NaN is not below
+            failed = ~sound | diverged_slots(self._env)
             self._returns += np.where(failed, np.nan, reward)
             self._lengths += 1
             rewards[t] = np.where(failed, 0.0, reward - self._problem.decrease_rewards_by)

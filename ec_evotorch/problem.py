@@ -28,10 +28,11 @@ class RolloutProblem(Problem):
     Every individual plays ``num_episodes`` episodes; its fitness is the mean of their returns, less
     ``decrease_rewards_by`` for each step. Individuals queue for ``num_envs`` environment slots.
 
-    Failed individuals, those with a NaN or infinite return, rank worst with every searcher. The searchers of this
-    package see their evaluations as they are, in a :class:`Population`. In any other batch, whose searcher might rank
-    NaN best, they become just worse than the worst finite evaluation of the batch, see ``replace_failed``, or 0 for
-    all if none is finite. A failed individual is never ``best`` or ``worst``.
+    Failed individuals, those with a NaN or infinite return or with unstable physics, rank worst with every searcher.
+    The searchers of this package see their evaluations as they are, in a :class:`Population`; unstable physics count as
+    NaN. In any other batch, whose searcher might rank NaN best, they become just worse than the worst finite evaluation
+    of the batch, see ``replace_failed``, or 0 for all if none is finite. A failed individual is never ``best`` or
+    ``worst``.
 
     Randomness: the seed of an episode is a function of (seed, generation, individual, episode) alone, so results do
     not depend on ``num_envs`` or on the number of threads. Initial solutions (:meth:`generate_values`, EvoTorch's
@@ -49,7 +50,7 @@ class RolloutProblem(Problem):
     Status, after each evaluation of a population:
         total_interaction_count: environment steps so far, evaluations of the centre not counted.
         total_episode_count: episodes so far, likewise.
-        failed_episode_count: those among them whose return was NaN or infinite.
+        failed_episode_count: those among them whose return was NaN or infinite, or whose physics became unstable.
         mean_return, median_return, max_return: of the population, in the environment's own reward.
         mean_episode_length: steps.
     With workers also:
@@ -184,7 +185,10 @@ class RolloutProblem(Problem):
         members = np.repeat(np.arange(len(solutions)), self._num_episodes)
         episodes = np.tile(np.arange(self._num_episodes), len(solutions))
         seeds = self.episode_seeds(generation, first_row + members, episodes, TRAINING)
-        return self._slots.play(solutions, members, seeds, self.normalizer)
+        played = self._slots.play(solutions, members, seeds, self.normalizer)
+        played.returns[played.diverged] = np.nan
+        played.sums_of_squares[played.diverged] = np.nan  # what was visited there does not count
+        return played
 
     def begin_generation(self, rows, learner: Learner) -> None:
         """Lets the workers, if there are any, begin to play the population that a searcher will evaluate next.

@@ -21,6 +21,7 @@ class Episodes:
     lengths: np.ndarray  # (episodes,) int64, environment steps
     sums: np.ndarray  # (episodes, obs_length) float64, sum of visited observations; zero rows without a normaliser
     sums_of_squares: np.ndarray
+    diverged: np.ndarray  # (episodes,) bool, the physics became unstable, where the environment's `diverged` tells
 
 
 class Slots:
@@ -65,6 +66,7 @@ class Slots:
             np.zeros(num_episodes, dtype=np.int64),
             np.zeros((num_episodes, obs_length)),
             np.zeros((num_episodes, obs_length)),
+            np.zeros(num_episodes, dtype=bool),
         )
         self._members[:] = _IDLE
         self._returns = np.zeros(self.env.num_envs)
@@ -86,6 +88,7 @@ class Slots:
             done = episode_of[free]
             result.returns[done] = np.where(self._failed[free], np.nan, returns[free])
             result.lengths[done] = lengths[free]
+            result.diverged[done] = diverged_slots(self.env)[free]
             result.sums[done] = self._sums[free]
             result.sums_of_squares[done] = self._sums_of_squares[free]
             episode_of[free] = _IDLE
@@ -155,6 +158,11 @@ class Slots:
             return terminated | truncated, self._returns, self._lengths
 
         return advance
+
+
+def diverged_slots(env) -> np.ndarray:
+    """(B,) bool: where the environment says, by a property ``diverged``, that its physics became unstable."""
+    return getattr(env, "diverged", np.zeros(env.num_envs, dtype=bool))
 
 
 def begin_episodes(env, agent, state, slots: np.ndarray, seeds: list[int]) -> np.ndarray:

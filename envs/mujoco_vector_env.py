@@ -49,6 +49,7 @@ class MujocoVectorEnv(VectorEnv):
         self._template = env
         self._physics = Physics(env.model, num_envs, num_threads)
         self._qpos = self._physics.state(mujoco.mjtState.mjSTATE_QPOS)
+        self._time = self._physics.state(mujoco.mjtState.mjSTATE_TIME)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="rollout")
 
@@ -119,6 +120,16 @@ class MujocoVectorEnv(VectorEnv):
     def finished(self) -> np.ndarray:
         """Sub-environments whose episode has ended, or has not begun, (B,) bool."""
         return self._arrays["terminated"] | self._arrays["truncated"]
+
+    @property
+    def diverged(self) -> np.ndarray:
+        """Sub-environments whose physics became unstable in this episode, (B,) bool.
+
+        MuJoCo then starts the simulation anew, and Gymnasium goes on with the episode as if nothing had happened; so
+        does this environment. It shows in the simulated time, which is behind.
+        """
+        steps = self._time[:, 0] / self._call[0]["dt"]
+        return steps < self.episode_length - 0.5
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Start episodes as ``gymnasium.make(id).reset(seed=seed[i])`` does.

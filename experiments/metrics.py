@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments.atomic import writing
 from experiments.errors import UserError
 
-COUNTS = ("generation", "steps", "episodes")
+COUNTS = ("generation", "steps", "episodes", "failed_episodes")
 VALUES = (
     "mean_return",
     "median_return",
@@ -39,9 +39,10 @@ COLUMNS = COUNTS + VALUES + CLOCKS
 class MetricsWriter:
     """Appends rows to a metrics.csv, a new one or that of a resumed run.
 
-    Columns: `COUNTS` since the start of the run; `VALUES` of the generation, where returns are in the environment's own
-    reward and evals are what the searcher ranks (alive bonus removed); last the `CLOCKS`, the only ones that may differ
-    between two runs of one seed. A value that the searcher does not have, or that was not measured, is left blank.
+    Columns: `COUNTS` since the start of the run, of which `failed_episodes` had no finite return or unstable physics;
+    `VALUES` of the generation, where returns are in the environment's own reward and evals are what the searcher ranks
+    (alive bonus removed); last the `CLOCKS`, the only ones that may differ between two runs of one seed. A value that
+    the searcher does not have, or that was not measured, is left blank.
     Floats are written in full: reading them back gives the same bits.
 
     Attributes:

@@ -25,6 +25,13 @@ from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, writ
 from experiments.stop_signals import sigterm_interrupts
 from experiments.versions import software_versions
 
+COUNTS_OF_STATUS = {
+    "generation": "iter",
+    "steps": "total_interaction_count",
+    "episodes": "total_episode_count",
+    "failed_episodes": "failed_episode_count",
+}
+
 
 def train(config: DictConfig) -> Path:
     """Trains until the budget of environment steps is spent.
@@ -180,7 +187,7 @@ class Run:
             raise FloatingPointError(f"generation {status['iter']}: the searcher's centre is no longer finite")
         steps = int(status["total_interaction_count"])
         row = {name: float(status[name]) for name in VALUES if name in status and not np.isnan(status[name])}
-        row |= {"generation": status["iter"], "steps": steps, "episodes": int(status["total_episode_count"])}
+        row |= {name: int(status[entry]) for name, entry in COUNTS_OF_STATUS.items()}
         return row | {"steps_per_second": (steps - self._steps) / seconds}
 
     def _finish_row(self, metrics: MetricsWriter, progress: SilentProgress, clock: Callable[[], float]) -> None:

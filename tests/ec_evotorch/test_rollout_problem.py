@@ -163,3 +163,19 @@ def test_an_agent_without_a_finite_output_fails_alone(agent):
     assert problem.status["failed_episode_count"] == 1
     assert torch.isfinite(batch.evals).all()
     assert batch.evals.argmin() == 1
+
+
+def test_individuals_with_unstable_physics_fail_and_do_not_count_as_visited(monkeypatch):
+    problem = make_problem()
+    diverged = np.array([True, False, False])
+    monkeypatch.setattr(type(problem.env), "diverged", property(lambda env: diverged[: env.num_envs]))
+    problem = make_problem(num_envs=3)
+    searcher = EvolvingConnectivity(problem, popsize=3)
+    searcher.step()
+    evals = searcher.population.evals[:, 0]
+    assert torch.isnan(evals).tolist() == [True, False, False]
+    assert problem.status["failed_episode_count"] == 1
+    assert 0 < problem.normalizer.count < problem.status["total_interaction_count"]
+    assert np.isfinite(
+        problem.evaluate_center(searcher.status["center"], num_episodes=3)
+    ).all()  # as plain Gymnasium pays

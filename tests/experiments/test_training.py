@@ -31,6 +31,7 @@ def test_a_generation_plays_one_episode_an_individual(finished_run, rows):
     table = rows(finished_run)
     assert table.generation.tolist() == list(range(1, len(table) + 1))
     assert table.episodes.tolist() == [4 * generation for generation in table.generation]
+    assert (table.failed_episodes == 0).all()
     np.testing.assert_allclose(table.steps.diff()[1:], 4 * table.mean_episode_length[1:])
 
 
