@@ -1,5 +1,6 @@
 """Ray workers that play a generation: who plays what, and what happens when one of them is lost."""
 
+import contextlib
 import logging
 import os
 import pickle
@@ -203,8 +204,10 @@ class Workers:
         """Ends the workers; the next generation starts others."""
         import ray
 
-        for member in self._members:
-            ray.kill(member.actor)
+        if ray.is_initialized():  # else they have ended with Ray, which must not start again for them
+            for member in self._members:
+                with contextlib.suppress(ray.exceptions.ActorHandleNotFoundError):  # of a Ray that was shut down
+                    ray.kill(member.actor)
         self._members, self._rows = [], None
 
     # --- who does what ---
@@ -283,8 +286,8 @@ class Workers:
         except ray.exceptions.RayTaskError as error:
             raise WorkerError(f"{self._doing(call)}: {error.cause!r}") from error
         except ray.exceptions.RayError as error:
-            first, *_, last = [*str(error).splitlines(), ""]
-            self._replace(member, last if "creation task" in first else first)
+            lines = str(error).splitlines() or [type(error).__name__]
+            self._replace(member, lines[-1 if "creation task" in lines[0] else 0])
             return
         member.calls.popleft()
         member.since = time.monotonic()
@@ -344,7 +347,6 @@ class Workers:
         import ray
 
         lost = member.calls[0]
-        reason = " ".join(reason.split())
         losses = member.losses + 1
         if lost.rows is not None:
             self._losses_at[lost.rows] += 1
@@ -359,7 +361,9 @@ class Workers:
         self._members[self._members.index(member)] = self._start_one(member.losses + 1)
 
     def _start(self) -> None:
-        if self._members:
+        import ray
+
+        if self._members and ray.is_initialized():
             return
         connect_to_ray(self._count)
         self._setup = self._put(self._make_problem, "startup_bytes_sent")
