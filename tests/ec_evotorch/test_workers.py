@@ -277,6 +277,12 @@ def test_workers_for_which_there_is_no_room_are_waited_for_and_then_given_up(
     assert "waiting, see `ray status`" in caplog.text
 
 
+def test_what_cannot_be_sent_to_workers_is_refused(make_problem):
+    generator = torch.Generator()
+    with pytest.raises(ValueError, match="env, agent: expected functions that can be pickled, for the workers; cannot"):
+        make_problem(lambda **kwargs: (make_vec("InvertedPendulum-v5", **kwargs), generator)[0], num_actors=1)
+
+
 def test_ppo_refuses_workers(make_problem):
     with pytest.raises(ValueError, match="num_actors: PPO collects in one process, expected 0, got 2"):
         PPO(make_problem(connections="real", num_actors=2))
