@@ -203,11 +203,11 @@ class Workers:
         Args:
             scores: see `encode_scores`.
         """
+        self._copied_generation += 1  # before anything can interrupt: copies that disagree are sent anew
         scores = self._put(scores)
         for member in self._members:
             if member.has_copy:
                 self._call(member, "learn", scores)
-        self._copied_generation += 1
 
     def kill(self) -> None:
         """Ends the workers; the next generation starts others."""
