@@ -1,5 +1,6 @@
 """Ray workers that play a generation: who plays what, and what happens when one of them is lost."""
 
+import contextlib
 import logging
 import os
 import pickle
@@ -90,12 +91,21 @@ class Workers:
         num_episodes: of each row.
         obs_length: of an observation.
         scalar_only: see above.
+
+    Raises:
+        ValueError: `make_problem` cannot be pickled.
     """
 
     def __init__(
         self, make_problem: Callable, count: int, timeout: float, num_episodes: int, obs_length: int, scalar_only: bool
     ):
-        self._make_problem, self._count, self._timeout = make_problem, count, timeout
+        from ray import cloudpickle
+
+        try:
+            self._make_problem = cloudpickle.dumps(make_problem)
+        except Exception as error:  # whatever an object's own way of being pickled raises
+            raise ValueError(f"env, agent: expected functions that can be pickled, for the workers; {error}") from error
+        self._count, self._timeout = count, timeout
         self._num_episodes, self._obs_length, self._scalar_only = num_episodes, obs_length, scalar_only
         self._members: list[_Member] = []
         self._learner: Learner | None = None  # of which the members have copies
@@ -193,18 +203,20 @@ class Workers:
         Args:
             scores: see `encode_scores`.
         """
+        self._copied_generation += 1  # before anything can interrupt: copies that disagree are sent anew
         scores = self._put(scores)
         for member in self._members:
             if member.has_copy:
                 self._call(member, "learn", scores)
-        self._copied_generation += 1
 
     def kill(self) -> None:
         """Ends the workers; the next generation starts others."""
         import ray
 
-        for member in self._members:
-            ray.kill(member.actor)
+        if ray.is_initialized():  # else they have ended with Ray, which must not start again for them
+            for member in self._members:
+                with contextlib.suppress(ray.exceptions.ActorHandleNotFoundError):  # of a Ray that was shut down
+                    ray.kill(member.actor)
         self._members, self._rows = [], None
 
     # --- who does what ---
@@ -215,7 +227,8 @@ class Workers:
 
         self._hand_out()
         first_answers = {member.calls[0].answer: member for member in self._members if member.calls}
-        answered, _ = ray.wait(list(first_answers), timeout=self._seconds_to_wait())
+        ray.wait(list(first_answers), timeout=self._seconds_to_wait())
+        answered, _ = ray.wait(list(first_answers), num_returns=len(first_answers), timeout=0)
         for answer in answered:
             self._take_answer(first_answers[answer])
         for member in list(self._members):
@@ -264,7 +277,7 @@ class Workers:
         member.calls.append(_Call(method, getattr(member.actor, method).remote(*message), rows))
 
     def _put(self, message: object, name: str = "bytes_sent"):
-        """Makes a message that all workers can read; Ray moves it once to each machine."""
+        """Pickles a message for all workers to read; Ray moves it once to each machine."""
         import ray
         from ray import cloudpickle
 
@@ -283,8 +296,8 @@ class Workers:
         except ray.exceptions.RayTaskError as error:
             raise WorkerError(f"{self._doing(call)}: {error.cause!r}") from error
         except ray.exceptions.RayError as error:
-            first, *_, last = [*str(error).splitlines(), ""]
-            self._replace(member, last if "creation task" in first else first)
+            lines = str(error).splitlines() or [type(error).__name__]
+            self._replace(member, lines[-1 if "creation task" in lines[0] else 0])
             return
         member.calls.popleft()
         member.since = time.monotonic()
@@ -344,25 +357,27 @@ class Workers:
         import ray
 
         lost = member.calls[0]
-        reason = " ".join(reason.split())
         losses = member.losses + 1
         if lost.rows is not None:
             self._losses_at[lost.rows] += 1
             losses = max(losses, self._losses_at[lost.rows])
-        if losses >= MOST_LOSSES:
-            raise WorkerError(f"{self._doing(lost)}: {losses} workers were lost one after the other: {reason}")
         _logger.warning("%s: a worker was lost and is replaced: %s", self._doing(lost), reason)
         ray.kill(member.actor)
         unfinished = [call.rows for call in member.calls if call.rows is not None]
         self._again.extendleft(reversed(unfinished + member.counted))
         self._replaced += 1
         self._members[self._members.index(member)] = self._start_one(member.losses + 1)
+        if losses >= MOST_LOSSES:
+            raise WorkerError(f"{self._doing(lost)}: {losses} workers were lost one after the other: {reason}")
 
     def _start(self) -> None:
-        if self._members:
+        import ray
+
+        if self._members and ray.is_initialized():
             return
         connect_to_ray(self._count)
-        self._setup = self._put(self._make_problem, "startup_bytes_sent")
+        self._setup = ray.put(self._make_problem)
+        self._bytes["startup_bytes_sent"] += len(self._make_problem)
         self._members = [self._start_one() for _ in range(self._count)]
 
     def _start_one(self, losses: int = 0) -> _Member:

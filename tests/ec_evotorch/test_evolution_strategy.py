@@ -124,6 +124,11 @@ def test_a_population_consists_of_pairs_around_the_centre_before_the_update():
     torch.testing.assert_close(plus + minus, torch.full_like(plus, 1.4))
 
 
+@pytest.mark.parametrize("chunk_size", [1, 7, 20, 40])
+def test_chunks_change_nothing(chunk_size):
+    assert torch.equal(trajectory(strategy(chunk_size=chunk_size)), trajectory(strategy()))
+
+
 # --- failed evaluations ---
 
 

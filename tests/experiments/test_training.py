@@ -1,7 +1,12 @@
 """A run from command line to run folder: complete, repeatable, and safe to interrupt."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +110,40 @@ def test_ctrl_c_keeps_all_whole_generations_and_the_policy(monkeypatch, tiny_run
     assert rows(working_directory / "here").generation.tolist() == [1, 2]
     assert load_policy(working_directory / "here").env["id"] == "InvertedPendulum-v5"
     assert (working_directory / "here" / "curve.png").exists()
+
+
+def test_ctrl_c_with_workers_keeps_the_same_rows_and_leaves_no_process(tiny_run, finished_run, rows, working_directory):
+    words = [*tiny_run, "budget=1e7", "run_dir=here", "problem.num_actors=2", "problem.scalar_only=true"]
+    mark = f"EC_EVOTORCH_TEST={working_directory}"
+    name, value = mark.split("=")
+    command = [sys.executable, "-m", "experiments.cli", "train", *words]
+    environment = os.environ | {"PYTHONPATH": ":".join(path for path in sys.path if path), name: value}
+    running = subprocess.Popen(command, env=environment, cwd=working_directory, start_new_session=True)
+    expected = rows(finished_run)[:-1]
+    metrics = working_directory / "here" / "metrics.csv"
+    assert holds_within(120.0, lambda: metrics.exists() and len(metrics.read_text().splitlines()) > len(expected) + 1)
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(60) == 130
+    assert rows(working_directory / "here")[: len(expected)].equals(expected)
+    assert load_policy(working_directory / "here").env["id"] == "InvertedPendulum-v5"
+    assert holds_within(30.0, lambda: not processes_with(mark))
+
+
+def holds_within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+    return condition()
+
+
+def processes_with(mark):
+    """Numbers of the processes that inherited an environment variable."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is not ours
+            if mark in environment.read_text(errors="replace").split("\0"):
+                found.append(environment.parent.name)
+    return found
 
 
 def test_a_sweep_does_what_its_runs_do_alone(tiny_run, finished_run, rows, working_directory):
