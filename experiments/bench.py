@@ -24,6 +24,7 @@ from rich.table import Table
 from agents.agent import Agent
 from ec_evotorch.torch_threads import one_torch_thread
 from envs import make_vec
+from experiments.bench_scaling import measure_bytes, measure_memory, measure_workers, simulate_clusters
 from experiments.components import build, keywords
 from experiments.config import compose_config
 from experiments.errors import ArgumentParser, UserError
@@ -200,6 +201,10 @@ TABLES = {
     "trainings": (measure_trainings, f"Whole trainings from generation {FIRST_MEASURED_GENERATION} on, all cores"),
     "gradients": (measure_gradients, "Backpropagation through time and PPO on Hopper-v5, all cores"),
     "sizes": (measure_sizes, "1-bit EC against fp32 ES on the same spiking network: speed ratios"),
+    "memory": (measure_memory, "One generation of EC on Humanoid-v5 in one process"),
+    "bytes": (measure_bytes, "A generation of EC on Hopper-v5 with two Ray workers"),
+    "workers": (measure_workers, "EC on Hopper-v5 with Ray workers of one thread each"),
+    "clusters": (simulate_clusters, "A generation of the paper's size on Humanoid-v5: simulated workers, real driver"),
 }
 
 
