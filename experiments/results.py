@@ -159,9 +159,10 @@ def _find(sources: list[str | Path]) -> dict[Path, bool]:
     found: dict[Path, tuple[Path, bool]] = {}
     for source in sources:
         named = Path(source)
-        matches = (
-            [named] if named.exists() else [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]
-        )
+        matches = [named] if named.exists() else [Path(path) for path in sorted(glob.glob(str(source), recursive=True))]
+        if not matches:
+            raise UserError(f"'{source}': there is no such folder or file")
+        parts = [part for match in matches for part in _parts(match, is_named=match == named)]
         for part in parts:
             found.setdefault(part.resolve(), (part, part == named))
     return dict(found.values())
