@@ -241,10 +241,19 @@ def _settings(config: Mapping) -> dict[str, str]:
 
 
 def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
-    """Returns what distinguishes some settings from others, as "popsize=16, surrogate.beta=2.0"."""
+    """Returns what distinguishes some settings from others, as "beta=2, popsize=16"; keys as short as they can be."""
     keys = sorted(set().union(*all_settings))
     differing = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
-    return ", ".join(f"{key.partition('.')[2]}={own[key]}" for key in differing if key in own)
+    last_parts = [key.rpartition(".")[2] for key in differing]
+    names = [last if last_parts.count(last) == 1 else key for key, last in zip(differing, last_parts, strict=True)]
+    return ", ".join(f"{name}={_short(own[key])}" for key, name in zip(differing, names, strict=True) if key in own)
+
+
+def _short(text: str) -> str:
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:

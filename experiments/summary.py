@@ -116,7 +116,7 @@ def run_scores(
         raise UserError(f"score: expected one of {', '.join(SCORES)}; got {score!r}")
     if at_steps is not None and not at_steps >= 1:
         raise UserError(f"at_steps: expected a number of at least 1; got {at_steps!r}")
-    frame = _each_seed_once(frame.assign(method=label_methods(frame)))
+    frame = each_seed_once(frame.assign(method=label_methods(frame)))
     rows = []
     for environment, of_environment in frame.groupby("environment", sort=False):
         steps = _common_steps(environment, of_environment) if at_steps is None else int(at_steps)
@@ -223,7 +223,15 @@ def label_methods(frame: pd.DataFrame) -> pd.Series:
     return label.where(~is_ambiguous, label + " #" + frame.settings.str.slice(0, 4)).rename("method")
 
 
-def _each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
+def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of all runs but for those that another run, the longest, repeats or contains.
+
+    Args:
+        frame: Of `load`, its methods labelled (`label_methods`).
+
+    Warns:
+        ResultsWarning: For each run that is left out.
+    """
     runs = frame.groupby("run", sort=False).agg(
         environment=("environment", "first"),
         method=("method", "first"),
