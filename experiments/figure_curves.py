@@ -134,16 +134,16 @@ def _lines_of_methods(
     lines = {}
     for (environment, method), rows in frame.groupby(["environment", "method"], sort=False):
         finished = rows[rows.finished]
-        num_unfinished = rows.run.nunique() - finished.run.nunique()
-        if num_unfinished:
-            what = "left out" if len(finished) else "drawn up to where the first stopped"
+        measured = (finished if len(finished) else rows).dropna(subset=[x, y])
+        runs = [(part[x].to_numpy(float), part[y].to_numpy()) for _, part in measured.groupby("run", sort=False)]
+        num_stopped, count = rows.run.nunique() - finished.run.nunique(), rows.run.nunique()
+        if num_stopped:
+            fate = "drawn as far as all go" if runs and finished.empty else "left out"
             warnings.warn(
-                f"{environment}, {method}: {num_unfinished} runs that stopped before their budget are {what}",
+                f"{environment}, {method}: {num_stopped} of {count} runs stopped before their budget: {fate}",
                 ResultsWarning,
                 stacklevel=3,
             )
-        measured = (finished if len(finished) else rows).dropna(subset=[x, y])
-        runs = [(part[x].to_numpy(float), part[y].to_numpy()) for _, part in measured.groupby("run", sort=False)]
         if runs:
             lines[environment, method] = runs
     return lines
