@@ -69,7 +69,8 @@ def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "fin
     panels = list(cells.groupby(["environment", "method"]))
     sizes = [CELL_HEIGHT * len(part.groupby(["surrogate", "gamma"])) for _, part in panels]
     figure = Figure(figsize=(WIDTH, sum(sizes) + MARGIN * len(panels) + CAPTION_HEIGHT), layout="constrained")
-    color_of = Normalize(min(0.0, np.nanmin(cells.value, initial=0.0)), np.nanmax(cells.value, initial=1.0))
+    values = [0.0, *cells.value.dropna()]
+    color_of = Normalize(min(values), max(*values, 1.0))
     grid = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0]
     for axes, ((environment, method), part) in zip(grid, panels, strict=True):
         _draw(axes, part, color_of)
