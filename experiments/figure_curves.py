@@ -90,10 +90,10 @@ def curves(
     best_first = points.groupby("method", sort=False).value.last().sort_values(ascending=False).index
     labels = _legend_labels(points, best_first)
     num_columns = 2 if max(map(len, labels)) <= LETTERS_IN_TWO_COLUMNS else 1
-    num_lines = -(-sum(label.count("\n") + 1 for label in labels) // num_columns) + 1
+    num_lines = -(-sum(label.count("\n") + 1 for label in labels) // num_columns) + 2
     height = PANEL_HEIGHT * len(environments) + LINE_HEIGHT * num_lines + MARGIN
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    alpha = 0.15 if len(styles) <= FEW else 0.08
+    alpha = 0.15 if len(styles) <= FEW else 0.1
     lines = {}
     for axes, environment in zip(figure.subplots(len(environments), squeeze=False)[:, 0], environments, strict=True):
         for method, part in points[points.environment == environment].groupby("method"):
@@ -109,7 +109,7 @@ def curves(
         axes.margins(x=0.02)
         tidy_axes(axes)
     axes.set_xlabel(X_AXES[x], fontsize=LARGE)
-    figure.legend(
+    legend = figure.legend(
         [lines[method] for method in best_first],
         labels,
         title=_caption(points, statistic),
@@ -123,6 +123,7 @@ def curves(
         columnspacing=1.0,
         borderpad=0.1,
     )
+    legend.get_title().set_multialignment("center")
     return figure
 
 
@@ -173,4 +174,4 @@ def _caption(points: pd.DataFrame, statistic: str) -> str:
     if points.n.max() == 1:
         return "one seed"
     band = {"interval": "95 % bootstrap interval", "range": "lowest to highest"}[points.attrs["band"]]
-    return f"{STATISTIC_IN_WORDS[statistic]} of {count}; band: {band}"
+    return f"{STATISTIC_IN_WORDS[statistic]} of {count}\nband: {band}"
