@@ -22,14 +22,12 @@ class ResultsWarning(UserWarning):
 
 @contextmanager
 def results_warnings_as_lines(program: str) -> Iterator[None]:
-    """Shows each `ResultsWarning` raised inside as one line on stderr, the same text once."""
+    """Shows each `ResultsWarning` of a block that succeeds as one line on stderr, the same text once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResultsWarning)
-        try:
-            yield
-        finally:
-            for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ResultsWarning)):
-                print(f"{program}: warning: {text}", file=sys.stderr)
+        yield
+    for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ResultsWarning)):
+        print(f"{program}: warning: {text}", file=sys.stderr)
 
 
 class ArgumentParser(argparse.ArgumentParser):

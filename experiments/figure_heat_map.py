@@ -27,7 +27,7 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
 
     Returns:
         Columns environment, method, surrogate, gamma, beta, at_steps; value, the mean over runs, NaN where no run got
-        there; n, runs that did; runs, all; `failed`, whether no run finished even its first generation.
+        there; n, runs that did; runs, all; `failed`, whether all failed or have no whole generation.
 
     Raises:
         UserError: If there is no such run, the table lacks the keys, or runs of a cell differ in other settings too.
@@ -45,6 +45,7 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
         gamma=(GAMMA, "first"),
         beta=(BETA, "first"),
         generation=("generation", "max"),
+        state=("state", "first"),
     )
     scores = run_scores(frame, at_steps=at_steps, score=score).drop(columns="method").join(last, on="run")
     rows = []
@@ -56,7 +57,7 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
         row = dict(zip(("environment", "method", "surrogate", "gamma", "beta"), key, strict=True))
         row |= {"value": runs.score.mean(), "n": int(runs.score.count()), "runs": len(runs)}
         row["at_steps"] = runs.at_steps.iloc[0]
-        rows.append(row | {"failed": bool((runs.generation == 0).all())})
+        rows.append(row | {"failed": bool(((runs.generation == 0) | (runs.state.fillna("") == "failed")).all())})
     return pd.DataFrame(rows)
 
 

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from experiments.atomic import write_atomic
 from experiments.errors import ArgumentParser, UserError, results_warnings_as_lines
 from experiments.figure_bars import bars
 from experiments.figure_curves import RETURNS, STATISTICS, X_AXES, curves
 from experiments.figure_heat_map import SURROGATE_KEYS, heat_map
 from experiments.figure_style import encode
 from experiments.results import load
-from experiments.table import add_result_arguments, write_file
+from experiments.table import add_result_arguments
 
 KINDS = ("curves", "bars", "heatmap")
 FORMATS = ("png", "svg")
@@ -52,5 +53,5 @@ def main(argv: list[str]) -> None:
             figure = bars(frame, arguments.statistic, at_steps, score)
         else:
             figure = heat_map(frame, at_steps, score)
-    write_file(output, encode(figure, file_format))
+    write_atomic(output, encode(figure, file_format))
     print(output)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from experiments.errors import ResultsWarning, UserError
 from experiments.metrics import CLOCKS, COLUMNS, COUNTS
-from experiments.run_folder import CONFIG, METRICS
+from experiments.run_folder import CONFIG, METRICS, STATUS
+from experiments.status_file import read_status
 
 METRIC_DTYPES = {column: "int64" if column in COUNTS else "float64" for column in COLUMNS}
 ALWAYS_THERE = (*COUNTS, "mean_return", "center_return_mean", "center_return_std", *CLOCKS)
@@ -35,11 +34,13 @@ class Run:
         folder: Its folder.
         config: config.yaml, resolved, as plain containers.
         metrics: A row for each whole generation, the columns and dtypes of `METRIC_DTYPES`.
+        state: Of status.json; None where there is none.
     """
 
     folder: Path
     config: dict
     metrics: pd.DataFrame
+    state: str | None
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -51,12 +52,13 @@ def read_run(folder: Path) -> Run:
     """Reads a run folder.
 
     Raises:
-        UserError: If one of its two files is not ours or is damaged, naming it.
+        UserError: If one of its files is not ours or is damaged, naming it.
 
     Warns:
         ResultsWarning: If the last row of metrics.csv is half written; it is left out.
     """
-    return Run(folder, read_config(folder / CONFIG), read_metrics(folder / METRICS))
+    state = read_status(folder)["state"] if (folder / STATUS).exists() else None
+    return Run(folder, read_config(folder / CONFIG), read_metrics(folder / METRICS), state)
 
 
 def read_config(path: Path) -> dict:
@@ -66,8 +68,8 @@ def read_config(path: Path) -> dict:
         UserError: If it is not.
     """
     try:
-        config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        config = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
+    except Exception as error:  # of YAML or OmegaConf, which have no common base
         raise UserError(f"'{path}': expected the configuration of a run: {error}") from error
     for key, kind in NEEDED.items():
         value = select(config, key)
@@ -75,6 +77,9 @@ def read_config(path: Path) -> dict:
             raise UserError(f"'{path}': expected the key '{key}' with {_AS_WORDS[kind]}; got {value!r}")
         if kind is int and not 0 <= value <= np.iinfo(np.int64).max:
             raise UserError(f"'{path}': {key}: expected a number of at most 63 bits; got {value}")
+    popsize = select(config, "searcher.popsize")
+    if popsize is not None and not (type(popsize) is int and 0 < popsize <= np.iinfo(np.int64).max):
+        raise UserError(f"'{path}': searcher.popsize: expected a positive whole number; got {popsize!r}")
     return config
 
 

@@ -45,6 +45,7 @@ RUN_DTYPES = {
     "budget": "int64",
     "popsize": "Int64",
     "finished": "bool",
+    "state": "string",
 }
 VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
 PHYSICS = ("versions.mujoco", "versions.gymnasium")  # numbers that differ in one of these do not compare
@@ -73,6 +74,7 @@ def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ())
         budget                 int64    environment steps
         popsize                Int64    NA for searchers without a population
         finished               bool     whether the budget was reached
+        state                  string   what status.json says: running (or killed), finished, interrupted, failed
         generation … episodes  int64    counted from the start of the run; `steps` are environment steps
         mean_return … explained_variance  float64  see `experiments.metrics`; returns in the environment's own reward
         elapsed_seconds        float64  wall time since the start, evaluations included
@@ -134,10 +136,7 @@ def save(frame: pd.DataFrame, path: str | Path) -> None:
         raise UserError(f"path: expected a name that ends in .csv; got '{path}'")
     rows = thin(frame)
     unmeasured = [column for column in COLUMNS if column not in ALWAYS_THERE and rows[column].isna().all()]
-    try:
-        write_atomic(path, rows.drop(columns=unmeasured).to_csv(index=False, lineterminator="\n").encode())
-    except OSError as error:
-        raise UserError(f"cannot write '{path}': {error.strerror}") from error
+    write_atomic(path, rows.drop(columns=unmeasured).to_csv(index=False, lineterminator="\n").encode())
 
 
 def thin(frame: pd.DataFrame) -> pd.DataFrame:
@@ -194,14 +193,14 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
         if metrics.empty:
             metrics = pd.DataFrame([dict.fromkeys(COUNTS, 0)], columns=COLUMNS).astype(METRIC_DTYPES)
         environment = {
-            key: value
+            str(key): value
             for key, value in run.config["env"].items()
             if key not in (*LABELS["env"], "id", "_target_", "_partial_")
         }
         columns = {
             "run": run.folder.as_posix(),
             "environment": label[0],
-            "environment_keywords": json.dumps(environment, sort_keys=True),
+            "environment_keywords": json.dumps(environment, sort_keys=True, default=str),
             "agent": run.config["agent"]["name"],
             "searcher": run.config["searcher"]["name"],
             "method": label[1],
@@ -211,6 +210,7 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
             "budget": run.config["budget"],
             "popsize": select(run.config, "searcher.popsize"),
             "finished": bool(metrics.steps.iloc[-1] >= run.config["budget"]),
+            "state": run.state,
         }
         joined = {key: _as_text(select(run.config, key)) for key in (*VERSIONS, *config)}
         before = pd.DataFrame(columns, index=metrics.index)
@@ -327,4 +327,4 @@ def _warn_of_mixtures(frame: pd.DataFrame) -> None:
 def _as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value) if isinstance(value, list | dict) else repr(value)
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else repr(value)

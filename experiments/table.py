@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.atomic import write_atomic
-from experiments.errors import ArgumentParser, UserError, results_warnings_as_lines
+from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.results import load, summary
 from experiments.short_number import MISSING, short_number
 from experiments.summary import SCORES
@@ -83,7 +83,7 @@ def main(argv: list[str]) -> None:
     if output is None:
         print(text, end="")
     else:
-        write_file(output, text.encode())
+        write_atomic(output, text.encode())
 
 
 def add_result_arguments(parser: ArgumentParser) -> None:
@@ -96,18 +96,6 @@ def add_result_arguments(parser: ArgumentParser) -> None:
         default="final",
         help="the centre's last evaluation (final, the default) or the mean of its last five (last5)",
     )
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole.
-
-    Raises:
-        UserError: If it cannot be written.
-    """
-    try:
-        write_atomic(path, content)
-    except OSError as error:
-        raise UserError(f"--output: cannot write '{path}': {error.strerror}") from error
 
 
 def text_table(table: pd.DataFrame, score: str, threshold: float | None, against: str | None) -> TextTable:

@@ -93,7 +93,7 @@ def test_evaluate_refuses_a_file_in_place_of_a_run(refusal, working_directory):
 def test_a_file_that_cannot_be_written_is_one_line(refusal, write_run, command):
     write_run("run", {100: 1.0})
     name = {"table": "nowhere/a.md", "plot": "nowhere/a.png"}[command]
-    assert f"--output: cannot write '{name}': No such file or directory" in refusal(command, "run", "--output", name)
+    assert f"cannot write '{name}': No such file or directory" in refusal(command, "run", "--output", name)
 
 
 def test_a_run_is_never_overwritten(refusal, working_directory):

@@ -120,6 +120,8 @@ def test_a_heat_map_by_hand(surrogates):
     assert cells.loc[("superspike", 1.0, 1.0), ["n", "runs", "failed"]].tolist() == [0, 2, True]
     assert cells.loc[("piecewise_linear", 0.8, 0.5), ["n", "runs", "failed"]].tolist() == [0, 2, False]
     assert len(cells) == 4
+    states = surrogates.assign(state=surrogates.state.mask(surrogates.run.str.contains("linear-0.5"), "failed"))
+    assert heat_map_cells(states).failed.sum() == 2
     texts = [text.get_text() for text in heat_map(surrogates).axes[0].texts]
     assert sorted(texts) == ["4\nn = 2", "400\nn = 2", "failed\nn = 0 of 2", "stopped\nn = 0 of 2"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from experiments.errors import ResultsWarning, UserError
 from experiments.results import KNOWN_DTYPES, PHYSICS, RUN_DTYPES, load, run_scores, save, summary, thin
+from experiments.status_file import write_status
 
 CURVE = {100: 1.5, 200: None, 300: 2.5}
 
@@ -86,6 +87,12 @@ def test_a_damaged_run_that_is_named_itself_is_an_error(write_run):
 def test_a_run_that_stopped_early_is_marked(write_run):
     write_run("a", CURVE, budget=301)
     assert load("a").finished.tolist() == [False] * 3
+
+
+def test_the_state_of_a_run_is_that_of_its_status_file(write_run):
+    write_status(write_run("a", CURVE, budget=1000), "failed", 300, 1000, "a reason")
+    write_run("b", CURVE, seed=1, budget=1000)
+    assert load(["a", "b"]).drop_duplicates("run").state.fillna("none").tolist() == ["failed", "none"]
 
 
 def test_a_run_that_failed_at_once_has_one_row_with_nothing_measured(write_run):
