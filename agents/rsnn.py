@@ -247,7 +247,35 @@ class RSNN(CompiledAgent):
             "spike_rates": self.spike_rates,
         }
 
+    def count_spikes(self, solutions: torch.Tensor, members, obs, state: RSNNState) -> torch.Tensor:
+        """How often each neuron fires, over all substeps, in the step that :meth:`step` would take next.
+
+        Computed by the definition, and so by every backend's spikes; about as slow as the torch backend.
+
+        Args:
+            solutions, members, obs: As for :meth:`step`, with no resting slot.
+            state: Left as it is.
+
+        Returns:
+            (B, n) int64, from 0 to ``substeps``.
+        """
+        parameters = self.split(self._connect(solutions[torch.as_tensor(members)]))
+        parameters["kernel_h"] = parameters["kernel_h"].double()  # once, not in every substep
+        counts = torch.zeros(state.spikes.shape, dtype=torch.int64, device=state.spikes.device)
+        for _, _, spikes in self._substeps(
+            parameters, torch.as_tensor(obs).float(), state.v_mem, state.i_syn, state.spikes
+        ):
+            counts += spikes != 0
+        return counts
+
     def _advance(self, parameters, x, v_mem, i_syn, rate, spikes, output):
+        for substep in self._substeps(parameters, x, v_mem, i_syn, spikes):
+            v_mem, i_syn, spikes = substep
+            rate = lerp(spikes.float() / self.dt, rate, self.decay_out)
+        return v_mem, i_syn, rate, spikes, self.r_out * weighted_sum(rate, parameters["kernel_out"])
+
+    def _substeps(self, parameters, x, v_mem, i_syn, spikes):
+        """Yields membranes, currents and signed spikes after each substep of a step."""
         if self.connections != "real":
             x = torch.cat([x, -x], dim=1)
         i_in = self.r_in * weighted_sum(x, parameters["kernel_in"])
@@ -265,5 +293,4 @@ class RSNN(CompiledAgent):
                 threshold=self.threshold,
             )
             spikes = fired * signs
-            rate = lerp(spikes.float() / self.dt, rate, self.decay_out)
-        return v_mem, i_syn, rate, spikes, self.r_out * weighted_sum(rate, parameters["kernel_out"])
+            yield v_mem, i_syn, spikes

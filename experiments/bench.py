@@ -28,6 +28,7 @@ from experiments.bench_scaling import measure_bytes, measure_memory, measure_wor
 from experiments.components import build, keywords
 from experiments.config import compose_config
 from experiments.errors import ArgumentParser, UserError
+from experiments.short_number import short_number
 from experiments.timing import measure_speeds, median_ratio
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "walker2d": "Walker2d-v5", "humanoid": "Humanoid-v5"}
@@ -311,11 +312,5 @@ def _print_table(console: Console, title: str, rows: pd.DataFrame) -> None:
     for name, values in rows.items():
         table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(values) else "left", overflow="fold")
     for row in rows.itertuples(index=False):
-        table.add_row(*(_shown(value) for value in row))
+        table.add_row(*(short_number(value) if isinstance(value, float) else str(value) for value in row))
     console.print(table)
-
-
-def _shown(value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -13,6 +13,9 @@ COMMANDS = {
     "train": "experiments.train",
     "resume": "experiments.resume",
     "evaluate": "experiments.evaluate",
+    "table": "experiments.table",
+    "plot": "experiments.plot",
+    "energy": "experiments.energy",
     "bench": "experiments.bench",
 }
 
@@ -21,6 +24,9 @@ commands (each has its own --help):
   train      train a policy: ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
   resume     go on with a run that was interrupted or killed, or with a larger budget: ec-evotorch resume RUN budget=2e6
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
+  table      compare the methods of runs: ec-evotorch table runs
+  plot       draw their curves, scores or a map of surrogates: ec-evotorch plot runs --output curves.svg
+  energy     estimate the energy of a run on a neuromorphic chip: ec-evotorch energy runs/hopper-rsnn-ec-seed0
   bench      measure environments, agent and training against the speed of the bare physics
 """
 

@@ -14,13 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch.ranked_search import RankedSearch
 from experiments.errors import UserError
+from experiments.settings import LABELS
 
 ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
-LABELS = {  # keys of a component's YAML that are not keywords of its constructor
-    "env": ("name", "alive_bonus"),
-    "agent": ("name", "weight_scale"),
-    "searcher": ("name", "solutions"),
-}
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
 

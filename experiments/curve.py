@@ -1,19 +1,15 @@
 """The learning curve of one run, as a figure of a paper's column width."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from experiments.atomic import write_atomic
+from experiments.figure_style import BLUE, LARGE, SMALL, VERMILLION, WIDTH, encode, tidy_axes
 
-WIDTH, HEIGHT = 3.5, 2.6  # inches: one column
-DOTS_PER_INCH = 300
-# Okabe and Ito's palette, told apart by every kind of colour vision: https://jfly.uni-koeln.de/color/
-BLUE, VERMILLION = "#0072B2", "#D55E00"
+HEIGHT = 2.5  # inches
 
 
 def learning_curve(metrics: pd.DataFrame, title: str) -> Figure:
@@ -41,19 +37,15 @@ def learning_curve(metrics: pd.DataFrame, title: str) -> Figure:
             markersize=2.5,
             label="centre ± std",
         )
-    axes.set_title(title, fontsize=8)
-    axes.set_xlabel("environment steps", fontsize=8)
-    axes.set_ylabel("return per episode (own reward)", fontsize=8)
+    axes.set_title(title, fontsize=LARGE)
+    axes.set_xlabel("environment steps", fontsize=LARGE)
+    axes.set_ylabel("return per episode (own reward)", fontsize=LARGE)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False)
+    tidy_axes(axes)
+    axes.legend(fontsize=SMALL, frameon=False)
     return figure
 
 
 def save_learning_curve(metrics_path: Path, curve_path: Path, title: str) -> None:
     """Draws the learning curve of a metrics.csv into a PNG file."""
-    image = io.BytesIO()
-    figure = learning_curve(pd.read_csv(metrics_path), title)
-    FigureCanvasAgg(figure).print_figure(image, format="png", dpi=DOTS_PER_INCH)
-    write_atomic(curve_path, image.getvalue())
+    write_atomic(curve_path, encode(learning_curve(pd.read_csv(metrics_path), title), "png"))

@@ -2,7 +2,10 @@
 
 import argparse
 import difflib
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 
@@ -11,6 +14,20 @@ class UserError(Exception):
 
     def __init__(self, message: object):
         super().__init__(" ".join(str(message).split()))
+
+
+class ResultsWarning(UserWarning):
+    """Something about results that the reader of a number must know: what was left out, what does not compare."""
+
+
+@contextmanager
+def results_warnings_as_lines(program: str) -> Iterator[None]:
+    """Shows each `ResultsWarning` of a block that succeeds as one line on stderr, the same text once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResultsWarning)
+        yield
+    for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ResultsWarning)):
+        print(f"{program}: warning: {text}", file=sys.stderr)
 
 
 class ArgumentParser(argparse.ArgumentParser):

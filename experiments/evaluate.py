@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ec_evotorch import Policy
 from experiments.atomic import write_atomic
 from experiments.errors import ArgumentParser, UserError
-from experiments.policy_file import load_policy
+from experiments.policy_file import SavedPolicy, load_policy
 from experiments.run_folder import EVALUATION
 
 EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
@@ -50,12 +51,7 @@ def main(argv: list[str]) -> None:
     if arguments.csv is not None and not arguments.csv.resolve().parent.is_dir():
         raise UserError(f"--csv: '{arguments.csv.parent}' is not a folder")
 
-    try:
-        env = load_policy(arguments.run).env
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"'{arguments.run}' holds no policy: '{error.filename}' is missing") from error
-    except ValueError as error:
-        raise UserError(error) from error
+    env = load_policy_of_run(arguments.run).env
     episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers)
     summary = {column: summarise(episodes[column]) for column in ("return", "length")}
     _print_table(f"{env['id']}: {len(episodes)} plain episodes", summary)
@@ -64,6 +60,20 @@ def main(argv: list[str]) -> None:
     write_atomic(arguments.run / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
     if arguments.csv is not None:
         write_atomic(arguments.csv, episodes.to_csv(index_label="episode").encode())
+
+
+def load_policy_of_run(run: Path) -> SavedPolicy:
+    """Reads the policy of a run for a command.
+
+    Raises:
+        UserError: Where `load_policy` raises: there is none, or it is damaged.
+    """
+    try:
+        return load_policy(run)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"'{run}' holds no policy: '{error.filename}' is missing") from error
+    except ValueError as error:
+        raise UserError(error) from error
 
 
 def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = None) -> pd.DataFrame:
@@ -99,9 +109,22 @@ def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
     saved = load_policy(run)
     env = gymnasium.make(**saved.env)
     try:
-        return [(seed, *_play(env, saved.policy, seed)) for seed in seeds]
+        return [(seed, *play_episode(env, saved.policy, seed)) for seed in seeds]
     finally:
         env.close()
+
+
+def play_episode(env: gymnasium.Env, policy: Policy, seed: int) -> tuple[float, int]:
+    """Plays one episode with a seed of `episode_seed` and returns its return and length (environment steps)."""
+    policy.reset(seed=seed)
+    observation, _ = env.reset(seed=seed)
+    total, length, over = 0.0, 0, False
+    while not over:
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        total += float(reward)
+        length += 1
+        over = terminated or truncated
+    return total, length
 
 
 def episode_seed(seed: int, episode: int) -> int:
@@ -123,18 +146,6 @@ def summarise(values: pd.Series) -> dict[str, float]:
         "min": float(values.min()),
         "max": float(values.max()),
     }
-
-
-def _play(env: gymnasium.Env, policy, seed: int) -> tuple[float, int]:
-    policy.reset(seed=seed)
-    observation, _ = env.reset(seed=seed)
-    total, length, over = 0.0, 0, False
-    while not over:
-        observation, reward, terminated, truncated, _ = env.step(policy(observation))
-        total += float(reward)
-        length += 1
-        over = terminated or truncated
-    return total, length
 
 
 def _shown(tasks: Iterator[list], count: int) -> Iterator[list]:

@@ -8,6 +8,11 @@ from omegaconf import DictConfig
 from experiments.errors import UserError, did_you_mean
 
 COMPONENTS = ("env", "agent", "searcher", "problem")
+LABELS = {  # keys of a component's YAML that are not keywords of its constructor
+    "env": ("name", "alive_bonus"),
+    "agent": ("name", "weight_scale"),
+    "searcher": ("name", "solutions"),
+}
 
 
 @dataclass(frozen=True)

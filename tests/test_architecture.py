@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "experiments": set(ROOMS),
 }
 # Installed for development only: the packages must work without them.
-DEVELOPMENT_ONLY = {"hypothesis", "pytest", "scipy", "sklearn", "tests"}
+DEVELOPMENT_ONLY = {"hypothesis", "pytest", "sklearn", "tests"}
 
 
 def imported_packages(source: str) -> set[str]:

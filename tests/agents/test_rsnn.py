@@ -1,5 +1,6 @@
 """Laws of the spiking agent."""
 
+import copy
 import math
 
 import numpy as np
@@ -74,6 +75,32 @@ def test_kernel_and_definition_fire_the_same_spikes(connections, density, scale,
         torch.testing.assert_close(*actions, atol=1e-5, rtol=1e-5)
         fired += int((states[0].spikes != 0).sum())
     assert fired > 0
+
+
+@pytest.mark.parametrize("connections", ["boolean", "real", "sign"])
+def test_spikes_of_all_substeps_are_those_of_steps_of_one_substep(connections):
+    agent = RSNN(7, 3, 48, connections)
+    single = RSNN(7, 3, 48, connections, step_duration=agent.dt, backend="numba")
+    assert (agent.substeps, single.substeps) == (33, 1)
+    solutions, members = random_solutions(agent, 3), np.array([2, 0, 1, 1])
+    states = [network.initial_state(4, generator=generator(1)) for network in (agent, single)]
+    rng = np.random.default_rng(2)
+    total = 0
+    for _ in range(5):
+        obs = (2 * rng.standard_normal((4, 7))).astype(np.float32)
+        before = copy.deepcopy(states[0])
+        counts = agent.count_spikes(solutions, members, obs, states[0])
+        assert same_state(states[0], before)
+        assert torch.equal(states[0].rate, before.rate)
+        agent.step(solutions, members, obs, states[0])
+        expected = torch.zeros(4, 48, dtype=torch.int64)
+        for _ in range(33):
+            single.step(solutions, members, obs, states[1])
+            expected += states[1].spikes != 0
+        assert torch.equal(counts, expected)
+        assert same_state(*states)
+        total += int(counts.sum())
+    assert total > int((states[0].spikes != 0).sum()) > 0
 
 
 def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():

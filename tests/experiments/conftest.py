@@ -1,10 +1,15 @@
 """A training run small enough for a test, and what is compared of it."""
 
+from functools import cache
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf, open_dict
 
 from experiments.config import compose_config
-from experiments.metrics import CLOCKS
+from experiments.metrics import CLOCKS, MetricsWriter
+from experiments.run_folder import CONFIG, METRICS
 from experiments.training import train
 
 TINY_RUN = [
@@ -51,3 +56,33 @@ def finished_run(tmp_path_factory):
 def rows():
     """Reads the rows of a run, without the clock columns."""
     return lambda folder: pd.read_csv(folder / "metrics.csv").drop(columns=list(CLOCKS))
+
+
+composed = cache(lambda *words: compose_config(list(words)))
+
+
+@pytest.fixture
+def write_run():
+    """Writes a run folder without training.
+
+    Its returns are {steps: return of the centre, or None where it was not evaluated}, a generation each, of one second.
+    """
+
+    def write(folder, returns, *words, seed=0, method="rsnn-ec", env="Hopper-v5", budget=None, mujoco="4.0.0") -> Path:
+        agent, searcher = method.split("-")
+        config = composed(f"agent={agent}", f"searcher={searcher}", *words).copy()
+        config.env.id, config.seed, config.run_dir = env, seed, str(folder)
+        config.budget = budget or max(returns, default=1)
+        with open_dict(config):
+            config.versions = {"mujoco": mujoco, "gymnasium": "1.4.0", "git_commit": None}
+        path = Path(folder)
+        path.mkdir(parents=True)
+        OmegaConf.save(config, path / CONFIG)
+        with MetricsWriter(path / METRICS) as metrics:
+            for generation, (steps, value) in enumerate(returns.items(), start=1):
+                row = {"generation": generation, "steps": steps, "episodes": 16 * generation, "mean_return": steps / 7}
+                row |= {"center_return_mean": value, "center_return_std": value and 1.0}
+                metrics.append({**row, "elapsed_seconds": float(generation), "steps_per_second": 3.0})
+        return path
+
+    return write

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import __version__
-from experiments.cli import main
+from experiments.cli import COMMANDS, main
 
 
 @pytest.fixture
@@ -70,6 +70,17 @@ def test_train_refuses_a_mistake_in_one_line(refusal, words, message):
         (["evaluate", "nowhere"], "'nowhere' holds no policy"),
         (["evaluate", "nowhere", "--episodes", "0"], "--episodes: expected a whole number, at least 1; got 0"),
         (["evaluate", "nowhere", "--csv", "nowhere/out.csv"], "--csv: 'nowhere' is not a folder"),
+        (["table"], "runs"),
+        (["table", "nowhere"], "'nowhere': there is no such folder or file"),
+        (["table", "."], "found no run in . (config.yaml and metrics.csv)"),
+        (["table", ".", "--at-steps", "1.5"], "--at-steps"),
+        (["table", ".", "--format", "html"], "--format"),
+        (["plot", "nowhere"], "'nowhere': there is no such folder or file"),
+        (["plot", ".", "--output", "a.pdf"], "--output: expected a name that ends in .png or .svg; got 'a.pdf'"),
+        (["plot", ".", "--kind", "pie"], "--kind"),
+        (["energy", "nowhere"], "'nowhere' holds no policy"),
+        (["energy", "--chip", "lohi"], "loihi_per_synapse, or a YAML file; got 'lohi' (did you mean 'loihi'?)"),
+        (["energy", "nowhere", "--episodes", "0"], "--episodes: expected a whole number, at least 1; got 0"),
     ],
 )
 def test_other_commands_refuse_a_mistake_in_one_line(refusal, words, message):
@@ -79,6 +90,13 @@ def test_other_commands_refuse_a_mistake_in_one_line(refusal, words, message):
 def test_evaluate_refuses_a_file_in_place_of_a_run(refusal, working_directory):
     (working_directory / "file").write_text("")
     assert "'file' holds no policy" in refusal("evaluate", "file")
+
+
+@pytest.mark.parametrize("command", ["table", "plot"])
+def test_a_file_that_cannot_be_written_is_one_line(refusal, write_run, command):
+    write_run("run", {100: 1.0})
+    name = {"table": "nowhere/a.md", "plot": "nowhere/a.png"}[command]
+    assert f"cannot write '{name}': No such file or directory" in refusal(command, "run", "--output", name)
 
 
 def test_a_run_is_never_overwritten(refusal, working_directory):
@@ -102,7 +120,7 @@ def test_a_run_cannot_be_put_under_a_file(refusal, working_directory):
     assert "run_dir: expected a folder; 'file' is a file" in refusal("train", "run_dir=file/run")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["evaluate", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
 def test_help_is_help(capsys, words):
     with pytest.raises(SystemExit) as exit_:
         main(words)

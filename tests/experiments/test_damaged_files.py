@@ -101,6 +101,9 @@ COMMANDS = [
     ("metrics.csv", ["resume"]),
     ("status.json", ["resume"]),
     ("checkpoints/generation-00000002.safetensors", ["resume"]),
+    ("config.yaml", ["table"]),
+    ("metrics.csv", ["table", "--threshold=1"]),
+    ("status.json", ["table", "--score=last5"]),
     ("policy.json", ["evaluate", "--episodes=1"]),
     ("policy.safetensors", ["evaluate", "--episodes=1"]),
 ]
