@@ -15,8 +15,10 @@ from experiments.metrics import CLOCKS, COLUMNS, COUNTS
 from experiments.run_folder import CONFIG, METRICS, STATUS
 from experiments.status_file import read_status
 
-METRIC_DTYPES = {column: "int64" if column in COUNTS else "float64" for column in COLUMNS}
-ALWAYS_THERE = (*COUNTS, "mean_return", "center_return_mean", "center_return_std", *CLOCKS)
+ALWAYS_COUNTED = tuple(column for column in COUNTS if column != "failed_episodes")  # which earlier versions did not
+METRIC_DTYPES = {column: "int64" if column in ALWAYS_COUNTED else "float64" for column in COLUMNS}
+METRIC_DTYPES["failed_episodes"] = "Int64"
+ALWAYS_THERE = (*ALWAYS_COUNTED, "mean_return", "center_return_mean", "center_return_std", *CLOCKS)
 NEEDED = {  # keys of config.yaml without which a run is not ours
     "env.id": str,
     "agent.name": str,
@@ -109,14 +111,14 @@ def read_metrics(path: Path) -> pd.DataFrame:
     if half_written:
         warnings.warn(f"'{path}': the last row is half written and left out", ResultsWarning, stacklevel=2)
     metrics = parse_cells(path, "\n".join([header, *lines]), METRIC_DTYPES)
-    for column in COUNTS:
+    for column in ALWAYS_COUNTED:
         if not metrics[column].is_monotonic_increasing:
             raise UserError(f"'{path}': expected a column '{column}' that never falls")
     if metrics.generation.duplicated().any():
         raise UserError(
             f"'{path}': generation {metrics.generation[metrics.generation.duplicated()].iloc[0]} comes twice"
         )
-    return metrics.reindex(columns=COLUMNS)
+    return metrics.reindex(columns=COLUMNS).astype(METRIC_DTYPES)
 
 
 def parse_cells(path: Path, text: str, dtypes: Mapping[str, str]) -> pd.DataFrame:

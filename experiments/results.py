@@ -76,6 +76,7 @@ def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ())
         finished               bool     whether the budget was reached
         state                  string   what status.json says: running (or killed), finished, interrupted, failed
         generation … episodes  int64    counted from the start of the run; `steps` are environment steps
+        failed_episodes        Int64    likewise; NA where an earlier version did not count them
         mean_return … explained_variance  float64  see `experiments.metrics`; returns in the environment's own reward
         elapsed_seconds        float64  wall time since the start, evaluations included
         steps_per_second       float64  of the searcher's step alone

@@ -4,13 +4,14 @@ import logging
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.atomic import write_atomic
 from experiments.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
 from experiments.components import build
 from experiments.config import parse_words
 from experiments.errors import ArgumentParser, UserError
+from experiments.read_run import read_config
 from experiments.run_folder import CHECKPOINTS, CONFIG, METRICS, hold
 from experiments.settings import RunSettings
 from experiments.status_file import FINISHED, read_status
@@ -59,7 +60,7 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
             Later as `train`.
         KeyboardInterrupt: As `train`.
     """
-    config = read_config(folder)
+    config = _config_of(folder)
     budget = RunSettings.from_config(config).budget
     _override(config, overrides)
     settings = RunSettings.from_config(config)
@@ -86,23 +87,14 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         return run.go_on()
 
 
-def read_config(folder: Path) -> DictConfig:
-    """Reads config.yaml of a run, with `run_dir` as the folder is named now.
-
-    Raises:
-        UserError: If it is not there, or not one of ours.
-    """
-    path = folder / CONFIG
-    try:
-        config = OmegaConf.create(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"'{folder}' holds no run: cannot read '{path}': {error.strerror}") from error
-    except Exception as error:  # of YAML or OmegaConf, which have no common base
-        raise UserError(f"'{path}': damaged, or no YAML: {error}") from error
-    if not isinstance(config, DictConfig) or "versions" not in config:
-        raise UserError(f"'{path}': expected the configuration of a run, with the key 'versions'")
-    with open_dict(config):
-        config.run_dir = str(folder)
+def _config_of(folder: Path) -> DictConfig:
+    """config.yaml of a run, with `run_dir` as the folder is named now."""
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"'{folder}' holds no run: it has no {CONFIG}")
+    config = OmegaConf.create(read_config(folder / CONFIG))
+    if "versions" not in config:
+        raise UserError(f"'{folder / CONFIG}': expected the configuration of a run, with the key 'versions'")
+    config.run_dir = str(folder)
     return config
 
 
