@@ -81,7 +81,8 @@ def summary(
                 middle = counted[column].median()
                 row[column] = middle if math.isfinite(middle) else math.nan
         if against is not None:
-            estimate = _improvement(scores[scores.environment == environment], method, against)
+            others = scores[scores.environment == environment]
+            estimate = NOT_KNOWN if method == against else _improvement(others, method, against)
             row |= dict(zip(("improvement", "improvement_low", "improvement_high"), estimate, strict=True))
         rows.append(row | {"note": _note(runs)})
     table = pd.DataFrame(rows).astype({"environment": "string", "method": "string", "note": "string"})
@@ -103,8 +104,8 @@ def run_scores(
 
     Returns:
         Columns environment, method (`label_methods`), run, seed, at_steps; `is_reached`, whether the run got there;
-        score, `evaluated_at` (steps), area, steps_to_threshold and seconds_to_threshold (infinite
-        where the threshold was not reached): NaN where the run did not get there or was not evaluated.
+        score, `evaluated_at` (steps), area, steps_to_threshold and seconds_to_threshold (infinite where the threshold
+        was not reached): NaN where the run did not get there or was not evaluated.
 
     Raises:
         UserError: For an argument out of range.
@@ -139,6 +140,9 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+NOT_KNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 def probability_of_improvement(
@@ -277,14 +281,14 @@ def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None) -> d
 
 
 def _improvement(scores: pd.DataFrame, method: str, against: str) -> Estimate:
-    scores = scores.dropna(subset=["score"]) if method != against else scores.head(0)
+    scores = scores.dropna(subset=["score"])
     pairs = []
     for _, runs in scores.groupby("environment"):
         pair = [runs.score[runs.method == name].to_numpy() for name in (method, against)]
         if all(len(sample) for sample in pair):
             pairs += pair
     if not pairs:
-        return Estimate(math.nan, math.nan, math.nan)
+        return NOT_KNOWN
     return Estimate(float(improvement(*pairs)), *bootstrap_interval(pairs, improvement))
 
 
