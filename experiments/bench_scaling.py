@@ -1,5 +1,6 @@
 """What large populations and many workers cost: the tables of docs/SCALING.md."""
 
+import logging
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ ONE_THREAD = ("problem.num_threads=1",)
 WORKERS = (1, 2)
 CLUSTER_POPSIZE, EPISODE_LENGTH = 10240, (100, 1000)  # of the paper; steps of the shortest and the longest episode
 CLUSTER_WORKERS = (10, 100, 1000)
+LEARNED_FROM = 512  # rows; the time for CLUSTER_POPSIZE follows in proportion
 
 
 def measure_memory(num_envs: int, seconds: float) -> Iterator[dict]:
@@ -50,7 +52,9 @@ def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
             mode = f"problem.scalar_only={str(scalar_only).lower()}"
             words = [f"searcher.popsize={popsize}", "problem.num_actors=2", mode, f"problem.num_envs={num_envs}"]
             problem, searcher = build(compose_config(words))
-            searcher.run(2)
+            searcher.step()
+            at_start = searcher.status["startup_bytes_sent"]
+            searcher.step()
             status = searcher.status
             problem.kill_actors()
             total = status["bytes_sent"] + status["bytes_received"]
@@ -60,12 +64,13 @@ def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
                 "sent, bytes": status["bytes_sent"],
                 "received, bytes": status["bytes_received"],
                 "all / popsize": total / popsize,
-                "a copy, bytes": status["startup_bytes_sent"],
+                "at the start, bytes": at_start,
             }
 
 
 def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
     """Trainings on Hopper-v5 in one thread and with workers, which take turns."""
+    _start_ray(sum(WORKERS))
     for popsize in (128, 1024):
         names = {"one thread": 0, **{f"{count} workers": count for count in WORKERS}}
         searches = {
@@ -84,12 +89,12 @@ def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
 
 def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
     """A generation of the paper's size on Humanoid-v5 by the real driver and simulated workers of measured speed."""
-    problem, searcher = build(compose_config(["env=humanoid", "searcher.popsize=64", *ONE_THREAD]))
+    problem, searcher = build(compose_config(["env=humanoid", f"searcher.popsize={LEARNED_FROM}", *ONE_THREAD]))
     step_seconds = 1.0 / measure_speeds({"": _generation_of(searcher)}, seconds)[""].median()
     length = problem.solution_length
     costs = Costs(
         step_seconds=step_seconds,
-        learn_seconds=CLUSTER_POPSIZE / 64 * _learning_seconds(searcher, seconds),
+        learn_seconds=CLUSTER_POPSIZE / LEARNED_FROM * _learning_seconds(searcher, seconds),
         **measure_ray(seconds),
     )
     lengths = np.random.default_rng(0).uniform(*EPISODE_LENGTH, CLUSTER_POPSIZE).astype(int)
@@ -100,9 +105,9 @@ def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
         predicted = max(work / count + lengths.max() * step_seconds / 2, messages) + costs.learn_seconds
         yield {
             "workers": count,
-            "work / workers, s": work / count,
-            "messages": done.calls,
-            "messages at the driver, s": messages,
+            "playing, s": work / count,
+            "calls": done.calls,
+            "calls, s": messages,
             "learning, s": costs.learn_seconds,
             "predicted, s": predicted,
             "simulated, s": done.seconds + costs.learn_seconds,
@@ -112,9 +117,7 @@ def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
 
 def measure_ray(seconds: float) -> dict[str, float]:
     """What a call to a worker costs the driver, call and answer together, and the least time until it is answered."""
-    import ray
-
-    connect_to_ray(1)
+    ray = _start_ray(1)
 
     class Echo:
         def play(self, rows: bytes) -> bytes:
@@ -139,10 +142,20 @@ def measure_ray(seconds: float) -> dict[str, float]:
     return {"call_seconds": 1.0 / speeds["many"].median(), "latency_seconds": 1.0 / speeds["one"].median()}
 
 
+def _start_ray(num_cpus: int):
+    """Starts a Ray with room for so many workers, in the place of another; returns its module."""
+    import ray
+
+    ray.shutdown()
+    connect_to_ray(num_cpus)
+    return ray
+
+
 def play_one_generation(words: list[str]) -> None:
     """Plays a generation and prints the peak of memory in bytes, the length of a solution and the seconds it took."""
     import resource
 
+    logging.getLogger("evotorch").setLevel(logging.WARNING)
     problem, searcher = build(compose_config(words))
     start = time.perf_counter()
     searcher.step()
