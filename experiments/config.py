@@ -18,8 +18,10 @@ from experiments.errors import UserError, did_you_mean
 
 CONFIG_DIR = str(Path(__file__).resolve().parent / "conf")
 CONFIG_NAME = "train"
+EXPERIMENT = "experiment"  # the group of sweeps
 
 OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
+OmegaConf.register_new_resolver("number", lambda value: f"{float(value):g}", replace=True)  # 2.0 and 2 are one folder
 
 
 def compose_config(overrides: list[str]) -> DictConfig:
@@ -45,17 +47,37 @@ def compose_config(overrides: list[str]) -> DictConfig:
         return _compose(overrides)
 
 
-def split_sweep(overrides: list[str]) -> list[list[str]]:
-    """Returns the words of each run of a sweep: ["seed=0,1"] gives [["seed=0"], ["seed=1"]].
+def compose_sweep(overrides: list[str]) -> tuple[DictConfig, list[list[str]]]:
+    """Splits a sweep into its runs: ["seed=0,1", "budget=5"] gives [["seed=0", "budget=5"], ["seed=1", "budget=5"]].
+
+    Args:
+        overrides: Hydra's words. They replace what the YAML of an experiment has under hydra.sweeper.params.
+
+    Returns:
+        The configuration with Hydra's own part, such as the launcher, as yet unresolved; the words of each run.
 
     Raises:
-        UserError: For a word that Hydra cannot read, or a sweep without a finite list of values.
+        UserError: For a word that Hydra cannot read, an unknown choice, or a sweep without a finite list of values.
     """
-    try:
-        (batch,) = BasicSweeper.split_arguments(parse_words(overrides), max_batch_size=None)
-    except HydraException as error:
-        raise UserError(error) from error
-    return batch
+    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
+        words = parse_words(overrides)
+        for word in words:
+            if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
+                raise UserError(f"expected one value, got '{word.input_line}'")
+        common = [word for word in words if not word.is_sweep_override() and (_is_choice(word) or _is_for_hydra(word))]
+        config = _compose([word.input_line for word in common], return_hydra_config=True)
+        params = [f"{key}={values}" for key, values in (config.hydra.sweeper.get("params") or {}).items()]
+        words = [*parse_words(params), *(word for word in words if not _is_for_hydra(word))]
+        try:
+            (runs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
+        except HydraException as error:
+            raise UserError(error) from error
+    return config, runs
+
+
+def names_experiment(overrides: list[str]) -> bool:
+    """Whether the words ask for an experiment, which is a sweep."""
+    return any(word.key_or_group == EXPERIMENT for word in parse_words(overrides))
 
 
 def parse_words(overrides: list[str]) -> list[Override]:
@@ -80,10 +102,12 @@ def _is_for_hydra(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    """Composes, and resolves what is not Hydra's own."""
     try:
-        config = compose(CONFIG_NAME, overrides)
-        OmegaConf.resolve(config)
+        config = compose(CONFIG_NAME, overrides, return_hydra_config=return_hydra_config)
+        if not return_hydra_config:
+            OmegaConf.resolve(config)
     except yaml.YAMLError as error:
         raise UserError(f"damaged, or no YAML: {error}") from error
     except MissingConfigException as error:
