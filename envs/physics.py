@@ -4,11 +4,12 @@
 """
 
 import ctypes
-import os
 from pathlib import Path
 
 import mujoco
 import numpy as np
+
+from native.threads import default_num_threads
 
 
 class _BatchConfig(ctypes.Structure):
@@ -47,18 +48,8 @@ def function_address(name: str) -> int:
     return ctypes.cast(getattr(_LIBRARY, name), ctypes.c_void_p).value
 
 
-def default_num_threads() -> int:
-    """All cores that the process may use, and at most ``OMP_NUM_THREADS`` if that is set.
-
-    The variable is how those who run several processes side by side (joblib, Slurm scripts) share the cores out.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list is for nested levels
-    return min(cores, int(asked)) if asked.isdecimal() and int(asked) > 0 else cores
-
-
 class Physics:
-    """``num_envs`` simulations of one model on ``num_threads`` threads; 0 means :func:`default_num_threads`."""
+    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads; 0 means `default_num_threads`."""
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
         if num_threads == 0:

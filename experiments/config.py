@@ -34,15 +34,15 @@ def compose_config(overrides: list[str]) -> DictConfig:
         UserError: For a word that Hydra cannot read, an unknown group choice, an unknown key, or several runs in one.
     """
     with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        parsed = parse_words(overrides)
+        parsed, groups = parse_words(overrides), _groups()
         for override in parsed:
             if override.is_sweep_override():
                 raise UserError(f"'{override.input_line}' asks for several runs: add -m")
-            if _is_choice(override) and not isinstance(override.value(), str):
+            if override.key_or_group in groups and not isinstance(override.value(), str):
                 raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
-        known = _compose([override.input_line for override in parsed if _is_choice(override)])
+        known = _compose([override.input_line for override in parsed if override.key_or_group in groups])
         for override in parsed:
-            if not _is_choice(override) and not _is_for_hydra(override):
+            if override.key_or_group not in groups and not _is_for_hydra(override):
                 _check_key(override, known)
         return _compose(overrides)
 
@@ -60,12 +60,15 @@ def compose_sweep(overrides: list[str]) -> tuple[DictConfig, list[list[str]]]:
         UserError: For a word that Hydra cannot read, an unknown choice, or a sweep without a finite list of values.
     """
     with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        words = parse_words(overrides)
+        words, groups = parse_words(overrides), _groups()
         for word in words:
             if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
                 raise UserError(f"expected one value, got '{word.input_line}'")
-        common = [word for word in words if not word.is_sweep_override() and (_is_choice(word) or _is_for_hydra(word))]
-        config = _compose([word.input_line for word in common], return_hydra_config=True)
+        same = [word for word in words if not word.is_sweep_override()]
+        for_all = [word.input_line for word in same if word.key_or_group in groups or _is_for_hydra(word)]
+        config = _compose(for_all, return_hydra_config=True)
+        if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+            raise UserError("hydra/sweeper: expected 'basic', which lists all runs before the first is started")
         params = [f"{key}={values}" for key, values in (config.hydra.sweeper.get("params") or {}).items()]
         words = [*parse_words(params), *(word for word in words if not _is_for_hydra(word))]
         try:
@@ -92,9 +95,9 @@ def parse_words(overrides: list[str]) -> list[Override]:
         raise UserError(f"expected key=value words, got {error}") from error
 
 
-def _is_choice(override: Override) -> bool:
-    """Whether the override chooses from one of our config groups, as env=hopper does."""
-    return override.key_or_group in GlobalHydra.instance().config_loader().list_groups("")
+def _groups() -> list[str]:
+    """Returns the names of our config groups: a word for one of them, as env=hopper, chooses a file."""
+    return GlobalHydra.instance().config_loader().list_groups("")
 
 
 def _is_for_hydra(override: Override) -> bool:

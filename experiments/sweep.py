@@ -19,7 +19,7 @@ from experiments.components import build
 from experiments.config import CONFIG_DIR, CONFIG_NAME, compose_config, compose_sweep
 from experiments.errors import UserError
 from experiments.resume import resume
-from experiments.run_folder import CONFIG, TRACEBACK, HeldError
+from experiments.run_folder import CONFIG, TRACEBACK, HeldError, hold
 from experiments.run_plan import BEGIN, RunPlan, plan_run, status_of
 from experiments.status_file import FAILED, write_status
 from experiments.stop_signals import sigterm_interrupts
@@ -115,6 +115,6 @@ def _record_failure(plan: RunPlan, error: Exception) -> None:
     print(f"ec-evotorch: error: {plan.folder}: {reason}", file=sys.stderr)
     if isinstance(error.__cause__, FloatingPointError) or not (plan.folder / CONFIG).exists():
         return  # its own status.json has the reason, or the run has not begun
-    with suppress(UserError):  # a full disk may be what went wrong
+    with suppress(UserError), hold(plan.folder):  # unless the disk is full, or it has become another process's
         write_atomic(plan.folder / TRACEBACK, traceback.format_exc().encode())
         write_status(plan.folder, FAILED, status_of(plan.folder).get("steps", 0), plan.budget, reason)

@@ -34,7 +34,8 @@ def report(plans: list[RunPlan]) -> tuple[list[str], bool]:
     ]
     counts = Counter(outcomes.values())
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
-    return [*lines, f"{len(plans)} runs: {summary}"], bool(counts[NOT_RUN] + counts[INTERRUPTED] + counts[BROKEN])
+    total = f"{len(plans)} run{'s' if len(plans) > 1 else ''}: {summary}"
+    return [*lines, total], bool(counts[NOT_RUN] + counts[INTERRUPTED] + counts[BROKEN])
 
 
 def _outcome(plan: RunPlan) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
@@ -23,6 +24,7 @@ from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.stop_signals import sigterm_interrupts
 from experiments.versions import software_versions
+from native.threads import default_num_threads
 
 
 def train(config: DictConfig) -> Path:
@@ -106,6 +108,7 @@ class Run:
             UserError, KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
+        numba.set_num_threads(min(default_num_threads(), numba.config.NUMBA_NUM_THREADS))
         with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
             begins = self._metrics is None
             metrics = MetricsWriter(folder / METRICS) if begins else self._metrics

@@ -49,6 +49,7 @@ def refusal(capsys, working_directory):
         (["searcher=pgpe", "+searcher.foo=1"], "foo"),
         (["searcher=es", "agent.weight_scale=abc"], "'abc'"),
         (["--nope"], "--nope"),
+        (["experiment=fig3"], "experiment= asks for several runs: add -m"),
         (["-m", "seed=1,1"], "two runs of the sweep would share the folder"),
         (["-m", "seed=1,2", "run_dir=here"], "two runs of the sweep would share the folder 'here'"),
         (["-m", "searcher.popsize=4,0", "run_dir=runs/${searcher.popsize}"], "popsize"),
