@@ -23,7 +23,8 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
     Args:
         id: Environment id, as for ``gymnasium.make``.
         num_envs: Number B of sub-environments, at least 1.
-        num_threads: Threads of the native physics; 0 for all cores. Results do not depend on it.
+        num_threads: Threads of the native physics; 0 for all cores, or ``OMP_NUM_THREADS`` if smaller. Results do not
+            depend on it.
         **kwargs: Whatever ``gymnasium.make`` takes for this id: reward weights, healthy ranges, ``frame_skip``,
             ``max_episode_steps``, ``reset_noise_scale``, ….
 

@@ -4,11 +4,12 @@
 """
 
 import ctypes
-import os
 from pathlib import Path
 
 import mujoco
 import numpy as np
+
+from native.threads import default_num_threads
 
 
 class _BatchConfig(ctypes.Structure):
@@ -48,11 +49,11 @@ def function_address(name: str) -> int:
 
 
 class Physics:
-    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads; 0 means all cores."""
+    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads; 0 means `default_num_threads`."""
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
         if num_threads == 0:
-            num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            num_threads = default_num_threads()
         message = ctypes.create_string_buffer(1000)
         config = _BatchConfig(min(num_threads, num_envs), False)
         self._batch = _LIBRARY.mjb_makeBatch(model._address, num_envs, ctypes.byref(config), message, len(message))

@@ -13,7 +13,8 @@ from experiments.run_folder import CHECKPOINTS
 
 KEPT = 2
 PATTERN = "generation-*.safetensors"
-MAY_DIFFER = ("budget", "versions", "run_dir", "overwrite", "progress")  # between a run's beginning and its resumption
+# between a run's beginning and its resumption:
+MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress")
 
 
 @dataclass(frozen=True)

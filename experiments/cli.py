@@ -38,7 +38,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None for those of this process.
 
     Returns:
-        The exit code: 0, or 2 for a user's mistake (one line on stderr), 130 after Ctrl-C, 143 after SIGTERM.
+        The exit code: 0, or 1 if runs of a sweep are not finished, 2 for a user's mistake (one line on stderr), 130
+        after Ctrl-C, 143 after SIGTERM.
     """
     parser = ArgumentParser(
         prog="ec-evotorch",

@@ -18,8 +18,10 @@ from experiments.errors import UserError, did_you_mean
 
 CONFIG_DIR = str(Path(__file__).resolve().parent / "conf")
 CONFIG_NAME = "train"
+EXPERIMENT = "experiment"  # the group of sweeps
 
 OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
+OmegaConf.register_new_resolver("number", lambda value: f"{float(value):g}", replace=True)  # 2.0 and 2 are one folder
 
 
 def compose_config(overrides: list[str]) -> DictConfig:
@@ -32,30 +34,53 @@ def compose_config(overrides: list[str]) -> DictConfig:
         UserError: For a word that Hydra cannot read, an unknown group choice, an unknown key, or several runs in one.
     """
     with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        parsed = parse_words(overrides)
+        parsed, groups = parse_words(overrides), _groups()
         for override in parsed:
             if override.is_sweep_override():
                 raise UserError(f"'{override.input_line}' asks for several runs: add -m")
-            if _is_choice(override) and not isinstance(override.value(), str):
+            if override.key_or_group in groups and not isinstance(override.value(), str):
                 raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
-        known = _compose([override.input_line for override in parsed if _is_choice(override)])
+        known = _compose([override.input_line for override in parsed if override.key_or_group in groups])
         for override in parsed:
-            if not _is_choice(override) and not _is_for_hydra(override):
+            if override.key_or_group not in groups and not _is_for_hydra(override):
                 _check_key(override, known)
         return _compose(overrides)
 
 
-def split_sweep(overrides: list[str]) -> list[list[str]]:
-    """Returns the words of each run of a sweep: ["seed=0,1"] gives [["seed=0"], ["seed=1"]].
+def compose_sweep(overrides: list[str]) -> tuple[DictConfig, list[list[str]]]:
+    """Splits a sweep into its runs: ["seed=0,1", "budget=5"] gives [["seed=0", "budget=5"], ["seed=1", "budget=5"]].
+
+    Args:
+        overrides: Hydra's words. They replace what the YAML of an experiment has under hydra.sweeper.params.
+
+    Returns:
+        The configuration with Hydra's own part, such as the launcher, as yet unresolved; the words of each run.
 
     Raises:
-        UserError: For a word that Hydra cannot read, or a sweep without a finite list of values.
+        UserError: For a word that Hydra cannot read, an unknown choice, or a sweep without a finite list of values.
     """
-    try:
-        (batch,) = BasicSweeper.split_arguments(parse_words(overrides), max_batch_size=None)
-    except HydraException as error:
-        raise UserError(error) from error
-    return batch
+    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
+        words, groups = parse_words(overrides), _groups()
+        for word in words:
+            if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
+                raise UserError(f"expected one value, got '{word.input_line}'")
+        same = [word for word in words if not word.is_sweep_override()]
+        for_all = [word.input_line for word in same if word.key_or_group in groups or _is_for_hydra(word)]
+        config = _compose(for_all, return_hydra_config=True)
+        if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+            raise UserError("hydra/sweeper: expected 'basic', which lists all runs before the first is started")
+        params = [f"{key}={values}" for key, values in (config.hydra.sweeper.get("params") or {}).items()]
+        words = [*parse_words(params), *(word for word in words if not _is_for_hydra(word))]
+        try:
+            (runs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
+        except HydraException as error:
+            raise UserError(error) from error
+    return config, runs
+
+
+def names_experiment(overrides: list[str]) -> bool:
+    """Whether the words ask for an experiment, which is a sweep."""
+    return any(word.key_or_group == EXPERIMENT for word in parse_words(overrides))
 
 
 def parse_words(overrides: list[str]) -> list[Override]:
@@ -70,9 +95,9 @@ def parse_words(overrides: list[str]) -> list[Override]:
         raise UserError(f"expected key=value words, got {error}") from error
 
 
-def _is_choice(override: Override) -> bool:
-    """Whether the override chooses from one of our config groups, as env=hopper does."""
-    return override.key_or_group in GlobalHydra.instance().config_loader().list_groups("")
+def _groups() -> list[str]:
+    """Returns the names of our config groups: a word for one of them, as env=hopper, chooses a file."""
+    return GlobalHydra.instance().config_loader().list_groups("")
 
 
 def _is_for_hydra(override: Override) -> bool:
@@ -80,10 +105,12 @@ def _is_for_hydra(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
+    """Composes, and resolves what is not Hydra's own."""
     try:
-        config = compose(CONFIG_NAME, overrides)
-        OmegaConf.resolve(config)
+        config = compose(CONFIG_NAME, overrides, return_hydra_config=return_hydra_config)
+        if not return_hydra_config:
+            OmegaConf.resolve(config)
     except yaml.YAMLError as error:
         raise UserError(f"damaged, or no YAML: {error}") from error
     except MissingConfigException as error:

@@ -1,5 +1,6 @@
 """How a run that goes on tells where it is: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,10 +29,13 @@ class SilentProgress:
 
 
 class LineProgress(SilentProgress):
-    """Writes a plain line at most every ten seconds."""
+    """Writes a plain line at most every ten seconds, after the name of the run if it is not the only one."""
 
-    def __init__(self, budget: int, stream: TextIO, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, budget: int, stream: TextIO, clock: Callable[[], float] = time.monotonic, name: str | None = None
+    ):
         self._budget = budget
+        self._prefix = "" if name is None else f"{name}: "
         self._stream = stream
         self._clock = clock
         self._last_line = -SECONDS_BETWEEN_LINES
@@ -46,7 +50,7 @@ class LineProgress(SilentProgress):
             self.say(f"{share:4.0%}  {_steps(row, self._budget)}  {_speed(row)}  {_returns(row, self._center_return)}")
 
     def say(self, message: str) -> None:
-        print(message, file=self._stream, flush=True)
+        print(self._prefix + message, file=self._stream, flush=True)
 
 
 class BarProgress(SilentProgress):
@@ -85,11 +89,17 @@ class BarProgress(SilentProgress):
         self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def make_progress(budget: int, enabled: bool, stream: TextIO | None = None) -> SilentProgress:
-    """Returns the display for a stream (stderr unless told), to be used in a `with` block."""
+def make_progress(budget: int, enabled: bool, name: str, stream: TextIO | None = None) -> SilentProgress:
+    """Returns the display of a run for a stream (stderr unless told), to be used in a `with` block.
+
+    In a process that a sweep has started, beside others, a run writes lines that begin with its name: several bars
+    would draw over one another.
+    """
     if not enabled:
         return SilentProgress()
     stream = sys.stderr if stream is None else stream
+    if multiprocessing.current_process().name != "MainProcess":
+        return LineProgress(budget, stream, name=name)
     return BarProgress(budget, Console(file=stream)) if stream.isatty() else LineProgress(budget, stream)
 
 

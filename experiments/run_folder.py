@@ -18,7 +18,12 @@ POLICY_DESCRIPTION = "policy.json"
 EVALUATION = "evaluation.json"
 STATUS = "status.json"
 CHECKPOINTS = "checkpoints"  # a folder
+TRACEBACK = "traceback.txt"  # only of a run that crashed
 RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION, STATUS)
+
+
+class HeldError(UserError):
+    """Another process is training in the folder."""
 
 
 def check_vacant(folder: Path, overwrite: bool) -> None:
@@ -30,12 +35,17 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise UserError(f"run_dir: expected a folder; '{part}' is a file")
-    there = [name for name in (*RUN_FILES, CHECKPOINTS) if (folder / name).exists()]
+    there = run_files(folder)
     if there and not overwrite:
         raise UserError(
             f"'{folder}' holds a run already ({', '.join(there)}): choose another run_dir=, overwrite=true to replace "
             f"it, or go on with it: ec-evotorch resume {folder}"
         )
+
+
+def run_files(folder: Path) -> list[str]:
+    """Returns the names of what a run has left in a folder."""
+    return [name for name in (*RUN_FILES, CHECKPOINTS) if (folder / name).exists()]
 
 
 @contextmanager
@@ -53,7 +63,7 @@ def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
     with hold(folder):
-        for name in RUN_FILES:
+        for name in (*RUN_FILES, TRACEBACK):
             (folder / name).unlink(missing_ok=True)
             partial_path(folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -65,16 +75,27 @@ def hold(folder: Path) -> Iterator[None]:
     """Holds a run folder for this process, where the file system can lock.
 
     Raises:
-        UserError: If another process holds it.
+        HeldError: If another process holds it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"'{folder}': another process is training in it") from None
+            raise HeldError(f"'{folder}': another process is training in it") from None
         except OSError:
             pass  # some network file systems lock no folders
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is training in the folder, where the file system can lock."""
+    try:
+        with hold(folder):
+            return False
+    except FileNotFoundError:
+        return False
+    except HeldError:
+        return True

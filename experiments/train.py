@@ -2,17 +2,20 @@
 
 import logging
 
-from experiments.config import compose_config
-from experiments.errors import ArgumentParser
+from experiments.config import compose_config, names_experiment
+from experiments.errors import ArgumentParser, UserError
 from experiments.sweep import run_sweep
 from experiments.training import train
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> int:
     """Runs the command.
 
     Args:
         argv: Hydra's words, and -m for a sweep over the words that have several values.
+
+    Returns:
+        The exit code: 0, or 1 if runs of a sweep are not finished.
 
     Raises:
         UserError: If a configuration is wrong; nothing was written then.
@@ -27,6 +30,8 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_intermixed_args(argv)
     logging.getLogger("evotorch").setLevel(logging.WARNING)
     if arguments.multirun:
-        run_sweep(arguments.overrides)
-    else:
-        train(compose_config(arguments.overrides))
+        return run_sweep(arguments.overrides)
+    if names_experiment(arguments.overrides):
+        raise UserError("experiment= asks for several runs: add -m")
+    train(compose_config(arguments.overrides))
+    return 0

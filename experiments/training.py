@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
@@ -19,11 +20,12 @@ from experiments.errors import UserError
 from experiments.metrics import VALUES, MetricsWriter
 from experiments.policy_file import save_policy
 from experiments.progress import SilentProgress, make_progress
-from experiments.run_folder import CONFIG, CURVE, METRICS, check_vacant, open_run_folder
+from experiments.run_folder import CONFIG, CURVE, METRICS, TRACEBACK, check_vacant, open_run_folder
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.stop_signals import sigterm_interrupts
 from experiments.versions import software_versions
+from native.threads import default_num_threads
 
 COUNTS_OF_STATUS = {
     "generation": "iter",
@@ -114,13 +116,15 @@ class Run:
             UserError, KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
-        with make_progress(settings.budget, settings.progress) as progress, sigterm_interrupts():
+        numba.set_num_threads(min(default_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
             begins = self._metrics is None
             metrics = MetricsWriter(folder / METRICS) if begins else self._metrics
             words = "training in {}" if begins else "going on in {} after generation {}"
             progress.say(words.format(folder, self._row.get("generation", 0)))
             checkpoints = self._open_checkpoints(progress)
             write_status(folder, RUNNING, self._steps, settings.budget)
+            (folder / TRACEBACK).unlink(missing_ok=True)
             try:
                 with metrics:
                     self._generations(metrics, checkpoints, progress)

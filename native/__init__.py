@@ -1,1 +1,1 @@
-"""Compiled code shared by the rooms: reading C memory and calling C functions from numba. Knows numba alone."""
+"""Shared by the rooms: C memory and C functions in numba code, and the number of threads. Knows numba alone."""

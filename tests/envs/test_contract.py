@@ -97,3 +97,8 @@ def test_unknown_ids_keywords_and_sizes_are_refused():
         make_vec("Hopper-v5", 0)
     with pytest.raises(ValueError, match="num_threads: expected"):
         make_vec("Hopper-v5", 1, num_threads=-1)
+
+
+def test_threads_are_no_more_than_omp_num_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert make_vec("Hopper-v5", 3).num_threads == 1

@@ -52,6 +52,7 @@ def refusal(capsys, working_directory):
         (["searcher=ppo", "problem.num_actors=2"], "num_actors: PPO collects in one process"),
         (["searcher=pgpe", "problem.num_actors=2", "problem.scalar_only=true"], "expected searcher=ec or es, got pgpe"),
         (["--nope"], "--nope"),
+        (["experiment=fig3"], "experiment= asks for several runs: add -m"),
         (["-m", "seed=1,1"], "two runs of the sweep would share the folder"),
         (["-m", "seed=1,2", "run_dir=here"], "two runs of the sweep would share the folder 'here'"),
         (["-m", "searcher.popsize=4,0", "run_dir=runs/${searcher.popsize}"], "popsize"),

@@ -9,7 +9,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
 from experiments.components import build, keywords
-from experiments.config import CONFIG_DIR, compose_config, split_sweep
+from experiments.config import CONFIG_DIR, compose_config, compose_sweep
 from experiments.errors import UserError
 from experiments.settings import RunSettings
 
@@ -76,7 +76,7 @@ def test_words_for_hydra_itself_do_not_change_the_run():
 
 
 def test_a_sweep_has_one_run_for_each_combination():
-    assert split_sweep(["env=ant,hopper", "seed=0,1", "budget=5"]) == [
+    assert compose_sweep(["env=ant,hopper", "seed=0,1", "budget=5"])[1] == [
         ["env=ant", "seed=0", "budget=5"],
         ["env=ant", "seed=1", "budget=5"],
         ["env=hopper", "seed=0", "budget=5"],

@@ -1,6 +1,7 @@
 """Progress tells steps, speed and returns, and is silent when asked to be."""
 
 import io
+import multiprocessing
 
 from rich.console import Console
 
@@ -45,11 +46,24 @@ def test_the_bar_shows_what_a_line_shows():
 
 def test_progress_that_is_switched_off_writes_nothing():
     stream = io.StringIO()
-    with make_progress(100_000, enabled=False, stream=stream) as progress:
+    with make_progress(100_000, enabled=False, name="run", stream=stream) as progress:
         progress.update(ROW)
         progress.say("done")
     assert stream.getvalue() == ""
 
 
 def test_a_stream_that_is_no_terminal_gets_plain_lines():
-    assert isinstance(make_progress(100_000, enabled=True, stream=io.StringIO()), LineProgress)
+    assert isinstance(make_progress(100_000, enabled=True, name="run", stream=io.StringIO()), LineProgress)
+
+
+def test_in_a_process_of_several_lines_begin_with_the_name_of_the_run_even_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(multiprocessing.current_process(), "_name", "LokyProcess-1")
+    with make_progress(100_000, enabled=True, name="hopper-seed0", stream=terminal) as progress:
+        progress.update(ROW)
+        progress.say("done")
+    assert terminal.getvalue().splitlines() == [
+        "hopper-seed0:  50%  50.0k/100.0k steps  9,876/s  mean 12.3",
+        "hopper-seed0: done",
+    ]
