@@ -84,10 +84,10 @@ def unbroken(tmp_path_factory):
     """The run of each searcher that nothing interrupts, made when first asked for."""
     folders = {}
 
-    def get(searcher: str) -> Path:
-        if searcher not in folders:
-            folders[searcher] = start(searcher, f"run_dir={tmp_path_factory.mktemp(searcher)}/run")
-        return folders[searcher]
+    def get(searcher: str, *more: str) -> Path:
+        if (searcher, more) not in folders:
+            folders[searcher, more] = start(searcher, *more, f"run_dir={tmp_path_factory.mktemp(searcher)}/run")
+        return folders[searcher, more]
 
     return get
 
@@ -327,12 +327,10 @@ def killer():
     killer.close()
 
 
-def go_on(killer: Killer, searcher: str, **death) -> int:
-    return (
-        killer("resume", "run", **death)
-        if Path("run/config.yaml").exists()
-        else killer("train", *words(searcher, "run_dir=run", "overwrite=true"), **death)
-    )
+def go_on(killer: Killer, searcher: str, *more: str, **death) -> int:
+    if Path("run/config.yaml").exists():
+        return killer("resume", "run", **death)
+    return killer("train", *words(searcher, *more, "run_dir=run", "overwrite=true"), **death)
 
 
 @pytest.mark.parametrize(("searcher", "kills"), [("ec", 15), ("ppo", 5), ("snes", 5)])
@@ -346,6 +344,19 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_an_unbroken_one(
     assert killed > kills / 3  # else it had ended before, and the test shows nothing
     assert go_on(killer, searcher) == 0
     assert_same_end(Path("run"), unbroken(searcher))
+
+
+@pytest.mark.slow
+def test_a_run_survives_a_hundred_kills(killer, unbroken, assert_same_end):
+    rng = np.random.default_rng(1)
+    more = ["budget=30000", "checkpoint_every=1"]
+    killed = 0
+    while killed < 100:
+        code = go_on(killer, "ec", *more, after=rng.uniform(0.1, 0.7))
+        assert code == -signal.SIGKILL  # else the budget is too small for a hundred
+        killed += 1
+    assert go_on(killer, "ec", *more) == 0
+    assert_same_end(Path("run"), unbroken("ec", *more))
 
 
 def test_a_run_that_is_killed_in_every_write_ends_as_an_unbroken_one(killer, unbroken, assert_same_end):
