@@ -47,6 +47,7 @@ def measure_memory(num_envs: int, seconds: float) -> Iterator[dict]:
 
 def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
     """Bytes of the second generation on Hopper-v5 with two workers."""
+    _start_ray(2)
     for popsize in POPSIZES:
         for scalar_only in (False, True):
             mode = f"problem.scalar_only={str(scalar_only).lower()}"

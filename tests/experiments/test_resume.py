@@ -349,7 +349,7 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_an_unbroken_one(
 @pytest.mark.slow
 def test_a_run_survives_a_hundred_kills(killer, unbroken, assert_same_end):
     rng = np.random.default_rng(1)
-    more = ["budget=30000", "checkpoint_every=1"]
+    more = ["budget=300000", "checkpoint_every=1"]
     killed = 0
     while killed < 100:
         code = go_on(killer, "ec", *more, after=rng.uniform(0.1, 0.7))
