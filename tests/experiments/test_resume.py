@@ -339,9 +339,12 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_an_unbroken_one(
 ):
     rng = np.random.default_rng(0)
     killed = 0
-    for _ in range(kills):
-        killed += go_on(killer, searcher, after=rng.uniform(0.02, 0.6)) == -signal.SIGKILL
-    assert killed > kills / 3  # else it had ended before, and the test shows nothing
+    while killed < kills:
+        if go_on(killer, searcher, after=rng.uniform(0.0, 0.6)) == -signal.SIGKILL:
+            killed += 1
+        else:  # it came to its end before; the next one starts anew
+            assert_same_end(Path("run"), unbroken(searcher))
+            shutil.rmtree("run")
     assert go_on(killer, searcher) == 0
     assert_same_end(Path("run"), unbroken(searcher))
 
