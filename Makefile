@@ -29,7 +29,7 @@ demo: $(STAMP)
 	@echo "policy:         $(DEMO_RUN)/policy.safetensors and $(DEMO_RUN)/policy.json"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

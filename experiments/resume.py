@@ -60,7 +60,7 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
             Later as `train`.
         KeyboardInterrupt: As `train`.
     """
-    config = _config_of(folder)
+    config = config_of(folder)
     budget = RunSettings.from_config(config).budget
     _override(config, overrides)
     settings = RunSettings.from_config(config)
@@ -87,8 +87,12 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         return run.go_on()
 
 
-def _config_of(folder: Path) -> DictConfig:
-    """config.yaml of a run, with `run_dir` as the folder is named now."""
+def config_of(folder: Path) -> DictConfig:
+    """Reads config.yaml of a run, with `run_dir` as the folder is named now.
+
+    Raises:
+        UserError: If it is not there, or not one of ours.
+    """
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' holds no run: it has no {CONFIG}")
     config = OmegaConf.create(read_config(folder / CONFIG))

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from experiments.checkpoints import comparable, differences
 from experiments.errors import UserError
-from experiments.resume import read_config
+from experiments.resume import config_of
 from experiments.run_folder import STATUS, TRACEBACK, check_vacant, is_held, run_files
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, read_status
@@ -88,7 +88,7 @@ def status_of(folder: Path) -> dict:
 def _same_run(folder: Path, config: DictConfig) -> RunSettings:
     refusal = f"'{folder}' holds a run already, {{}}: choose another run_dir=, or overwrite=true to replace it"
     try:
-        before = read_config(folder)
+        before = config_of(folder)
         settings = RunSettings.from_config(before)
     except UserError as error:
         raise UserError(refusal.format(f"which cannot be read ({error})")) from error

@@ -41,7 +41,11 @@ def test_bench_prints_and_writes_a_table(capsys, working_directory):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nope"], "expected tables among environments, agents, trainings, gradients, sizes; got 'nope'"),
+        (
+            ["nope"],
+            "expected tables among environments, agents, trainings, gradients, sizes, memory, bytes, workers, "
+            "clusters; got 'nope'",
+        ),
         (["--seconds", "0"], "--seconds: expected a positive number"),
         (["--csv", "nowhere"], "--csv: 'nowhere' is not a folder"),
     ],
