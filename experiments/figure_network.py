@@ -63,11 +63,8 @@ def rho_over_training(histogram: pd.DataFrame) -> Figure:
     counts = histogram[list(BINS)].to_numpy(float)
     shares = counts / counts.sum(axis=1, keepdims=True)
     steps = histogram.steps.to_numpy(float)
-    between = (steps[1:] + steps[:-1]) / 2
-    half = (between[0] - steps[0]) if len(steps) > 1 else steps[0] / 2
-    edges = np.concatenate(
-        [[steps[0] - half], between, [steps[-1] + (steps[-1] - between[-1] if len(steps) > 1 else half)]]
-    )
+    gaps = np.diff(steps, prepend=0.0)
+    edges = np.append(steps - gaps / 2, steps[-1] + gaps[-1] / 2)  # of the columns, halfway between evaluations
     figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
     axes = figure.add_subplot()
     lowest = 1 / counts.sum(axis=1).max()
@@ -119,14 +116,8 @@ def raster(spikes: np.ndarray, num_excitatory: int, substeps: int, dt: float) ->
     axes = figure.add_subplot()
     is_excitatory = neurons < num_excitatory
     for chosen, color in ((is_excitatory, EXCITATORY), (~is_excitatory, INHIBITORY)):
-        axes.plot(
-            (first * substeps + times[chosen] + 1) * dt,
-            neurons[chosen],
-            "s",
-            color=color,
-            markersize=0.9,
-            markeredgewidth=0,
-        )
+        ms = (first * substeps + times[chosen] + 1) * dt
+        axes.plot(ms, neurons[chosen], "s", color=color, markersize=0.9, markeredgewidth=0)
     start, end = first * substeps * dt, (first + shown) * substeps * dt
     axes.set_xlim(start, end)
     axes.set_ylim(-0.5, spikes.shape[1] - 0.5)

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     """
     parser = ArgumentParser(
         prog="ec-evotorch report",
-        description="Writes one HTML file: runs, commands, versions, warnings, table, curves, and pictures of a network.",
+        description="Writes one HTML file: warnings, commands, versions, table, curves, networks and runs.",
     )
     add_result_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("report.html"), help="default: report.html")
@@ -85,9 +85,7 @@ def report(sources: list[str | Path], network: Path | None = None, at_steps: int
         commands = {run: run_command(config) for run, config in configs.items() if config is not None}
         networks = list(_networks(said, frame, last, network))
         for row in last[~last.finished].itertuples():
-            warnings.warn(
-                f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}", ResultsWarning
-            )
+            said.append(f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}")
     environments = ", ".join(sorted(frame.environment.unique()))
     return render(
         {

@@ -71,7 +71,7 @@ def render(contents: Mapping[str, object]) -> str:
 
     Args:
         contents: `title`, `made`, `warnings` (texts), `methods` and `software` (`PageTable`), `commands`
-            (`Command`), `scores` (`PageTable` or None), `figures` (`Picture`), `networks` (`NetworkPart`), `runs` (`RunPart`).
+            (`Command`), `scores` (`PageTable`), `figures` (`Picture`), `networks` (`NetworkPart`), `runs` (`RunPart`).
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
