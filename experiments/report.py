@@ -135,7 +135,7 @@ def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: P
         return
     returns = frame.dropna(subset=["center_return_mean"]).groupby("run").center_return_mean.last()
     candidates = last[(last.agent == DRAWN_AGENT) & (last.searcher == DRAWN_SEARCHER)].join(returns.rename("reached"))
-    candidates = candidates[[(Path(run) / POLICY_DESCRIPTION).exists() for run in candidates.index]]
+    candidates = candidates.loc[[run for run in candidates.index if (Path(run) / POLICY_DESCRIPTION).exists()]]
     for (environment, label), rows in candidates.dropna(subset=["reached"]).groupby(["environment", "label"]):
         best = rows.reached.idxmax()
         try:
