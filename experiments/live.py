@@ -1,6 +1,7 @@
 """Curves while a run goes on: its rows through EvoTorch's logger hook to TensorBoard or Weights & Biases, where asked.
 
-Both are optional packages, imported only when a run asks for one of them.
+Both are optional packages, imported here only when a run asks for one of them. (EvoTorch itself imports wandb where it is
+installed.)
 """
 
 import uuid

@@ -171,7 +171,7 @@ def _network_pictures(network: TrainedNetwork, kernels, train) -> Iterator[Pictu
         caption = "Share of all connections by probability, at each evaluation of the centre."
         yield Picture("ρ over training", caption, rho_over_training(network.rho_histogram))
     if network.probabilities is not None:
-        yield Picture("ρ at the end", "The same in the last checkpoint, by kernel.", rho_now(kernels))
+        yield Picture("ρ at the end", "Share of connections by probability, in the last checkpoint.", rho_now(kernels))
     caption = "A dot for each spike, in the middle of the episode."
     yield Picture("Spikes", caption, raster(train.spikes, agent.num_excitatory, train.substeps, train.dt))
     caption = "Recurrent connections by kind of neuron; chance: as many connections, each as likely."

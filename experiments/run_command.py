@@ -15,7 +15,7 @@ from experiments.settings import COMPONENTS
 
 GROUPS = ("env", "agent", "searcher")
 REPEATED = (*COMPONENTS, "eval")  # the parts of a configuration that must come out the same
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*")  # text that Hydra needs no quotes around
+PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text that Hydra needs no quotes around
 
 
 def run_command(config: Mapping) -> str | None:
@@ -27,25 +27,27 @@ def run_command(config: Mapping) -> str | None:
     Args:
         config: Of a config.yaml, resolved.
     """
-    words = [f"{group}={config[group]['name']}" for group in GROUPS] + [f"seed={config['seed']}"]
     wanted = _leaves(config)
     try:
-        words += _differing(wanted, _composed(words))
-        if _differing(wanted, _composed(words)):
-            return None
+        words = [f"{group}={config[group]['name']}" for group in GROUPS] + [f"seed={config['seed']}"]
+        composed = _composed(words)
+        if differing := _differing(wanted, composed):
+            words += differing
+            composed = _composed(words)
+            if _differing(wanted, composed):
+                return None
     except (UserError, KeyError, TypeError):  # the name of a YAML that is not here, or a value that Hydra cannot say
         return None
     words.append(f"budget={config['budget']}")
-    if isinstance(config.get("run_dir"), str) and config["run_dir"] != _composed(words)["run_dir"]:
+    if isinstance(config.get("run_dir"), str) and config["run_dir"] != composed["run_dir"]:
         words.append(f"run_dir={_text(config['run_dir'])}")
     return shlex.join(["ec-evotorch", "train", *words])
 
 
 def _differing(wanted: Mapping, composed: Mapping) -> list[str]:
     there = _leaves(composed)
-    plus = {key: "" if key in there else "+" for key in wanted}
-    missing = object()
-    return [f"{plus[key]}{key}={_text(value)}" for key, value in wanted.items() if there.get(key, missing) != value]
+    differing = [key for key, value in wanted.items() if key not in there or there[key] != value]
+    return [f"{'' if key in there else '+'}{key}={_text(wanted[key])}" for key in differing]
 
 
 def _composed(words: list[str]) -> dict:

@@ -20,6 +20,7 @@ from experiments.errors import UserError
 from experiments.live import Live, live_logging, to_wandb
 from experiments.read_run import read_metrics
 from experiments.resume import resume
+from experiments.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +56,14 @@ def test_a_resumed_run_goes_on_in_the_same_events(train_tiny):
     resume(folder, ["budget=500"])
     assert len(list((folder / "tensorboard").iterdir())) == 2
     assert_logged(folder)
+
+
+def test_runs_of_before_there_were_loggers_go_on(tiny_run, finished_run, rows):
+    config = compose_config([*tiny_run, "run_dir=run", "budget=250"])
+    del config.logger
+    folder = train(config)
+    assert "logger" not in (folder / "config.yaml").read_text()
+    assert rows(resume(folder, ["budget=500"])).generation.equals(rows(finished_run).generation)
 
 
 def test_a_resumed_run_cannot_change_its_logger(finished_run):
