@@ -1,7 +1,7 @@
 """Curves while a run goes on: its rows through EvoTorch's logger hook to TensorBoard or Weights & Biases, where asked.
 
-Both are optional packages, imported here only when a run asks for one of them. (EvoTorch itself imports wandb where it is
-installed.)
+Both are optional packages, imported here only when a run asks for one of them; where wandb is installed, EvoTorch
+itself imports it.
 """
 
 import uuid
