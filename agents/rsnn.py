@@ -259,14 +259,14 @@ class RSNN(CompiledAgent):
         Returns:
             (B, n) int64, from 0 to ``substeps``.
         """
+        return self.spike_trains(solutions, members, obs, state).abs().sum(dim=0)
+
+    def spike_trains(self, solutions: torch.Tensor, members, obs, state: RSNNState) -> torch.Tensor:
+        """The spikes that :meth:`count_spikes` counts: (substeps, B, n) int8, −1 inhibitory, 0 or 1."""
         parameters = self.split(self._connect(solutions[torch.as_tensor(members)]))
         parameters["kernel_h"] = parameters["kernel_h"].double()  # once, not in every substep
-        counts = torch.zeros(state.spikes.shape, dtype=torch.int64, device=state.spikes.device)
-        for _, _, spikes in self._substeps(
-            parameters, torch.as_tensor(obs).float(), state.v_mem, state.i_syn, state.spikes
-        ):
-            counts += spikes != 0
-        return counts
+        substeps = self._substeps(parameters, torch.as_tensor(obs).float(), state.v_mem, state.i_syn, state.spikes)
+        return torch.stack([spikes for _, _, spikes in substeps])
 
     def _advance(self, parameters, x, v_mem, i_syn, rate, spikes, output):
         for substep in self._substeps(parameters, x, v_mem, i_syn, spikes):

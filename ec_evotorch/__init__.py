@@ -11,6 +11,7 @@ from ec_evotorch.ppo import PPO  # noqa: E402
 from ec_evotorch.problem import RolloutProblem  # noqa: E402
 from ec_evotorch.resumable import Resumable  # noqa: E402
 from ec_evotorch.searcher import EvolvingConnectivity  # noqa: E402
+from ec_evotorch.tensorboard_logger import TensorBoardLogger  # noqa: E402
 
 __all__ = [
     "PPO",
@@ -20,4 +21,5 @@ __all__ = [
     "Resumable",
     "RolloutProblem",
     "SeparableBernoulli",
+    "TensorBoardLogger",
 ]

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "experiments.evaluate",
     "table": "experiments.table",
     "plot": "experiments.plot",
+    "report": "experiments.report",
     "energy": "experiments.energy",
     "bench": "experiments.bench",
 }
@@ -26,6 +27,7 @@ commands (each has its own --help):
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
   table      compare the methods of runs: ec-evotorch table runs
   plot       draw their curves, scores or a map of surrogates: ec-evotorch plot runs --output curves.svg
+  report     all about runs and their networks in one HTML file: ec-evotorch report runs
   energy     estimate the energy of a run on a neuromorphic chip: ec-evotorch energy runs/hopper-rsnn-ec-seed0
   bench      measure environments, agent and training against the speed of the bare physics
 """

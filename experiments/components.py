@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch.ranked_search import RankedSearch
 from experiments.errors import UserError
+from experiments.live import live_logging
 from experiments.settings import LABELS
 
 ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
@@ -25,8 +26,10 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
     """Builds the problem (with environment and agent) and the searcher of a composed configuration.
 
     Raises:
-        UserError: If a target is not allowed or does not exist, or a constructor refuses its arguments.
+        UserError: If a target is not allowed or does not exist, a constructor refuses its arguments, or what the run
+            is to be logged with is not installed.
     """
+    live_logging(config.get("logger"))
     for node in (config.env, config.agent, config.searcher, config.problem):
         check_targets(OmegaConf.to_container(node))
     try:

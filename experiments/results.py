@@ -52,7 +52,7 @@ PHYSICS = ("versions.mujoco", "versions.gymnasium")  # numbers that differ in on
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 WITHOUT_INFLUENCE = (  # keys of components that results do not depend on
     *(f"{component}.{key}" for component, keys in LABELS.items() for key in keys),
-    *(f"problem.{key}" for key in ("seed", "num_envs", "num_threads", "num_actors")),
+    *(f"problem.{key}" for key in ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only")),
     "searcher.chunk_size",
 )
 THINNED_ROWS = 20  # of a run, besides those at its evaluations

@@ -19,6 +19,8 @@ EVALUATION = "evaluation.json"
 STATUS = "status.json"
 CHECKPOINTS = "checkpoints"  # a folder
 TRACEBACK = "traceback.txt"  # only of a run that crashed
+RHO_HISTOGRAM = "rho_histogram.csv"  # only of a run that searches over ρ
+TENSORBOARD, WANDB = "tensorboard", "wandb"  # folders, only of runs that were logged there
 RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION, STATUS)
 
 
@@ -63,10 +65,11 @@ def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
     with hold(folder):
-        for name in (*RUN_FILES, TRACEBACK):
+        for name in (*RUN_FILES, TRACEBACK, RHO_HISTOGRAM):
             (folder / name).unlink(missing_ok=True)
             partial_path(folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        for name in (CHECKPOINTS, TENSORBOARD, WANDB):
+            shutil.rmtree(folder / name, ignore_errors=True)
         yield
 
 

@@ -59,7 +59,7 @@ class RunSettings:
         Raises:
             UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
         """
-        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=("runs", "versions"))
+        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=("runs", "versions", "logger"))
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
         every, checkpoint_every = config.eval.every, config.checkpoint_every
         return cls(

@@ -12,15 +12,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ec_evotorch import Resumable
 from ec_evotorch.workers import WorkerError
-from experiments.atomic import write_atomic
+from experiments.atomic import write_atomic, writing
 from experiments.checkpoints import Checkpoint, Checkpoints
 from experiments.components import build
 from experiments.curve import save_learning_curve
 from experiments.errors import UserError
+from experiments.live import Live, live_logging
 from experiments.metrics import VALUES, MetricsWriter
 from experiments.policy_file import save_policy
 from experiments.progress import SilentProgress, make_progress
-from experiments.run_folder import CONFIG, CURVE, METRICS, TRACEBACK, check_vacant, open_run_folder
+from experiments.rho_histogram import RhoHistogram
+from experiments.run_folder import CONFIG, CURVE, METRICS, RHO_HISTOGRAM, TRACEBACK, check_vacant, open_run_folder
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.stop_signals import sigterm_interrupts
@@ -83,10 +85,12 @@ class Run:
             self._resumable = Resumable(searcher)
         except ValueError as error:
             self._resumable, self._why_not_resumable = None, error
+        self._live, self._logging = Live(), live_logging(config.get("logger"))
         self._row: dict[str, object] = {}  # of the last generation
         self._steps_before = 0  # that generation
         self._policy = None
         self._metrics: MetricsWriter | None = None  # of what was loaded
+        self._rho_histogram = RhoHistogram(self._folder / RHO_HISTOGRAM)
         self._elapsed_before = 0.0  # what was loaded had been taken
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -102,7 +106,8 @@ class Run:
             self._resumable.load_state_dict(checkpoint.search)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"the checkpoint does not fit the run: {type(error).__name__}: {error}") from error
-        path = self._folder / METRICS
+        path, generation = self._folder / METRICS, checkpoint.row.get("generation", 0)
+        self._rho_histogram = RhoHistogram.resume(self._folder / RHO_HISTOGRAM, generation)
         self._metrics = MetricsWriter.resume(path, checkpoint.metrics_size, checkpoint.metrics_sha256)
         self._elapsed_before = checkpoint.elapsed_seconds
         self._row, self._steps_before = dict(checkpoint.row), checkpoint.steps_before
@@ -126,7 +131,7 @@ class Run:
             write_status(folder, RUNNING, self._steps, settings.budget)
             (folder / TRACEBACK).unlink(missing_ok=True)
             try:
-                with metrics:
+                with metrics, self._logging(self._live, folder):
                     self._generations(metrics, checkpoints, progress)
             except KeyboardInterrupt:
                 self._end(INTERRUPTED, checkpoints, progress)
@@ -209,8 +214,12 @@ class Run:
             center, generation = center_of(self._searcher), self._row["generation"]
             returns = self._problem.evaluate_center(center, num_episodes=episodes, seed=generation)
             self._row |= {"center_return_mean": np.mean(returns), "center_return_std": np.std(returns)}
+            if "prob" in self._searcher.status:
+                self._rho_histogram.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
         self._row["elapsed_seconds"] = clock()
         metrics.append(self._row)
+        with writing(self._folder):
+            self._live.log(self._row)
         progress.update(self._row)
 
     def _end(

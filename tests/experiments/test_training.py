@@ -16,14 +16,14 @@ from experiments import training
 from experiments.cli import main
 from experiments.metrics import MetricsWriter
 from experiments.policy_file import load_policy
-from experiments.run_folder import CHECKPOINTS, EVALUATION, RUN_FILES
+from experiments.run_folder import CHECKPOINTS, EVALUATION, RHO_HISTOGRAM, RUN_FILES
 from experiments.training import train
 from experiments.versions import git_commit
 
 
 def test_a_finished_run_is_complete(finished_run):
     names = {path.name for path in finished_run.iterdir()}
-    assert names == {*RUN_FILES, CHECKPOINTS} - {EVALUATION}
+    assert names == {*RUN_FILES, CHECKPOINTS, RHO_HISTOGRAM} - {EVALUATION}
 
 
 def test_the_generation_that_crosses_the_budget_is_the_last(finished_run, rows):
