@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+import experiments.train  # noqa: F401 (now: what it imports must not be a name that a test has replaced)
 from experiments import config as config_module
 from experiments.cli import main
 from experiments.config import CONFIG_DIR, compose_config
