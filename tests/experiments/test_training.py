@@ -118,7 +118,13 @@ def test_ctrl_c_with_workers_keeps_the_same_rows_and_leaves_no_process(tiny_run,
     name, value = mark.split("=")
     command = [sys.executable, "-m", "experiments.cli", "train", *words]
     environment = os.environ | {"PYTHONPATH": ":".join(path for path in sys.path if path), name: value}
-    running = subprocess.Popen(command, env=environment, cwd=working_directory, start_new_session=True)
+    running = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=working_directory,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     expected = rows(finished_run)[:-1]
     metrics = working_directory / "here" / "metrics.csv"
     assert holds_within(120.0, lambda: metrics.exists() and len(metrics.read_text().splitlines()) > len(expected) + 1)
