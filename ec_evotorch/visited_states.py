@@ -1,11 +1,13 @@
 """Sums over visited states that do not depend on who counted which episodes, and in what order."""
 
+import struct
 from math import fsum
 
 import numpy as np
 from numba import njit
 
 _MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
+_HEADER = struct.Struct("<QQQQ")  # count of states, length of an observation, terms of both sums
 _MAX_TERMS = 64  # 40 terms of 53 bits span all of float64's exponents
 
 
@@ -39,6 +41,20 @@ class VisitedStates:
     def merge(self, other: "VisitedStates") -> None:
         """Adds the states that another has counted."""
         self._add(other.count, other.sums, other.sums_of_squares)
+
+    def to_bytes(self) -> bytes:
+        """The counts as bytes, for `from_bytes`."""
+        header = _HEADER.pack(self.count, self.sums.shape[1], len(self.sums), len(self.sums_of_squares))
+        return header + self.sums.tobytes() + self.sums_of_squares.tobytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "VisitedStates":
+        """What `to_bytes` has written."""
+        count, obs_length, num_sums, num_squares = _HEADER.unpack_from(content)
+        terms = np.frombuffer(content, np.float64, offset=_HEADER.size).reshape(num_sums + num_squares, obs_length)
+        visited = cls(obs_length)
+        visited.count, visited.sums, visited.sums_of_squares = count, terms[:num_sums], terms[num_sums:]
+        return visited
 
     def _add(self, count: int, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
         self.count += count

@@ -18,9 +18,12 @@ _ELEMENTS_PER_PART = 2**22  # of a population that a copy of a search samples at
 class Worker:
     """Plays rows of a generation and counts the states that they visit, in one thread.
 
-    Messages are bytes, so that what goes over the network is what is counted. Calls come in the order in which they are
-    made: `begin`, then `play` any number of times, then `hand_over`; with `scalar_only`, `adopt` before the first of
-    them and `learn` after each generation.
+    Messages are bytes, so that what goes over the network is what is counted. Answers are plain arrays. Messages from
+    the driver are pickled in part, as Ray's own are, which runs whatever a member of its cluster sends: never join a
+    cluster that is not one's own.
+
+    Calls come in the order in which they are made: `begin`, then `play` any number of times, then `hand_over`; with
+    `scalar_only`, `adopt` before the first of them and `learn` after each generation.
 
     Args:
         make_problem: Pickled; called without arguments it returns the `RolloutProblem`, which has no actors.
@@ -92,10 +95,10 @@ class Worker:
         return played.returns.tobytes() + played.lengths.astype(np.int32).tobytes()
 
     def hand_over(self) -> bytes:
-        """Returns the `VisitedStates` of all that was played since `begin` or the last call, and forgets them."""
+        """Returns and forgets the `VisitedStates`, as bytes, of what was played since `begin` or the last call."""
         visited = self._visited
         self._begin_counting()
-        return pickle.dumps(visited)
+        return visited.to_bytes()
 
     def _begin_counting(self) -> None:
         self._visited = VisitedStates(self._problem.env.single_observation_space.shape[0])

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import pickle
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -311,7 +310,7 @@ class Workers:
         elif call.method == "hand_over":
             self._bytes["bytes_received"] += len(answer)
             if member.counted:  # else they are of an earlier generation
-                self._visited.merge(pickle.loads(answer))
+                self._visited.merge(VisitedStates.from_bytes(answer))
                 self._uncounted -= sum(stop - first for first, stop in member.counted)
                 member.counted = []
 

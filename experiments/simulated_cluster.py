@@ -61,7 +61,7 @@ class _Ray:
         self.calls = 0
         visited = VisitedStates(obs_length)
         visited.add(np.ones(2, dtype=np.int64), np.ones((2, obs_length)) / 3, np.ones((2, obs_length)) / 7)
-        self._visited = pickle.dumps(visited)
+        self._visited = visited.to_bytes()
         self.cloudpickle = pickle
         self.exceptions = SimpleNamespace(RayTaskError=_Never, RayError=_Never)
 

@@ -3,6 +3,7 @@
 from math import fsum
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,14 @@ def test_an_episode_with_an_observation_that_overflows_does_not_count():
     visited.add(np.array([7, 1, 1, 1]), np.ones((4, 2)), squares)
     assert visited.count == 7
     assert visited.sums_of_squares.tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize("episodes", [0, 1, 20])
+def test_bytes_keep_every_bit(episodes):
+    rng = np.random.default_rng(0)
+    visited = VisitedStates(3)
+    visited.add(np.full(episodes, 7), rng.normal(size=(episodes, 3)) * 1e12, rng.uniform(size=(episodes, 3)))
+    read = VisitedStates.from_bytes(visited.to_bytes())
+    assert read.count == visited.count == 7 * episodes
+    np.testing.assert_array_equal(read.sums, visited.sums)
+    np.testing.assert_array_equal(read.sums_of_squares, visited.sums_of_squares)
