@@ -1,6 +1,7 @@
-# make setup   a virtual environment in .venv with everything in it
-# make demo    evolve a one-bit spiking network that hops, then evaluate it
-# make test    lint, format check and tests
+# make setup    a virtual environment in .venv with everything in it
+# make demo     evolve a one-bit spiking network that hops, then evaluate it
+# make test     lint, format check and tests
+# make results  tables of RESULTS.md and figures, from the tables in experiments/results
 # make lint, make format, make clean
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.setup-stamp
 DEMO_RUN ?= runs/demo
 DEMO_BUDGET ?= 1e6
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test results lint format clean
 
 setup: $(STAMP)
 
@@ -30,6 +31,9 @@ demo: $(STAMP)
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+
+results: $(STAMP)
+	$(BIN)/python -m experiments.results_page
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

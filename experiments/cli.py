@@ -14,6 +14,7 @@ COMMANDS = {
     "resume": "experiments.resume",
     "evaluate": "experiments.evaluate",
     "table": "experiments.table",
+    "claims": "experiments.claims",
     "plot": "experiments.plot",
     "report": "experiments.report",
     "energy": "experiments.energy",
@@ -26,6 +27,7 @@ commands (each has its own --help):
   resume     go on with a run that was interrupted or killed, or with a larger budget: ec-evotorch resume RUN budget=2e6
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
   table      compare the methods of runs: ec-evotorch table runs
+  claims     compare them as the paper's claims do: ec-evotorch claims runs --score last5
   plot       draw their curves, scores or a map of surrogates: ec-evotorch plot runs --output curves.svg
   report     all about runs and their networks in one HTML file: ec-evotorch report runs
   energy     estimate the energy of a run on a neuromorphic chip: ec-evotorch energy runs/hopper-rsnn-ec-seed0

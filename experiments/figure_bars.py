@@ -9,10 +9,10 @@ from matplotlib.ticker import MaxNLocator
 from experiments.aggregates import bootstrap_interval
 from experiments.figure_curves import STATISTIC_IN_WORDS, STATISTICS
 from experiments.figure_style import LARGE, SMALL, WIDTH, method_styles, tidy_axes, wrap
-from experiments.summary import run_scores
+from experiments.summary import SCORE_IN_WORDS, run_scores
 
 LETTERS_IN_LABEL = 24
-LINE_HEIGHT, BAR_GAP, MARGIN = 0.13, 0.08, 0.75  # inches
+LINE_HEIGHT, BAR_GAP, MARGIN, CAPTION_HEIGHT = 0.13, 0.08, 0.5, 0.4  # inches
 BAR_COLOR_ALPHA = 0.55
 
 
@@ -31,14 +31,14 @@ def bars(frame: pd.DataFrame, statistic: str = "mean", at_steps: int | None = No
     styles = method_styles(scores.method.unique())
     panels = [(environment, _bars_of(runs, statistic)) for environment, runs in scores.groupby("environment")]
     heights = [sum(LINE_HEIGHT * label.count("\n") + LINE_HEIGHT + BAR_GAP for label in bar.label) for _, bar in panels]
-    figure = Figure(figsize=(WIDTH, sum(heights) + MARGIN * len(panels)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, sum(heights) + MARGIN * len(panels) + CAPTION_HEIGHT), layout="constrained")
     grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
     for axes, (environment, table) in zip(grid, panels, strict=True):
         _draw(axes, table, styles)
         steps = scores.at_steps[scores.environment == environment].iloc[0]
         axes.set_title(f"{environment}, {steps:,} steps", fontsize=LARGE)
     figure.supxlabel(
-        f"return of the centre: {STATISTIC_IN_WORDS[statistic]} (number of seeds),\n"
+        f"{SCORE_IN_WORDS[score]}:\n{STATISTIC_IN_WORDS[statistic]} over seeds (how many),\n"
         "95 % bootstrap interval; dots: seeds",
         fontsize=SMALL,
     )

@@ -33,8 +33,8 @@ def curve_points(
     """Returns what `curves` draws.
 
     Each run's curve goes in straight lines from evaluation to evaluation (or generation to generation), and is never
-    continued: a method's curve lies where all of its runs have one. Runs that stopped before their budget would cut it
-    short; they are left out where the method has others, with a warning.
+    continued: a method's curve lies where all of its runs have one. Runs that have not come to their budget would cut
+    it short; they are left out where the method has others, with a warning.
 
     Args:
         frame: Of `load`.
@@ -141,7 +141,7 @@ def _lines_of_methods(
         if num_stopped:
             fate = "drawn as far as all go" if runs and finished.empty else "left out"
             warnings.warn(
-                f"{environment}, {method}: {num_stopped} of {count} runs stopped before their budget: {fate}",
+                f"{environment}, {method}: {num_stopped} of {count} runs have not come to their budget: {fate}",
                 ResultsWarning,
                 stacklevel=3,
             )

@@ -20,9 +20,12 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))
 
 
 def method_styles(methods: Iterable[str]) -> dict[str, dict]:
-    """Returns colour, marker and dash of each method, by its place among all: seven colours, then the same dashed."""
+    """Returns colour, marker and dash of each method, by its place among all: seven colours, then the same dashed.
+
+    EC on spiking neurons comes first, so that it looks the same whatever it is compared with.
+    """
     styles = {}
-    for number, method in enumerate(sorted(methods)):
+    for number, method in enumerate(sorted(methods, key=lambda method: (not method.startswith("EC-RSNN"), method))):
         lap, place = divmod(number, len(COLORS))
         styles[method] = {
             "color": COLORS[place],

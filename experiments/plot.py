@@ -8,8 +8,7 @@ from experiments.figure_bars import bars
 from experiments.figure_curves import RETURNS, STATISTICS, X_AXES, curves
 from experiments.figure_heat_map import SURROGATE_KEYS, heat_map
 from experiments.figure_style import encode
-from experiments.results import load
-from experiments.table import add_result_arguments
+from experiments.table import add_result_arguments, load_chosen
 
 KINDS = ("curves", "bars", "heatmap")
 FORMATS = ("png", "svg")
@@ -46,7 +45,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--output: expected a name that ends in .png or .svg; got '{output}'")
     at_steps, score = arguments.at_steps, arguments.score
     with results_warnings_as_lines(parser.prog):
-        frame = load(arguments.runs, config=SURROGATE_KEYS if arguments.kind == "heatmap" else ())
+        frame = load_chosen(arguments, SURROGATE_KEYS if arguments.kind == "heatmap" else ())
         if arguments.kind == "curves":
             figure = curves(frame, arguments.x, arguments.statistic, arguments.returns, arguments.band)
         elif arguments.kind == "bars":

@@ -18,7 +18,7 @@ from experiments.figure_curves import curves
 from experiments.figure_network import degrees, matrices, raster, rho_now, rho_over_training
 from experiments.read_run import is_run_folder, read_config
 from experiments.report_page import Command, NetworkPart, PageTable, Picture, RunPart, render
-from experiments.results import VERSIONS, label_methods, load, summary
+from experiments.results import VERSIONS, choose_methods, label_methods, load, summary
 from experiments.run_command import run_command
 from experiments.run_folder import CONFIG, POLICY_DESCRIPTION, STATUS
 from experiments.short_number import MISSING, short_number
@@ -53,12 +53,18 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     if arguments.output.suffix not in (".html", ".htm"):
         raise UserError(f"--output: expected a name that ends in .html; got '{arguments.output}'")
-    page = report(arguments.runs, arguments.network, arguments.at_steps, arguments.score)
+    page = report(arguments.runs, arguments.network, arguments.at_steps, arguments.score, arguments.method)
     write_atomic(arguments.output, page.encode(errors="replace"))
     print(arguments.output)
 
 
-def report(sources: list[str | Path], network: Path | None = None, at_steps: int | None = None, score="final") -> str:
+def report(
+    sources: list[str | Path],
+    network: Path | None = None,
+    at_steps: int | None = None,
+    score: str = "final",
+    methods: list[str] | None = None,
+) -> str:
     """Returns the HTML page about runs; what is said of them as warnings stands on it.
 
     Args:
@@ -66,12 +72,15 @@ def report(sources: list[str | Path], network: Path | None = None, at_steps: int
         network: Run whose network is drawn; None for the best of each method with boolean connections between spiking
             neurons, in each environment.
         at_steps, score: As for `summary`.
+        methods: As for `choose_methods`; None for all.
 
     Raises:
-        UserError: If the runs cannot be read, or `network` has no such network.
+        UserError: If the runs cannot be read, a method is not there, or `network` has no such network.
     """
     with _collected_warnings() as said:
         frame = load(sources)
+        if methods is not None:
+            frame = choose_methods(frame, methods)
         last = frame.groupby("run", sort=False).tail(1).assign(label=label_methods(frame)).set_index("run", drop=False)
         figures = [
             *_picture(said, "Learning curves", "Returns of the centre over environment steps.", lambda: curves(frame)),

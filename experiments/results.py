@@ -22,6 +22,7 @@ from experiments.read_run import ALWAYS_THERE, METRIC_DTYPES, Run, is_run_folder
 from experiments.run_folder import CONFIG
 from experiments.settings import COMPONENTS, LABELS
 from experiments.summary import (
+    choose_methods,
     label_methods,
     overall,
     probability_of_improvement,
@@ -30,7 +31,17 @@ from experiments.summary import (
 )
 from experiments.versions import PACKAGES
 
-__all__ = ["label_methods", "load", "overall", "probability_of_improvement", "run_scores", "save", "summary", "thin"]
+__all__ = [
+    "choose_methods",
+    "label_methods",
+    "load",
+    "overall",
+    "probability_of_improvement",
+    "run_scores",
+    "save",
+    "summary",
+    "thin",
+]
 
 RUN_DTYPES = {
     "run": "string",

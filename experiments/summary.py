@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,10 @@ from experiments.aggregates import bootstrap_interval, improvement, interquartil
 from experiments.errors import ResultsWarning, UserError, did_you_mean
 
 SCORES = {"final": 1, "last5": 5}  # how many of the last evaluations are averaged
+SCORE_IN_WORDS = {
+    "final": "last evaluation of the centre",
+    "last5": "mean of the centre's last five evaluations",
+}
 RECENT = 0.9  # a score from an evaluation before this share of the steps is marked
 
 
@@ -82,7 +86,7 @@ def summary(
                 row[column] = middle if math.isfinite(middle) else math.nan
         if against is not None:
             others = scores[scores.environment == environment]
-            estimate = NOT_KNOWN if method == against else _improvement(others, method, against)
+            estimate = NOT_KNOWN if method == against else improvement_of(others, method, against)
             row |= dict(zip(("improvement", "improvement_low", "improvement_high"), estimate, strict=True))
         rows.append(row | {"note": _note(runs)})
     table = pd.DataFrame(rows).astype({"environment": "string", "method": "string", "note": "string"})
@@ -162,7 +166,7 @@ def probability_of_improvement(
     scores = run_scores(frame, at_steps=at_steps, score=score)
     for name in (method, against):
         _check_method(scores, name)
-    estimate = _improvement(scores, method, against)
+    estimate = improvement_of(scores, method, against)
     if math.isnan(estimate.value):
         raise UserError(f"no environment has scores of both '{method}' and '{against}'")
     return estimate
@@ -217,7 +221,7 @@ def overall(
 
 
 def label_methods(frame: pd.DataFrame) -> pd.Series:
-    """Returns each row's method with its variant, as "SG-RSNN (surrogate.beta=2.0)".
+    """Returns each row's method with its variant, as "SG-RSNN (beta=2)".
 
     Runs of one label in one environment have the same settings: where names and variants do not tell settings apart
     (tables from several files), their hash does.
@@ -225,6 +229,30 @@ def label_methods(frame: pd.DataFrame) -> pd.Series:
     label = frame.method.where(frame.variant == "", frame.method + " (" + frame.variant + ")")
     is_ambiguous = frame.settings.groupby([frame.environment, label]).transform("nunique") > 1
     return label.where(~is_ambiguous, label + " #" + frame.settings.str.slice(0, 4)).rename("method")
+
+
+def choose_methods(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Returns the rows of some methods.
+
+    Args:
+        frame: Of `load`.
+        names: Labels of `label_methods`, or without the variant, which chooses all variants.
+
+    Raises:
+        UserError: If one is not there.
+    """
+    label, is_chosen = label_methods(frame), pd.Series(False, frame.index)
+    for name in names:
+        is_named = (label == name) | (frame.method == name)
+        if not is_named.any():
+            raise UserError(no_such_method(name, list(label.unique())))
+        is_chosen |= is_named
+    return frame[is_chosen].reset_index(drop=True)
+
+
+def no_such_method(name: str, methods: list[str]) -> str:
+    """Returns the message for a method that is not there."""
+    return f"no method '{name}'{did_you_mean(name, methods)}; there are {', '.join(methods)}"
 
 
 def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
@@ -280,23 +308,28 @@ def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None) -> d
     return row
 
 
-def _improvement(scores: pd.DataFrame, method: str, against: str) -> Estimate:
-    scores = scores.dropna(subset=["score"])
-    pairs = []
-    for _, runs in scores.groupby("environment"):
-        pair = [runs.score[runs.method == name].to_numpy() for name in (method, against)]
-        if all(len(sample) for sample in pair):
-            pairs += pair
+def improvement_of(scores: pd.DataFrame, method: str, against: str) -> Estimate:
+    """Returns P(method > against) from a table of `run_scores`; NaN where no environment has scores of both."""
+    pairs = score_pairs(scores, method, against)
     if not pairs:
         return NOT_KNOWN
     return Estimate(float(improvement(*pairs)), *bootstrap_interval(pairs, improvement))
 
 
+def score_pairs(scores: pd.DataFrame, method: str, against: str) -> list[np.ndarray]:
+    """Returns the scores of both methods in the first environment that has both, in the second, and so on."""
+    pairs = []
+    for _, runs in scores.dropna(subset=["score"]).groupby("environment"):
+        pair = [runs.score[runs.method == name].to_numpy() for name in (method, against)]
+        if all(len(sample) for sample in pair):
+            pairs += pair
+    return pairs
+
+
 def _check_method(scores: pd.DataFrame, method: str) -> None:
     methods = list(scores.method.unique())
     if method not in methods:
-        hint = did_you_mean(method, methods)
-        raise UserError(f"no method '{method}'{hint}; there are {', '.join(methods)}")
+        raise UserError(no_such_method(method, methods))
 
 
 def _note(runs: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """`ec-evotorch table`: compares methods, on the terminal or as Markdown, CSV or LaTeX."""
 
 import io
+from argparse import Namespace
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,16 +13,12 @@ from rich.table import Table
 
 from experiments.atomic import write_atomic
 from experiments.errors import ArgumentParser, results_warnings_as_lines
-from experiments.results import load, summary
+from experiments.results import choose_methods, load, summary
 from experiments.short_number import MISSING, short_number
-from experiments.summary import SCORES
+from experiments.summary import SCORE_IN_WORDS, SCORES
 
 FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": "csv", ".tex": "latex"}
 NARROWEST, WIDEST = 80, 1_000  # characters of a table for the terminal
-SCORE_IN_WORDS = {
-    "final": "last evaluation of the centre",
-    "last5": "mean of the centre's last five evaluations",
-}
 LATEX = {
     "\\": r"\textbackslash{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -58,28 +55,39 @@ def main(argv: list[str]) -> None:
     add_result_arguments(parser)
     parser.add_argument("--threshold", type=float, help="also steps and seconds until the centre returns this much")
     parser.add_argument("--against", metavar="METHOD", help="also the probability to beat this method, as ES-RSNN")
-    parser.add_argument(
-        "--format", choices=FORMATS, help="default: by the output's suffix (.md, .csv, .tex), or terminal"
-    )
-    parser.add_argument("--output", type=Path, help="write to this file")
+    add_output_arguments(parser)
     arguments = parser.parse_args(argv)
     with results_warnings_as_lines(parser.prog):
         table = summary(
-            load(arguments.runs),
+            load_chosen(arguments),
             at_steps=arguments.at_steps,
             score=arguments.score,
             threshold=arguments.threshold,
             against=arguments.against,
         )
+    write_table(arguments, table, text_table(table, arguments.score, arguments.threshold, arguments.against))
+
+
+def add_output_arguments(parser: ArgumentParser) -> None:
+    """Adds what `write_table` needs: --format and --output."""
+    parser.add_argument(
+        "--format", choices=FORMATS, help="default: by the output's suffix (.md, .csv, .tex), or terminal"
+    )
+    parser.add_argument("--output", type=Path, help="write to this file")
+
+
+def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -> None:
+    """Prints a table, or writes it to the file that was asked for; CSV gets the numbers, the others the texts.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
     output = arguments.output
     chosen = arguments.format or FORMAT_OF_SUFFIX.get(output.suffix if output else "", "terminal")
     if output is None and chosen == "terminal":
-        print_table(Console(), text_table(table, arguments.score, arguments.threshold, arguments.against))
+        print_table(Console(), texts)
         return
-    if chosen == "csv":
-        text = table.to_csv(index=False, lineterminator="\n")
-    else:
-        text = FORMATS[chosen](text_table(table, arguments.score, arguments.threshold, arguments.against))
+    text = numbers.to_csv(index=False, lineterminator="\n") if chosen == "csv" else FORMATS[chosen](texts)
     if output is None:
         print(text, end="")
     else:
@@ -87,8 +95,11 @@ def main(argv: list[str]) -> None:
 
 
 def add_result_arguments(parser: ArgumentParser) -> None:
-    """Adds what every command that compares results takes: runs, --at-steps and --score."""
+    """Adds what every command that compares results takes: runs, --method, --at-steps and --score."""
     parser.add_argument("runs", nargs="+", help="folders, globs such as 'runs/**', or CSV files of results")
+    parser.add_argument(
+        "--method", action="append", help="this method, as EC-RSNN; may be given several times (default: all)"
+    )
     parser.add_argument("--at-steps", type=_steps, metavar="STEPS", help="compare here (default: the smallest budget)")
     parser.add_argument(
         "--score",
@@ -96,6 +107,16 @@ def add_result_arguments(parser: ArgumentParser) -> None:
         default="final",
         help="the centre's last evaluation (final, the default) or the mean of its last five (last5)",
     )
+
+
+def load_chosen(arguments: Namespace, config: Iterable[str] = ()) -> pd.DataFrame:
+    """Returns what `load` reads for the arguments of `add_result_arguments`.
+
+    Raises:
+        UserError: As `load` and `choose_methods`.
+    """
+    frame = load(arguments.runs, config)
+    return frame if arguments.method is None else choose_methods(frame, arguments.method)
 
 
 def text_table(table: pd.DataFrame, score: str, threshold: float | None, against: str | None) -> TextTable:
@@ -107,7 +128,7 @@ def text_table(table: pd.DataFrame, score: str, threshold: float | None, against
     columns["n"] = [str(n) for n in table.n]
     columns["mean ± std"] = [_mean_and_std(row) for row in table.itertuples()]
     columns["median"] = list(map(short_number, table["median"]))
-    columns["IQM [95 %]"] = [_with_interval(*row) for row in table[["iqm", "iqm_low", "iqm_high"]].to_numpy()]
+    columns["IQM [95 %]"] = [with_interval(*row) for row in table[["iqm", "iqm_low", "iqm_high"]].to_numpy()]
     columns["area"] = list(map(short_number, table.area))
     notes = [
         f"{_where(table)}; {SCORE_IN_WORDS[score]}, own reward; mean and sample std over n seeds",
@@ -120,7 +141,7 @@ def text_table(table: pd.DataFrame, score: str, threshold: float | None, against
         notes.append(f"{name}, seconds: medians over seeds (in brackets: how many got there)")
     if against is not None:
         intervals = table[["improvement", "improvement_low", "improvement_high"]].to_numpy()
-        columns[f"P(> {against})"] = [_with_interval(*row) for row in intervals]
+        columns[f"P(> {against})"] = [with_interval(*row) for row in intervals]
     marks = {note: f"({number})" for number, note in enumerate(filter(None, table.note.drop_duplicates()), start=1)}
     if marks:
         columns["note"] = [marks.get(note, "") for note in table.note]
@@ -179,7 +200,8 @@ def _mean_and_std(row) -> str:
     return short_number(row.mean) if pd.isna(row.std) else f"{short_number(row.mean)} ± {short_number(row.std)}"
 
 
-def _with_interval(value: float, low: float, high: float) -> str:
+def with_interval(value: float, low: float, high: float) -> str:
+    """Returns "0.7 [0.5, 0.9]", or the value alone where it has no interval."""
     return short_number(value) if pd.isna(low) else f"{short_number(value)} [{short_number(low)}, {short_number(high)}]"
 
 

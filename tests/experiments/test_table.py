@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments.cli import main
-from experiments.results import load, summary
+from experiments.results import choose_methods, load, summary
 
 
 @pytest.fixture
@@ -103,3 +103,19 @@ def test_warnings_are_lines_on_stderr_once_each(write_run, capsys):
         "ec-evotorch table: warning: Hopper-v5: runs of different mujoco are mixed and do not compare: 3.3.0, 4.0.0",
         "ec-evotorch table: warning: Hopper-v5: budgets are 100, 200 steps; all are compared at 100",
     ]
+
+
+@pytest.mark.usefixtures("runs")
+def test_methods_can_be_chosen(capsys):
+    assert main(["table", "runs", "--method", "ES-GRU", "--method", "EC-RSNN", "--format", "csv"]) == 0
+    assert list(pd.read_csv(io.StringIO(capsys.readouterr().out)).method) == ["EC-RSNN", "ES-GRU"]
+    assert main(["plot", "runs", "--kind", "bars", "--method", "EC-RSN"]) == 2
+    assert "no method 'EC-RSN' (did you mean 'EC-RSNN'?)" in capsys.readouterr().err
+
+
+def test_a_method_without_its_variant_is_all_of_its_variants(write_run):
+    for beta in (2.0, 10.0):
+        write_run(f"runs/{beta}", {100: 1.0}, f"agent.surrogate.beta={beta}", method="rsnn-ppo")
+    frame = load("runs")
+    assert choose_methods(frame, ["SG-RSNN"]).equals(frame)
+    assert list(choose_methods(frame, ["SG-RSNN (beta=2)"]).run) == ["runs/2.0"]

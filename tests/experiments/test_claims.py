@@ -1,0 +1,123 @@
+"""A claim holds where runs say so more clearly than chance would, and each says what it rests on."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from experiments.claims import CLAIMS, check_claims, verdict
+from experiments.cli import main
+from experiments.config import compose_config, compose_sweep
+from experiments.errors import UserError
+from experiments.method_label import method_label
+from experiments.results import load
+
+BOTH = ("Hopper-v5", "Walker2d-v5")
+
+
+@pytest.fixture
+def seeds(write_run):
+    """Writes a run for each final return, seeds counted from 0."""
+
+    def write(method, *finals, envs=BOTH, words=()):
+        for env in envs:
+            for seed, final in enumerate(finals):
+                folder = f"runs/{env}-{method}-{'-'.join(words)}-{seed}"
+                write_run(folder, {500: 1.0, 1000: float(final)}, *words, seed=seed, method=method, env=env)
+
+    return write
+
+
+def row_of(comparisons, claim, against):
+    (row,) = comparisons[(comparisons.claim == claim) & (comparisons.against == against)].to_dict("records")
+    return row
+
+
+def test_a_comparison_by_hand(seeds):
+    seeds("rsnn-ec", 30, 20, 50)
+    seeds("rsnn-es", 10, 20, 15)
+    row = row_of(check_claims(load("runs")), "C2", "ES-RSNN")
+    assert row["probability"] == pytest.approx(8.5 / 9)
+    assert 0.5 < row["low"] < row["probability"] < row["high"] == 1
+    # 2 U of {10, 15, 20, 20, 30, 50}: 17 of 18 or more in 2 of 20 assignments (the two 20 may be exchanged). In two
+    # environments 34 of 36 need 17 in both: 2 of 20, squared, and both tails.
+    assert row["p_value"] == pytest.approx(2 * (2 / 20) ** 2)
+    assert row["outcome"] == "above"
+    assert row["mean of Hopper-v5"] == pytest.approx(100 / 3)
+    assert row["against's mean of Walker2d-v5"] == 15
+
+
+def test_three_against_three_in_one_environment_decide_nothing(seeds):
+    seeds("rsnn-ec", 30, 20, 50, envs=BOTH[:1])
+    seeds("rsnn-es", 1, 2, 3, envs=BOTH[:1])
+    row = row_of(check_claims(load("runs")), "C2", "ES-RSNN")
+    assert (row["probability"], row["p_value"]) == (1, pytest.approx(0.1))
+    assert row["outcome"] == "undecided"
+
+
+def test_the_contrary_is_told_from_no_difference(seeds):
+    seeds("rsnn-ec", 1, 2, 3)
+    seeds("lstm-ppo", 4, 5, 6)
+    seeds("gru-ppo", 1, 2, 3)
+    comparisons = check_claims(load("runs"))
+    assert row_of(comparisons, "C10", "PPO-LSTM")["outcome"] == "below"
+    assert row_of(comparisons, "C10", "PPO-GRU")["outcome"] == "undecided"
+    assert verdict(comparisons.outcome[comparisons.claim == "C10"]) == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (["above", "above"], "confirmed"),
+        (["above", "undecided"], "undecided"),
+        (["above", "below"], "contradicted"),
+        (["above", "not run"], "not tested"),
+        (["not run"], "not tested"),
+    ],
+)
+def test_a_claim_needs_all_of_its_comparisons(outcomes, expected):
+    assert verdict(pd.Series(outcomes)) == expected
+
+
+def test_variants_are_compared_each_by_itself(seeds):
+    seeds("rsnn-ec", 5, 6, 7)
+    for beta in (2.0, 10.0):
+        seeds("rsnn-ppo", 1, 2, 9, words=(f"agent.surrogate.beta={beta}",))
+    comparisons = check_claims(load("runs"))
+    assert sorted(comparisons.against[comparisons.claim == "C3"]) == [
+        "SG-RSNN (beta=10)",
+        "SG-RSNN (beta=2)",
+    ]
+
+
+def test_what_was_not_run_is_said(seeds):
+    seeds("rsnn-ec", 5, 6, 7)
+    seeds("rsnn-es", 1, 2, 3, envs=BOTH[:1])
+    comparisons = check_claims(load("runs"))
+    row = row_of(comparisons, "C3", "SG-RSNN")
+    assert row["outcome"] == "not run"
+    assert math.isnan(row["probability"])
+    assert math.isnan(row_of(comparisons, "C2", "ES-RSNN")["against's mean of Walker2d-v5"])
+
+
+def test_runs_that_no_claim_is_about_are_refused(seeds):
+    seeds("rsnn-cem", 1, 2)
+    with pytest.raises(UserError, match="no claim is about these methods alone: CEM-RSNN"):
+        check_claims(load("runs"))
+
+
+def test_the_command_prints_a_table_and_notes(seeds, capsys):
+    seeds("rsnn-ec", 30, 20, 50)
+    seeds("rsnn-es", 1, 2, 3)
+    assert main(["claims", "runs", "--method", "EC-RSNN", "--method", "ES-RSNN", "--format", "markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "| C2 | EC-RSNN > ES-RSNN | confirmed | 33.3 : 2 | 33.3 : 2 | 1 [1, 1] | 0.005 | above |" in shown
+    assert "| C1 | EC-RSNN > ES-GRU | not tested | 33.3 : – | 33.3 : – | – | – | not run |" in shown
+    for claim in CLAIMS:
+        assert f"{claim.name}: {claim.says}" in shown
+
+
+def test_the_comparison_trains_every_method_of_a_claim():
+    configs = [compose_config(words) for words in compose_sweep(["experiment=comparison", "seed=0", "env=hopper"])[1]]
+    labels = {method_label(config.agent, config.searcher) for config in configs}
+    assert {name for claim in CLAIMS for pair in claim.pairs for name in pair} <= labels
