@@ -17,7 +17,8 @@ from experiments.figure_bars import bars
 from experiments.figure_curves import curves
 from experiments.figure_style import encode
 from experiments.results import choose_methods, load, summary
-from experiments.table import markdown, text_table
+from experiments.short_number import short_number
+from experiments.table import TextTable, markdown, text_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "RESULTS.md"
@@ -53,12 +54,40 @@ def comparison() -> pd.DataFrame:
 
 def tables(frame: pd.DataFrame) -> dict[str, str]:
     """Returns the tables of the page as Markdown."""
-    scores = summary(frame, score=SCORE, threshold=THRESHOLD, against=AGAINST)
+    scores = summary(frame, score=SCORE, against=AGAINST)
     return {
         "claims": markdown(claims_table(check_claims(frame, score=SCORE), SCORE)),
-        "scores": markdown(text_table(scores, SCORE, THRESHOLD, AGAINST)),
+        "scores": markdown(text_table(scores, SCORE, None, AGAINST)),
         "final": markdown(text_table(summary(frame), "final", None, None)),
+        "time": markdown(time_table(frame)),
     }
+
+
+def time_table(frame: pd.DataFrame) -> TextTable:
+    """Returns how long methods train until the centre returns `THRESHOLD`: their steps over their speed.
+
+    Other programs can only slow a run down, so the speed of a method is that of its fastest seed: the median over its
+    generations, without evaluations.
+    """
+    reached = summary(frame, threshold=THRESHOLD).set_index(["environment", "method"])
+    speeds = frame.groupby(["environment", "method", "run"]).steps_per_second.median()
+    reached["speed"] = speeds.groupby(["environment", "method"]).max()
+    reached["seconds"] = reached.steps_to_threshold / reached.speed
+    rows = [
+        [
+            environment,
+            method,
+            f"{row.reached}/{row.n}",
+            short_number(row.steps_to_threshold),
+            short_number(row.speed),
+            short_number(row.seconds),
+        ]
+        for (environment, method), row in reached.sort_values(["environment", "seconds"], kind="stable").iterrows()
+    ]
+    name = short_number(THRESHOLD)
+    notes = [f"steps: median over seeds of the environment steps until an evaluation of the centre is at least {name}"]
+    notes += ["steps/s: of the fastest seed, one thread, evaluations left out; seconds: steps over steps/s"]
+    return TextTable(["environment", "method", f"reached {name}", "steps", "steps/s", "seconds"], rows, 2, notes)
 
 
 def figures(frame: pd.DataFrame) -> dict[str, Callable[[], Figure]]:

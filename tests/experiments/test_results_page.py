@@ -1,0 +1,58 @@
+"""RESULTS.md shows what the committed results say: its tables and figures are made again and compared."""
+
+import pytest
+from matplotlib.testing.compare import compare_images
+
+from experiments.config import compose_config, compose_sweep
+from experiments.errors import UserError
+from experiments.figure_style import encode
+from experiments.method_label import method_label
+from experiments.results_page import FIGURES, PAGE, comparison, figures, fill, tables
+
+SAME_PICTURE = 3.0  # root mean square of the differences of pixels, of 255
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return comparison()
+
+
+def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(frame):
+    words = compose_sweep(["experiment=comparison"])[1]
+    configs = [compose_config(run) for run in words]
+    asked = {(c.env.id, method_label(c.agent, c.searcher), c.seed) for c in configs}
+    assert len(asked) == 2 * 13 * 3
+    run = set(frame[["environment", "method", "seed"]].itertuples(index=False, name=None))
+    assert asked - run <= {("Walker2d-v5", "PPO-GRU", 2)}
+    assert run <= asked
+    assert frame.finished.all()
+    assert (frame.budget == 1_000_000).all()
+    assert frame.groupby(["environment", "method"]).settings.nunique().max() == 1
+
+
+def test_the_tables_of_the_page_are_those_of_the_results(frame):
+    page = PAGE.read_text()
+    assert fill(page, tables(frame)) == page, "RESULTS.md is behind its results: make results"
+
+
+def test_every_figure_is_that_of_the_results_and_on_the_page(frame, tmp_path):
+    drawn = figures(frame)
+    assert sorted(path.stem for path in FIGURES.glob("*")) == sorted(drawn)
+    for name, draw in drawn.items():
+        made = tmp_path / f"{name}.png"
+        made.write_bytes(encode(draw(), "png"))
+        assert compare_images(str(FIGURES / f"{name}.png"), str(made), SAME_PICTURE) is None, "make results"
+        assert f"experiments/results/figures/{name}.png" in PAGE.read_text()
+
+
+def test_a_table_is_filled_in_between_its_marks_alone():
+    page = "above\n<!-- begin a -->\nold\n<!-- end a -->\nbelow\n"
+    filled = fill(page, {"a": "| new |\n"})
+    assert filled == "above\n<!-- begin a -->\n\n| new |\n\n<!-- end a -->\nbelow\n"
+    assert fill(filled, {"a": "| new |\n"}) == filled
+
+
+@pytest.mark.parametrize("page", ["", "<!-- begin a -->\n", "<!-- end a -->\n<!-- begin a -->\n"])
+def test_a_page_without_the_marks_is_refused(page):
+    with pytest.raises(UserError, match="expected '<!-- begin a -->' and then '<!-- end a -->', each once"):
+        fill(page, {"a": "b"})
