@@ -22,9 +22,7 @@ def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(f
     configs = [compose_config(run) for run in words]
     asked = {(c.env.id, method_label(c.agent, c.searcher), c.seed) for c in configs}
     assert len(asked) == 2 * 13 * 3
-    run = set(frame[["environment", "method", "seed"]].itertuples(index=False, name=None))
-    assert asked - run <= {("Walker2d-v5", "PPO-GRU", 2)}
-    assert run <= asked
+    assert set(frame[["environment", "method", "seed"]].itertuples(index=False, name=None)) == asked
     assert frame.finished.all()
     assert (frame.budget == 1_000_000).all()
     assert frame.groupby(["environment", "method"]).settings.nunique().max() == 1
