@@ -160,7 +160,8 @@ def claims_table(comparisons: pd.DataFrame, score: str) -> TextTable:
 
 def _variants(scores: pd.DataFrame, method: str) -> list[str]:
     """Returns the labels of a method in all its variants, or its name alone where it was not run."""
-    labels = [label for label in scores.method.unique() if label == method or label.startswith(f"{method} (")]
+    marks = (f"{method} (", f"{method} #")  # as `label_methods` sets variants off
+    labels = [label for label in scores.method.unique() if label == method or label.startswith(marks)]
     return sorted(labels) or [method]
 
 

@@ -90,6 +90,18 @@ def test_variants_are_compared_each_by_itself(seeds):
     ]
 
 
+def test_variants_that_only_a_hash_tells_apart_are_compared_too(seeds):
+    seeds("rsnn-ec", 5, 6, 7)
+    seeds("rsnn-es", 1, 2, 3)
+    frame = load("runs")
+    other = frame[frame.method == "ES-RSNN"].assign(run=lambda rows: rows.run + "-other", settings="0000aaaa")
+    comparisons = check_claims(pd.concat([frame, other], ignore_index=True))
+    outcomes = comparisons[comparisons.claim == "C2"].set_index("against").outcome
+    assert outcomes.pop("ES-RSNN #0000") == "above"
+    # The environment is among the settings: the other runs have a hash in each, and decide nothing by themselves.
+    assert list(outcomes) == ["undecided", "undecided"]
+
+
 def test_what_was_not_run_is_said(seeds):
     seeds("rsnn-ec", 5, 6, 7)
     seeds("rsnn-es", 1, 2, 3, envs=BOTH[:1])
