@@ -8,6 +8,7 @@ from evotorch.distributions import Distribution
 
 from ec_evotorch.bernoulli import check_probabilities, log_prob, rho_gradient, sample_theta
 from ec_evotorch.philox import draw_key
+from ec_evotorch.torch_threads import one_torch_thread
 from ec_evotorch.utilities import compute_utilities
 
 
@@ -70,14 +71,16 @@ class SeparableBernoulli(Distribution):
     @property
     def density(self) -> float:
         """The expected fraction of connections that exist: the mean of ρ."""
-        return self.rho.mean(dtype=torch.float64).item()
+        with one_torch_thread():
+            return self.rho.mean(dtype=torch.float64).item()
 
     @property
     def entropy(self) -> float:
         """Entropy in bits per connection, in [0, 1]: what is undecided. Times L it is the entropy of θ."""
-        rho = self.rho.to(torch.float64)
-        nats = torch.special.entr(rho) + torch.special.entr(1.0 - rho)
-        return nats.mean().item() / math.log(2.0)
+        with one_torch_thread():
+            rho = self.rho.to(torch.float64)
+            nats = torch.special.entr(rho) + torch.special.entr(1.0 - rho)
+            return nats.mean().item() / math.log(2.0)
 
     def log_prob(self, theta: torch.Tensor) -> torch.Tensor:
         """Returns the natural logarithm of the probability of each network, (N, L) bool -> (N,) float32."""

@@ -13,6 +13,7 @@ from ec_evotorch.philox import draw_key
 from ec_evotorch.population import Population
 from ec_evotorch.problem import RolloutProblem
 from ec_evotorch.solution_state import load_solution, solution_state
+from ec_evotorch.torch_threads import one_torch_thread
 from ec_evotorch.utilities import check_ranking_method
 
 
@@ -199,7 +200,8 @@ class RankedSearch(SearchAlgorithm):
         return float(self._pop_best.evals[self._obj_index])
 
     def _get_mean_eval(self) -> float:
-        return self._get_finite_evals().mean().item()
+        with one_torch_thread():
+            return self._get_finite_evals().mean().item()
 
     def _get_median_eval(self) -> float:
         finite = self._get_finite_evals()

@@ -241,3 +241,17 @@ def test_entropy_is_in_bits_per_connection():
     rho = (0.2, 0.5, 0.9)
     expected = sum(scipy.stats.bernoulli.entropy(p) for p in rho) / math.log(2.0) / 3.0
     assert distribution(rho).entropy == pytest.approx(expected, abs=1e-6)
+
+
+def test_density_and_entropy_do_not_depend_on_the_number_of_threads():
+    rho = torch.rand(10, 80_000, generator=torch.Generator().manual_seed(0))  # PyTorch splits sums as long as this
+    many = [SeparableBernoulli({"rho": row}) for row in rho]
+    before = torch.get_num_threads()
+    try:
+        values = []
+        for num_threads in (1, 2, 3):
+            torch.set_num_threads(num_threads)
+            values.append([(one.density, one.entropy) for one in many])
+    finally:
+        torch.set_num_threads(before)
+    assert values[0] == values[1] == values[2]
