@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numba
 import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
@@ -26,8 +25,8 @@ from experiments.run_folder import CONFIG, CURVE, METRICS, RHO_HISTOGRAM, TRACEB
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.stop_signals import sigterm_interrupts
+from experiments.thread_limit import limit_threads
 from experiments.versions import software_versions
-from native.threads import default_num_threads
 
 COUNTS_OF_STATUS = {
     "generation": "iter",
@@ -121,7 +120,7 @@ class Run:
             UserError, KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
-        numba.set_num_threads(min(default_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        limit_threads()
         with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
             begins = self._metrics is None
             metrics = MetricsWriter(folder / METRICS) if begins else self._metrics
