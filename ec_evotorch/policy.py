@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from evotorch import Solution
 
 from ec_evotorch.normalizer import action_scale, normalize_row, rescale_row
 
@@ -16,7 +17,7 @@ class Policy:
 
     Args:
         agent: An agent (``initial_state``, ``reset``, ``step``).
-        solution: (L,) in the agent's dtype.
+        solution: (L,) tensor or array in the agent's dtype, or an EvoTorch ``Solution``.
         action_low: (act_length,) bounds of the action space.
         action_high: likewise.
         observation_mean: (obs_length,) float64, or None for no normalisation.
@@ -25,11 +26,7 @@ class Policy:
 
     def __init__(self, agent, solution, action_low, action_high, observation_mean=None, observation_stdev=None):
         self.agent = agent
-        self.solution = torch.as_tensor(solution).as_subclass(torch.Tensor).clone()
-        if self.solution.shape != (agent.solution_length,):
-            raise ValueError(f"solution: expected shape ({agent.solution_length},), got {tuple(self.solution.shape)}")
-        if self.solution.dtype != agent.dtype:
-            raise ValueError(f"solution: expected {agent.dtype}, got {self.solution.dtype}")
+        self.solution = as_solution(agent, solution).clone()
         self.action_low = np.asarray(action_low)
         self.action_high = np.asarray(action_high)
         self.observation_mean = _statistic(observation_mean)
@@ -56,6 +53,25 @@ class Policy:
         out = np.empty(self._middle.size, dtype=np.float32)
         rescale_row(action[0].numpy(), self._middle, self._half_range, out)
         return out
+
+
+def as_solution(agent, solution) -> torch.Tensor:
+    """Returns a solution as a plain tensor.
+
+    Args:
+        agent: whose solution it is.
+        solution: (L,) tensor or array in the agent's dtype, or an EvoTorch ``Solution``.
+
+    Raises:
+        ValueError: if it has another shape or dtype.
+    """
+    values = solution.values if isinstance(solution, Solution) else solution
+    values = torch.as_tensor(values).as_subclass(torch.Tensor)
+    if values.shape != (agent.solution_length,):
+        raise ValueError(f"solution: expected shape ({agent.solution_length},), got {tuple(values.shape)}")
+    if values.dtype != agent.dtype:
+        raise ValueError(f"solution: expected {agent.dtype}, got {values.dtype}")
+    return values
 
 
 def _statistic(values) -> np.ndarray | None:

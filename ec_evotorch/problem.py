@@ -1,16 +1,18 @@
 """Episodes of a vector environment as an EvoTorch problem."""
 
+import math
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 import torch
-from evotorch import Problem, Solution, SolutionBatch
+from evotorch import Problem, SolutionBatch
 
 from ec_evotorch.episode_statistics import EpisodeStatistics
 from ec_evotorch.learner import Learner
 from ec_evotorch.normalizer import ObservationNormalizer
 from ec_evotorch.philox import philox4x32, split_key
-from ec_evotorch.policy import Policy
+from ec_evotorch.policy import Policy, as_solution
 from ec_evotorch.population import Population
 from ec_evotorch.rollout import Episodes, Slots
 from ec_evotorch.scores import encode_scores
@@ -121,6 +123,8 @@ class RolloutProblem(Problem):
         self._slots = Slots(self.env, self.agent)
         self._num_episodes = num_episodes
         self.decrease_rewards_by = 0.0 if decrease_rewards_by is None else float(decrease_rewards_by)
+        if isinstance(decrease_rewards_by, bool) or not math.isfinite(self.decrease_rewards_by):
+            raise ValueError(f"decrease_rewards_by: expected a finite number or None, got {decrease_rewards_by!r}")
         self.episode_statistics = EpisodeStatistics()
         self._episode_key = split_key(seed)
         self._generation = 0
@@ -278,20 +282,25 @@ class RolloutProblem(Problem):
         Counters and normaliser stay as they are.
 
         Args:
-            solution: (L,) in the agent's dtype.
-            num_episodes: How many.
+            solution: (L,) in the agent's dtype, or an EvoTorch ``Solution``.
+            num_episodes: How many, at least 1.
             seed: Which episodes; None takes new ones at each call.
 
         Returns:
             (num_episodes,) float64.
+
+        Raises:
+            ValueError: For a solution of another shape or dtype, or a wrong number of episodes.
         """
+        solution = as_solution(self.agent, solution)
+        if isinstance(num_episodes, bool) or not isinstance(num_episodes, Integral) or num_episodes < 1:
+            raise ValueError(f"num_episodes: expected a whole number of at least 1, got {num_episodes!r}")
         if seed is None:
             seed = self._evaluations
             self._evaluations += 1
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, EVALUATION)
-        solutions = torch.as_tensor(solution, dtype=self.agent.dtype).reshape(1, -1).contiguous()
-        return self._slots.play(solutions, np.zeros_like(episodes), seeds, self.normalizer).returns
+        return self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer).returns
 
     def to_policy(self, solution) -> Policy:
         """A callable for a plain Gymnasium loop, with the normaliser as it is now.
@@ -299,10 +308,9 @@ class RolloutProblem(Problem):
         Args:
             solution: (L,) tensor, or an EvoTorch ``Solution``.
         """
-        values = solution.values if isinstance(solution, Solution) else solution
         space = self.env.single_action_space
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
-        return Policy(self.agent, torch.as_tensor(values).clone(), space.low, space.high, *statistics)
+        return Policy(self.agent, solution, space.low, space.high, *statistics)
 
     def state_dict(self) -> dict:
         """What evaluations change, for :meth:`load_state_dict` of a problem made with the same arguments."""

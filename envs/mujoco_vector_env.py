@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
+from gymnasium.error import ClosedEnvironmentError
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -138,7 +139,11 @@ class MujocoVectorEnv(VectorEnv):
             seed: An int, or one for each sub-environment (entries of those not reset are ignored); None continues the
                 sub-environment's own random numbers.
             options: ``{"reset_mask": (B,) bool}`` resets only these.
+
+        Raises:
+            ClosedEnvironmentError: After :meth:`close`; so do step, rollout and render.
         """
+        self._check_open()
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
         slots = np.flatnonzero(mask)
@@ -153,6 +158,7 @@ class MujocoVectorEnv(VectorEnv):
         Raises:
             ValueError: actions of a wrong shape, or NaN or infinite in a running sub-environment; nothing has moved.
         """
+        self._check_open()
         actions = np.asarray(actions)
         running = ~self.finished
         check_actions(actions, self.action_space.shape, running)
@@ -188,6 +194,7 @@ class MujocoVectorEnv(VectorEnv):
             context: Passed to the policy.
             max_steps: Steps for each sub-environment in this call; by default whole episodes.
         """
+        self._check_open()
         # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
         played = self._worker.submit(self._advance, ~self.finished, max_steps, True, policy, context)
         try:
@@ -200,6 +207,7 @@ class MujocoVectorEnv(VectorEnv):
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
+        self._check_open()
         if self.render_mode is None:
             return None
         frames = []
@@ -210,9 +218,14 @@ class MujocoVectorEnv(VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the simulations."""
+        self._qpos, self._time = self._qpos.copy(), self._time.copy()  # they were views of what is freed
         self._worker.shutdown()
         self._physics.close()
         self._template.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError("the environment is closed")
 
     def _advance(self, running: np.ndarray, max_steps: int, single: bool, policy: int, context: int) -> None:
         ids = np.flatnonzero(running).astype(np.int32)

@@ -117,6 +117,11 @@ def check_claims(frame: pd.DataFrame, *, at_steps: int | None = None, score: str
                     rows.append({"claim": claim.name, "says": claim.says} | _compare(scores, label, other))
     comparisons = pd.DataFrame(rows)
     if (comparisons.outcome == NOT_RUN).all():
+        if comparisons[["method", "against"]].isin(set(scores.method)).all(axis="columns").any():
+            raise UserError(
+                f"no environment has scores of both methods of a claim, which are the {SCORE_IN_WORDS[score]} at "
+                f"{' or '.join(f'{steps:,}' for steps in sorted(scores.at_steps.unique()))} environment steps"
+            )
         raise UserError(f"no claim is about these methods alone: {', '.join(scores.method.unique())}")
     return comparisons
 

@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        print(f"ec-evotorch: error: cannot read or write '{error.filename}': {error.strerror}", file=sys.stderr)
+        return 2
     except Terminated:
         return 143
     except KeyboardInterrupt:

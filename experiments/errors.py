@@ -22,12 +22,14 @@ class ResultsWarning(UserWarning):
 
 @contextmanager
 def results_warnings_as_lines(program: str) -> Iterator[None]:
-    """Shows each `ResultsWarning` of a block that succeeds as one line on stderr, the same text once."""
+    """Shows each `ResultsWarning` of a block, which may fail, as one line on stderr, the same text once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResultsWarning)
-        yield
-    for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ResultsWarning)):
-        print(f"{program}: warning: {text}", file=sys.stderr)
+        try:
+            yield
+        finally:
+            for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ResultsWarning)):
+                print(f"{program}: warning: {text}", file=sys.stderr)
 
 
 class ArgumentParser(argparse.ArgumentParser):

@@ -52,6 +52,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--csv: '{arguments.csv.parent}' is not a folder")
 
     env = load_policy_of_run(arguments.run).env
+    if not os.access(arguments.run, os.W_OK):
+        raise UserError(f"'{arguments.run}': cannot write {EVALUATION} there")
     episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers)
     summary = {column: summarise(episodes[column]) for column in ("return", "length")}
     _print_table(f"{env['id']}: {len(episodes)} plain episodes", summary)

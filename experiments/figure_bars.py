@@ -52,7 +52,8 @@ def _bars_of(runs: pd.DataFrame, statistic: str) -> pd.DataFrame:
         value = STATISTICS[statistic](values) if len(values) else np.nan
         low, high = bootstrap_interval([values], STATISTICS[statistic])
         label = wrap(f"{method} ({len(values)})", LETTERS_IN_LABEL)
-        rows.append({"method": method, "label": label, "values": values, "value": value, "low": low, "high": high})
+        row = {"method": method, "label": label, "values": values, "value": value, "low": low, "high": high}
+        rows.append(row | {"reached": bool(of_method.is_reached.any())})
     return pd.DataFrame(rows).sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -60,7 +61,7 @@ def _draw(axes: Axes, table: pd.DataFrame, styles: dict[str, dict]) -> None:
     for place, row in enumerate(table.itertuples()):
         if np.isnan(row.value):
             axes.annotate(
-                "no run got there",
+                "too few evaluations" if row.reached else "no run got there",
                 (0, place),
                 xycoords=axes.get_yaxis_transform(),
                 xytext=(3, 0),

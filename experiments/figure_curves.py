@@ -73,8 +73,12 @@ def curve_points(
         part["value"] = STATISTICS[statistic](values)
         part["low"], part["high"] = _band(values, statistic, band)
         parts.append(part)
-    if not parts:
+    if not lines:
         raise UserError(f"nothing to draw: no run has a {RETURNS_IN_WORDS[returns]}")
+    if not parts:
+        raise UserError(
+            f"nothing to draw: no two runs of a method overlap, having too few rows with a {RETURNS_IN_WORDS[returns]}"
+        )
     points = pd.concat(parts, ignore_index=True)
     points.attrs["band"] = band
     return points

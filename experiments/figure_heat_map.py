@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from experiments.errors import UserError
 from experiments.figure_style import LARGE, SMALL, WIDTH
 from experiments.short_number import short_number
-from experiments.summary import run_scores
+from experiments.summary import SCORE_IN_WORDS, run_scores
 
 NAME, BETA, GAMMA = SURROGATE_KEYS = tuple(f"agent.surrogate.{key}" for key in ("name", "beta", "gamma"))
 COLOR_MAP = colormaps["cividis"]  # the same to every kind of colour vision
@@ -26,8 +26,9 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
         at_steps, score: As for `summary`.
 
     Returns:
-        Columns environment, method, surrogate, gamma, beta, at_steps; value, the mean over runs, NaN where no run got
-        there; n, runs that did; runs, all; `failed`, whether all failed or have no whole generation.
+        Columns environment, method, surrogate, gamma, beta, at_steps; value, the mean over runs, NaN where no run has a
+        score; n, runs that have; runs, all; `failed`, whether all failed or have no whole generation; `reached`,
+        whether any got to the steps.
 
     Raises:
         UserError: If there is no such run, the table lacks the keys, or runs of a cell differ in other settings too.
@@ -56,7 +57,7 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
             )
         row = dict(zip(("environment", "method", "surrogate", "gamma", "beta"), key, strict=True))
         row |= {"value": runs.score.mean(), "n": int(runs.score.count()), "runs": len(runs)}
-        row["at_steps"] = runs.at_steps.iloc[0]
+        row |= {"at_steps": runs.at_steps.iloc[0], "reached": bool(runs.is_reached.any())}
         rows.append(row | {"failed": bool(((runs.generation == 0) | (runs.state.fillna("") == "failed")).all())})
     return pd.DataFrame(rows)
 
@@ -64,7 +65,7 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
 def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "final") -> Figure:
     """Draws a panel for each environment and method: surrogates and γ downwards, β to the right.
 
-    Cells in which no run got to the steps are hatched. Arguments and errors as for `heat_map_cells`.
+    Cells in which no run has a score are hatched. Arguments and errors as for `heat_map_cells`.
     """
     cells = heat_map_cells(frame, at_steps, score)
     panels = list(cells.groupby(["environment", "method"]))
@@ -77,12 +78,22 @@ def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "fin
         _draw(axes, part, color_of)
         axes.set_title(f"{method}, {environment}", fontsize=LARGE)
     axes.set_xlabel("β", fontsize=LARGE)
-    figure.supxlabel(f"mean return of the centre at {_steps(cells)} steps\nhatched: no run got there", fontsize=SMALL)
+    figure.supxlabel(
+        f"{SCORE_IN_WORDS[score]},\nmean over seeds, at {_steps(cells)} steps; hatched:\n"
+        "no run got there or has evaluations enough",
+        fontsize=SMALL,
+    )
     return figure
 
 
 def _steps(cells: pd.DataFrame) -> str:
     return " or ".join(f"{steps:,}" for steps in sorted(cells.at_steps.unique()))
+
+
+def _why_blank(cell) -> str:
+    if cell.failed:
+        return "failed"
+    return "too few" if cell.reached else "stopped"
 
 
 def _draw(axes: Axes, cells: pd.DataFrame, color_of: Normalize) -> None:
@@ -94,7 +105,7 @@ def _draw(axes: Axes, cells: pd.DataFrame, color_of: Normalize) -> None:
         face = "white" if is_blank else COLOR_MAP(color_of(cell.value))
         hatch = "////" if is_blank else None
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="0.6", hatch=hatch, linewidth=0.5))
-        text = ("failed" if cell.failed else "stopped") if is_blank else short_number(cell.value)
+        text = _why_blank(cell) if is_blank else short_number(cell.value)
         if cell.runs > 1:
             text += f"\nn = {cell.n}" if cell.n == cell.runs else f"\nn = {cell.n} of {cell.runs}"
         color = "black" if is_blank or np.dot(face[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"

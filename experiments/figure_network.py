@@ -39,7 +39,10 @@ def matrices(kernels: Mapping[str, np.ndarray], num_excitatory: int, name: str) 
         image = axes.imshow(values, cmap=color_map, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         axes.set_ylabel(label, fontsize=LARGE)
         axes.axvline(num_excitatory - 0.5, color=BORDER, linewidth=0.8)
-        axes.yaxis.set_major_locator(MaxNLocator(4 if label == "from neuron" else 2, integer=True))
+        if len(values) == 1:
+            axes.set_yticks([0])
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(4 if label == "from neuron" else 2, integer=True))
         axes.tick_params(labelsize=SMALL)
     grid[1].axhline(num_excitatory - 0.5, color=BORDER, linewidth=0.8)
     names = {"excitatory": num_excitatory / 2, "inhibitory": (num_excitatory + n) / 2}
@@ -84,7 +87,7 @@ def rho_over_training(histogram: pd.DataFrame) -> Figure:
 
 def rho_now(kernels: Mapping[str, np.ndarray]) -> Figure:
     """Draws how ρ is distributed in each of the kernels of a network."""
-    figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.add_subplot()
     names = {"kernel_in": "inputs to neurons", "kernel_h": "between neurons", "kernel_out": "neurons to outputs"}
     for (kernel, label), color in zip(names.items(), (BLUE, VERMILLION, "black"), strict=True):
@@ -93,7 +96,7 @@ def rho_now(kernels: Mapping[str, np.ndarray]) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("ρ", fontsize=LARGE)
     axes.set_ylabel(f"share in a bin of {1 / NUM_BINS:g}", fontsize=LARGE)
-    axes.legend(fontsize=SMALL, frameon=False)
+    figure.legend(loc="outside lower center", fontsize=SMALL, frameon=False)
     tidy_axes(axes)
     return figure
 

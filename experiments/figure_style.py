@@ -37,7 +37,7 @@ def method_styles(methods: Iterable[str]) -> dict[str, dict]:
 
 def tidy_axes(axes: Axes) -> None:
     """Takes off what says nothing, and makes numbers small."""
-    axes.tick_params(labelsize=SMALL)
+    axes.tick_params(which="both", labelsize=SMALL)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -25,6 +25,7 @@ NEEDED = {  # keys of config.yaml without which a run is not ours
     "searcher.name": str,
     "seed": int,
     "budget": int,
+    "versions": dict,  # the last one: a file that was cut off lacks it
 }
 
 
@@ -111,14 +112,22 @@ def read_metrics(path: Path) -> pd.DataFrame:
     if half_written:
         warnings.warn(f"'{path}': the last row is half written and left out", ResultsWarning, stacklevel=2)
     metrics = parse_cells(path, "\n".join([header, *lines]), METRIC_DTYPES)
+    check_counters(f"'{path}'", metrics)
+    return metrics.reindex(columns=COLUMNS).astype(METRIC_DTYPES)
+
+
+def check_counters(where: str, metrics: pd.DataFrame) -> None:
+    """Checks that the rows of a run are in their order, each once.
+
+    Raises:
+        UserError: If they are not, naming `where` and the column.
+    """
     for column in ALWAYS_COUNTED:
         if not metrics[column].is_monotonic_increasing:
-            raise UserError(f"'{path}': expected a column '{column}' that never falls")
-    if metrics.generation.duplicated().any():
-        raise UserError(
-            f"'{path}': generation {metrics.generation[metrics.generation.duplicated()].iloc[0]} comes twice"
-        )
-    return metrics.reindex(columns=COLUMNS).astype(METRIC_DTYPES)
+            raise UserError(f"{where}: expected a column '{column}' that never falls")
+    repeated = metrics.generation[metrics.generation.duplicated()]
+    if len(repeated):
+        raise UserError(f"{where}: generation {repeated.iloc[0]} comes twice")
 
 
 def parse_cells(path: Path, text: str, dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -164,7 +173,7 @@ _PARSERS = {
     "float64": lambda cell: float(cell) if cell else np.nan,
     "bool": {"True": True, "False": False}.__getitem__,
 }
-_AS_WORDS = {str: "a name", int: "a whole number"}
+_AS_WORDS = {str: "a name", int: "a whole number", dict: "keys of its own"}
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

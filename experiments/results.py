@@ -18,7 +18,16 @@ from experiments.atomic import write_atomic
 from experiments.errors import ResultsWarning, UserError
 from experiments.method_label import method_label
 from experiments.metrics import COLUMNS, COUNTS
-from experiments.read_run import ALWAYS_THERE, METRIC_DTYPES, Run, is_run_folder, parse_cells, read_run, select
+from experiments.read_run import (
+    ALWAYS_THERE,
+    METRIC_DTYPES,
+    Run,
+    check_counters,
+    is_run_folder,
+    parse_cells,
+    read_run,
+    select,
+)
 from experiments.run_folder import CONFIG
 from experiments.settings import COMPONENTS, LABELS
 from experiments.summary import (
@@ -66,10 +75,11 @@ WITHOUT_INFLUENCE = (  # keys of components that results do not depend on
     *(f"problem.{key}" for key in ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only")),
     "searcher.chunk_size",
 )
+METHOD_COMPONENTS = ("agent.", "searcher.")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
 
-def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ()) -> pd.DataFrame:
+def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str] = ()) -> pd.DataFrame:
     """Reads runs and files of results into one table with a row for each run and generation.
 
     Columns, in this order; "string" columns may be NA, float columns NaN, where a run has no such value:
@@ -79,7 +89,8 @@ def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ())
         environment_keywords   string   further keywords of `gymnasium.make`, as JSON
         agent, searcher        string   names of the two components
         method                 string   see `experiments.method_label`
-        variant                string   settings that differ among the runs of this method and environment, "" if none
+        variant                string   settings that differ among the runs of this method, "" if none: of agent and
+                                        searcher in any environment, of environment and problem within one
         settings               string   a hash of all settings that a result depends on, but for seed and budget
         seed                   int64
         budget                 int64    environment steps
@@ -99,7 +110,7 @@ def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ())
 
     Args:
         sources: Globs ("runs/**"), folders (searched for runs, hidden folders left out), or files that `save` wrote.
-        config: Further keys of config.yaml to join, by dotted name, as "agent.surrogate.beta".
+        config: Further keys of config.yaml to join, by dotted name, as "agent.surrogate.beta"; those above are there.
 
     Raises:
         UserError: If a run or file that is named itself is damaged or not ours, nothing is found, no run has a key of
@@ -110,7 +121,8 @@ def load(sources: str | Path | Iterable[str | Path], config: Iterable[str] = ())
             versions or keywords of one environment are mixed.
     """
     sources = [sources] if isinstance(sources, str | Path) else list(sources)
-    config = list(config)
+    config = [config] if isinstance(config, str) else config
+    config = [key for key in dict.fromkeys(config) if key not in KNOWN_DTYPES]
     runs, frames, skipped = [], [], []
     for path, is_named in _find(sources).items():
         try:
@@ -200,7 +212,11 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
     labels = [(run.config["env"]["id"], method_label(run.config["agent"], run.config["searcher"])) for run in runs]
     frames = []
     for run, own, label in zip(runs, settings, labels, strict=True):
-        same_method = [other for other, name in zip(settings, labels, strict=True) if name == label]
+        same_method = [
+            other if environment == label[0] else _of_environment(own) | _of_method(other)
+            for other, (environment, method) in zip(settings, labels, strict=True)
+            if method == label[1]
+        ]
         metrics = run.metrics
         if metrics.empty:
             metrics = pd.DataFrame([dict.fromkeys(COUNTS, 0)], columns=COLUMNS).astype(METRIC_DTYPES)
@@ -252,6 +268,16 @@ def _settings(config: Mapping) -> dict[str, str]:
     return settings
 
 
+def _of_method(settings: dict[str, str]) -> dict[str, str]:
+    """Returns the settings of agent and searcher, which do not depend on the environment."""
+    return {key: value for key, value in settings.items() if key.startswith(METHOD_COMPONENTS)}
+
+
+def _of_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Returns the others, some of which do, as the bonus that training takes off the reward."""
+    return {key: value for key, value in settings.items() if not key.startswith(METHOD_COMPONENTS)}
+
+
 def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
     """Returns what distinguishes some settings from others, as "beta=2, popsize=16"; keys as short as they can be."""
     keys = sorted(set().union(*all_settings))
@@ -272,7 +298,7 @@ def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:
     """Reads a file that `save` wrote.
 
     Raises:
-        UserError: If it is another file, is cut off, or lacks a key of `config`.
+        UserError: If it is another file, is cut off, has no rows or not in their order, or lacks a key of `config`.
     """
     expected = f"'{path}': expected a file of results that experiments.results.save wrote"
     try:
@@ -291,6 +317,10 @@ def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:
         if key not in columns:
             raise UserError(f"'{path}' lacks the key '{key}': save it from a table with load(…, config=['{key}'])")
     frame = parse_cells(path, text, dict.fromkeys(columns, "string") | KNOWN_DTYPES).fillna({"variant": ""})
+    if frame.empty:
+        raise UserError(f"'{path}' has no runs")
+    for run, rows in frame.groupby("run"):
+        check_counters(f"'{path}', run '{run}'", rows)
     order = [*RUN_DTYPES, *COLUMNS, *VERSIONS, *(column for column in columns if column not in KNOWN_DTYPES)]
     return frame.reindex(columns=order).astype(KNOWN_DTYPES)
 

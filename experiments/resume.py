@@ -96,8 +96,6 @@ def config_of(folder: Path) -> DictConfig:
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' holds no run: it has no {CONFIG}")
     config = OmegaConf.create(read_config(folder / CONFIG))
-    if "versions" not in config:
-        raise UserError(f"'{folder / CONFIG}': expected the configuration of a run, with the key 'versions'")
     config.run_dir = str(folder)
     return config
 

@@ -52,7 +52,8 @@ def summary(
         iqm_low, iqm_high    float64  95 % bootstrap interval, NaN of one run; see `bootstrap_interval`
         mean_low, mean_high  float64  likewise
         area                 float64  mean over runs of the area under the curve of evaluations divided by its steps,
-                                      from the first evaluation on: the curve's mean height
+                                      from the first evaluation on: the curve's mean height; NaN where a run that
+                                      counts has fewer than two evaluations
         reached              int64    runs with an evaluation of at least `threshold`
         steps_to_threshold   float64  median over runs of environment steps until then; NaN where half do not reach it
         seconds_to_threshold float64  likewise, of wall time
@@ -78,7 +79,7 @@ def summary(
         row["iqm"] = _or_nan(interquartile_mean, values)
         row["iqm_low"], row["iqm_high"] = bootstrap_interval([values], interquartile_mean)
         row["mean_low"], row["mean_high"] = bootstrap_interval([values], mean)
-        row["area"] = counted.area.mean()
+        row["area"] = counted.area.mean(skipna=False)
         if threshold is not None:
             row["reached"] = int(np.isfinite(counted.steps_to_threshold).sum())
             for column in ("steps_to_threshold", "seconds_to_threshold"):
@@ -101,7 +102,8 @@ def run_scores(
     A run's score at some number of steps is that of the last evaluation up to the generation that crossed it: the
     training of a run with that budget would have ended there.
 
-    Of runs that differ in nothing but budget, the longest stands for all: they are the same training.
+    Of runs that differ in nothing but budget, which are the same training, the longest finished one stands for all, or
+    the longest where none is finished.
 
     Args:
         frame, at_steps, score, threshold: As for `summary`.
@@ -256,7 +258,7 @@ def no_such_method(name: str, methods: list[str]) -> str:
 
 
 def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows of all runs but for those that another run, the longest, repeats or contains.
+    """Returns the rows of all runs but for those that another run, the longest finished one, repeats or contains.
 
     Args:
         frame: Of `load`, its methods labelled (`label_methods`).
@@ -268,9 +270,10 @@ def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
         environment=("environment", "first"),
         method=("method", "first"),
         seed=("seed", "first"),
+        finished=("finished", "first"),
         steps=("steps", "max"),
     )
-    longest_first = runs.sort_values("steps", ascending=False, kind="stable")
+    longest_first = runs.sort_values(["finished", "steps"], ascending=False, kind="stable")
     repeated = longest_first[longest_first.duplicated(["environment", "method", "seed"])]
     for run, row in repeated.iterrows():
         warnings.warn(

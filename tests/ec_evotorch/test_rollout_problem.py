@@ -12,6 +12,8 @@ from ec_evotorch import EvolvingConnectivity, RolloutProblem
 from ec_evotorch.problem import EVALUATION
 from envs import make_vec
 
+LENGTH = RSNN(11, 3, num_neurons=24).solution_length  # of Hopper-v5
+
 
 class BatchedOnly:
     """An agent without a C function, which therefore is stepped from Python."""
@@ -48,6 +50,38 @@ def test_results_do_not_depend_on_slots_threads_or_the_path_through_python():
         assert torch.equal(other.status["prob"], searcher.status["prob"])
         np.testing.assert_array_equal(other.problem.normalizer.mean, searcher.problem.normalizer.mean)
     assert run(make_problem(seed=4))[0] != rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"solution": torch.full((LENGTH,), 0.4)}, r"solution: expected torch\.bool, got torch\.float32"),
+        ({"solution": torch.zeros(2, LENGTH // 2, dtype=torch.bool)}, r"solution: expected shape \(\d+,\), got \(2,"),
+        ({"num_episodes": 0}, "num_episodes: expected a whole number of at least 1, got 0"),
+        ({"num_episodes": 1.5}, "num_episodes: expected a whole number of at least 1, got 1.5"),
+        ({"num_episodes": True}, "num_episodes: expected a whole number of at least 1, got True"),
+    ],
+)
+def test_a_wrong_solution_or_number_of_episodes_is_refused_and_plays_nothing(arguments, message):
+    problem, other = make_problem(), make_problem()
+    center = torch.zeros(LENGTH, dtype=torch.bool)
+    with pytest.raises(ValueError, match=message):
+        problem.evaluate_center(**{"solution": center} | arguments)
+    np.testing.assert_array_equal(problem.evaluate_center(center, 2), other.evaluate_center(center, 2))
+
+
+def test_a_solution_is_a_tensor_an_array_or_evotorchs():
+    problem = make_problem()
+    batch = problem.generate_batch(2)
+    returns = problem.evaluate_center(batch[1], 2, seed=1)
+    np.testing.assert_array_equal(problem.evaluate_center(batch.values[1], 2, seed=1), returns)
+    np.testing.assert_array_equal(problem.evaluate_center(np.array(batch.values[1]), 2, seed=1), returns)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
+def test_a_reward_can_only_be_decreased_by_a_number(value):
+    with pytest.raises(ValueError, match=f"decrease_rewards_by: expected a finite number or None, got {value}"):
+        make_problem(decrease_rewards_by=value)
 
 
 def test_results_do_not_depend_on_chunks():

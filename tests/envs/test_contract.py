@@ -102,3 +102,17 @@ def test_unknown_ids_keywords_and_sizes_are_refused():
 def test_threads_are_no_more_than_omp_num_threads(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert make_vec("Hopper-v5", 3).num_threads == 1
+
+
+def test_a_closed_environment_says_so_and_its_numbers_stay():
+    env = make_vec("Hopper-v5", 2)
+    env.reset(seed=0)
+    env.step(np.zeros((2, 3), np.float32))
+    length, diverged = env.episode_length.copy(), env.diverged.copy()
+    env.close()
+    env.close()
+    for use in (env.reset, env.render, lambda: env.step(np.zeros((2, 3), np.float32)), lambda: env.rollout(0, 0)):
+        with pytest.raises(gymnasium.error.ClosedEnvironmentError, match="the environment is closed"):
+            use()
+    np.testing.assert_array_equal(env.episode_length, length)
+    np.testing.assert_array_equal(env.diverged, diverged)

@@ -118,6 +118,25 @@ def test_runs_that_no_claim_is_about_are_refused(seeds):
         check_claims(load("runs"))
 
 
+@pytest.mark.parametrize("arguments", [{"score": "last5"}, {"at_steps": 10**9}])
+def test_runs_without_scores_are_not_called_runs_that_no_claim_is_about(seeds, arguments):
+    seeds("rsnn-ec", 1, 2)
+    seeds("rsnn-es", 1, 2)
+    with pytest.raises(UserError, match=r"no environment has scores of both methods of a claim, which are the .* at"):
+        check_claims(load("runs"), **arguments)
+
+
+def test_a_method_with_other_settings_in_each_environment_is_two(seeds):
+    for env, popsize in zip(BOTH, (8, 32), strict=True):
+        seeds("rsnn-ec", 3, 4, envs=[env], words=[f"searcher.popsize={popsize}"])
+    seeds("rsnn-ec", 5, 6, envs=BOTH[:1], words=["searcher.popsize=32"])
+    seeds("rsnn-es", 1, 2)
+    comparisons = check_claims(load("runs"))
+    of_c2 = comparisons[comparisons.claim == "C2"].set_index("method")
+    assert sorted(of_c2.index) == ["EC-RSNN (popsize=32)", "EC-RSNN (popsize=8)"]
+    assert of_c2["mean of Walker2d-v5"].isna().tolist() == [name.endswith("=8)") for name in of_c2.index]
+
+
 def test_the_command_prints_a_table_and_notes(seeds, capsys):
     seeds("rsnn-ec", 30, 20, 50)
     seeds("rsnn-es", 1, 2, 3)

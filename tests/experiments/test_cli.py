@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import __version__
+from experiments import __version__, table
 from experiments.cli import COMMANDS, main
 
 
@@ -91,6 +91,14 @@ def test_other_commands_refuse_a_mistake_in_one_line(refusal, words, message):
 def test_evaluate_refuses_a_file_in_place_of_a_run(refusal, working_directory):
     (working_directory / "file").write_text("")
     assert "'file' holds no policy" in refusal("evaluate", "file")
+
+
+def test_a_folder_that_may_not_be_read_is_one_line(refusal, monkeypatch):
+    def refuse(arguments):
+        raise PermissionError(13, "Permission denied", "runs/a")
+
+    monkeypatch.setattr(table, "main", refuse)
+    assert "cannot read or write 'runs/a': Permission denied" in refusal("table", "runs")
 
 
 @pytest.mark.parametrize("command", ["table", "plot"])

@@ -83,6 +83,18 @@ def test_where_nothing_was_measured_nothing_is_drawn(write_run):
         curves(load("a"))
 
 
+@pytest.mark.filterwarnings("ignore::experiments.errors.ResultsWarning")
+def test_runs_with_one_evaluation_each_at_other_steps_have_no_curve(write_run, capsys):
+    write_run("a/0", {100: 1.0}, seed=0)
+    write_run("a/1", {101: 1.0}, seed=1, budget=100)
+    with pytest.raises(UserError, match="no two runs of a method overlap, having too few rows with a return of the"):
+        curves(load("a"))
+    assert main(["plot", "a"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2].endswith("warning: Hopper-v5, EC-RSNN: left out, its runs do not overlap")
+    assert lines[-1].startswith("ec-evotorch: error: nothing to draw")
+
+
 @pytest.mark.parametrize("argument", [{"x": "y"}, {"statistic": "max"}, {"returns": "best"}, {"band": "wide"}])
 def test_bad_arguments_of_curves_are_named(write_run, argument):
     write_run("a", {100: 1.0})
@@ -133,6 +145,15 @@ def test_cells_without_a_result_are_hatched(surrogates):
         True,
         True,
     ]
+
+
+def test_finished_runs_with_too_few_evaluations_are_not_called_stopped(surrogates):
+    figure = heat_map(surrogates, score="last5")
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(texts) == ["failed\nn = 0 of 2", "stopped\nn = 0 of 2", *["too few\nn = 0 of 2"] * 2]
+    assert figure.get_supxlabel().startswith("mean of the centre's last five evaluations")
+    (axes,) = bars(surrogates[surrogates.run == "s/ec"], score="last5").axes
+    assert [text.get_text() for text in axes.texts] == ["too few evaluations"]
 
 
 def test_a_heat_map_mixes_no_settings(write_run):

@@ -97,6 +97,10 @@ def test_bytes_that_are_no_text_are_refused(metrics_file):
             "env: {id: A}\nagent: {name: a}\nsearcher: {name: b}\nseed: 1\nbudget: -1\n",
             "budget: expected a number of at most 63 bits; got -1",
         ),
+        (
+            "env: {id: A}\nagent: {name: a}\nsearcher: {name: b}\nseed: 1\nbudget: 20",  # of 2000
+            "expected the key 'versions' with keys of its own; got None",
+        ),
     ],
 )
 def test_a_configuration_that_is_not_ours_is_refused_by_name(tmp_path, text, message):

@@ -113,6 +113,20 @@ def test_other_keys_are_joined_by_name(write_run):
         load(["a", "b"], config=["agent.nope"])
 
 
+def test_keys_that_are_columns_already_and_a_single_key_can_be_asked_for(write_run):
+    write_run("a", CURVE, seed=3)
+    frame = load("a", config=["seed", "steps", "seed", "agent.num_neurons"])
+    assert frame.equals(load("a", config="agent.num_neurons"))
+    assert (frame.seed == 3).all()
+    assert (frame["agent.num_neurons"] == 256).all()
+
+
+def test_settings_that_environments_bring_with_them_are_no_variant(write_run):
+    write_run("a", CURVE, "env=hopper")
+    write_run("b", CURVE, "env=humanoid", env="Humanoid-v5")
+    assert load(["a", "b"]).variant.unique().tolist() == [""]
+
+
 def test_settings_that_differ_within_a_method_are_told_but_for_those_without_influence(write_run):
     write_run("a", CURVE, "problem.num_threads=2", seed=1)
     write_run("b", CURVE, "searcher.popsize=8", seed=2, budget=1000)
@@ -196,6 +210,12 @@ def test_runs_and_saved_results_make_one_table(write_run):
         (lambda text: text.replace(",300,", ",three,"), "expected cells of int64"),
         (lambda text: text.replace("a,Hopper-v5,", "a,"), "line 2: expected "),
         (lambda text: text.replace(",True,", ",yes,"), "column 'finished': expected cells of bool"),
+        (lambda text: text.partition("\n")[0] + "\n", "'results.csv' has no runs"),
+        (
+            lambda text: text + text.partition("\n")[2],
+            "run 'a': expected a column 'generation' that never falls",
+        ),
+        (lambda text: text + text.splitlines()[-1] + "\n", "'results.csv', run 'a': generation 3 comes twice"),
     ],
 )
 def test_a_csv_file_that_is_foreign_or_damaged_is_refused_by_name(write_run, change, message):

@@ -143,6 +143,22 @@ def test_settings_that_no_name_tells_apart_are_told_by_their_hash(write_run):
     assert summary(frame).n.tolist() == [1, 1]
 
 
+def test_a_longer_run_that_is_not_finished_does_not_hide_a_finished_one(write_run):
+    write_run("a", {500: 1.0, 1000: 3.0})
+    write_run("b", {500: 1.0, 1000: 3.0, 1500: 7.0}, budget=9000)
+    with pytest.warns(ResultsWarning, match="seed 0 was run twice; 'b' is left out"):
+        row = summary(load(["a", "b"])).iloc[0]
+    assert (row.n, row["mean"], row.at_steps) == (1, 3, 1000)
+
+
+def test_an_area_that_not_every_run_has_is_blank(write_run):
+    write_run("a", {500: 1.0, 1000: 3.0}, seed=0)
+    write_run("b", {500: None, 1000: 3.0}, seed=1)
+    row = summary(load(["a", "b"])).iloc[0]
+    assert (row.n, row["mean"]) == (2, 3)
+    assert math.isnan(row.area)
+
+
 def test_a_seed_counts_once(write_run):
     write_run("a", {100: 2.0}, seed=3)
     write_run("b", {100: 2.0, 200: 4.0}, seed=3)
