@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -42,7 +43,8 @@ class HiddenAgent(CompiledAgent):
         """Zero hidden units in B slots, on the generator's device or else the CPU; nothing is drawn."""
         device = None if generator is None else generator.device
         widths = {field.name: self.num_neurons for field in fields(self.STATE)} | {"output": self.act_length}
-        return self.STATE(**{name: torch.zeros(batch_size, width, device=device) for name, width in widths.items()})
+        zeros = partial(torch.zeros, dtype=torch.float32, device=device)
+        return self.STATE(**{name: zeros(batch_size, width) for name, width in widths.items()})
 
     def reset(self, state, slots, seeds) -> None:
         """Begin an episode in some slots: all zero.
@@ -64,8 +66,8 @@ class HiddenAgent(CompiledAgent):
         """
         shape, device = (count, self.solution_length), generator.device
         if self.dtype == torch.bool:
-            return torch.rand(shape, generator=generator, device=device) < 0.5
-        solutions = torch.randn(shape, generator=generator, device=device)
+            return torch.rand(shape, generator=generator, device=device, dtype=torch.float32) < 0.5
+        solutions = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
         if self.connections == "real":
             for name, part in self.split(solutions).items():
                 part *= self.parameter_shapes[name][0] ** -0.5 if part.ndim == 3 else 0.0

@@ -86,7 +86,7 @@ class RNN(HiddenAgent):
         self.r_in = gain_in * math.sqrt(1 / (density * obs_length))
         self.r_hidden = gain_hidden * math.sqrt(1 / (density * n))
         self.r_out = gain_out * math.sqrt(1 / (density * n))
-        self._signs = torch.ones(n)
+        self._signs = torch.ones(n, dtype=torch.float32)
         self._signs[round(excitatory_ratio * n) :] = -1
 
     def _take_in(self, parameters, x):

@@ -156,7 +156,8 @@ class RSNN(CompiledAgent):
         if v_mem is None:
             if generator is None:
                 raise ValueError("generator: expected a torch.Generator with batch_size, got None")
-            v_mem = torch.rand(batch_size, self.num_neurons, generator=generator, device=generator.device)
+            shape, device = (batch_size, self.num_neurons), generator.device
+            v_mem = torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
         else:
             v_mem = torch.as_tensor(v_mem, dtype=torch.float32).clone()
             if v_mem.ndim != 2 or v_mem.shape[1] != self.num_neurons:
@@ -173,8 +174,8 @@ class RSNN(CompiledAgent):
         """(count, L): weights from N(0, 1), which is also an even chance for every "sign"; or fair bits."""
         shape, device = (count, self.solution_length), generator.device
         if self.dtype == torch.bool:
-            return torch.rand(shape, generator=generator, device=device) < 0.5
-        return torch.randn(shape, generator=generator, device=device)
+            return torch.rand(shape, generator=generator, device=device, dtype=torch.float32) < 0.5
+        return torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
 
     def reset(self, state: RSNNState, slots, seeds) -> None:
         """Begin an episode in some slots: silent, membranes uniform in [0, 1), a function of the episode's seed alone.

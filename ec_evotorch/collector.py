@@ -92,7 +92,7 @@ class Collector:
         solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
         observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
         next_observations = np.empty_like(observations)
-        means = torch.empty(num_steps, num_envs, act_length)
+        means = torch.empty(num_steps, num_envs, act_length, dtype=torch.float32)
         rewards = np.empty((num_steps, num_envs))
         terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
         sums, sums_of_squares = np.zeros((2, *self._observations.shape))

@@ -27,7 +27,7 @@ def make_critic(obs_length: int, hidden_sizes: Sequence[int], generator: torch.G
 
 
 def _linear(rows: int, columns: int, gain: float, generator: torch.Generator) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, rows, columns)
+    layer = nn.utils.skip_init(nn.Linear, rows, columns, dtype=torch.float32)
     nn.init.orthogonal_(layer.weight, gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,6 +1,7 @@
 """The search distribution of Evolving Connectivity: independent Bernoulli bits."""
 
 import math
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -52,8 +53,8 @@ class SeparableBernoulli(Distribution):
         if solution_length not in (None, len(rho)):
             raise ValueError(f"solution_length: expected the length {len(rho)} of rho, got {solution_length}")
         prob_min = parameters.get("prob_min", 0.0)
-        if not 0.0 <= prob_min < 0.5:
-            raise ValueError(f"prob_min: expected a number in [0, 0.5), got {prob_min}")
+        if not isinstance(prob_min, Real) or not 0.0 <= prob_min < 0.5:
+            raise ValueError(f"prob_min: expected a number in [0, 0.5), got {prob_min!r}")
         super().__init__(
             solution_length=len(rho), parameters={**parameters, "rho": rho}, dtype=torch.float32, device=device
         )

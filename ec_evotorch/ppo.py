@@ -52,8 +52,8 @@ class PPO(SearchAlgorithm):
         total_interaction_count, mean_return, …: as of `RolloutProblem`, over the episodes that ended.
         iter: k.
 
-    After a `FloatingPointError` (a loss or gradient of NaN or infinity) `center` is that of the last whole iteration,
-    and the searcher is of no further use.
+    An iteration that did not come to its end, as after Ctrl-C, is made anew by the next step. After a
+    `FloatingPointError` (a loss or gradient of NaN or infinity) it fails again; `center` is that of the last whole one.
 
     Randomness: of the problem's generator at construction alone: a key, and the first centre if it is not given. Noise
     and shuffling of an iteration are functions of (key, k).
@@ -162,7 +162,8 @@ class PPO(SearchAlgorithm):
         self._center = make_initial_center(problem, center_init)
         self._key = draw_key(problem)
         self._weights = self._center.clone().requires_grad_()
-        self._log_stdev = torch.full((problem.agent.act_length,), float(np.log(stdev_init)), requires_grad=True)
+        shape = (problem.agent.act_length,)
+        self._log_stdev = torch.full(shape, float(np.log(stdev_init)), dtype=torch.float32, requires_grad=True)
         with one_torch_thread():
             self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
         self._optimizer = torch.optim.Adam(
@@ -174,10 +175,15 @@ class PPO(SearchAlgorithm):
         )
         self._collector = Collector(problem, num_envs, bptt_length)
         self._reward_scale = RewardScale(num_envs, discount)
+        self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
 
     def _step(self) -> None:
         generator = make_generator(self._key, self.step_count + 1)
-        noise = torch.randn(self._num_steps, self._num_envs, self.problem.agent.act_length, generator=generator)
+        shape = (self._num_steps, self._num_envs, self.problem.agent.act_length)
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+        if self._interrupted is not None:
+            self.load_state_dict(self._interrupted)
+        self._interrupted = self.state_dict()
         try:
             with one_torch_thread():
                 experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
@@ -186,6 +192,7 @@ class PPO(SearchAlgorithm):
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
         self._center = self._weights.detach().clone()
+        self._interrupted = None
         self._count(experience)
         evals = experience.returns - self.problem.decrease_rewards_by * experience.lengths
         evals = evals[np.isfinite(evals)]
@@ -277,7 +284,9 @@ class PPO(SearchAlgorithm):
             self.problem.normalizer.update(count, sums, sums_of_squares)
 
     def state_dict(self) -> dict:
-        """What iterations change, for :meth:`load_state_dict` of a searcher made with the same arguments."""
+        """What whole iterations change, for :meth:`load_state_dict` of a searcher made with the same arguments."""
+        if self._interrupted is not None:
+            return self._interrupted
         return {
             "key": self._key,
             "center": self._center,
@@ -289,6 +298,7 @@ class PPO(SearchAlgorithm):
         }
 
     def load_state_dict(self, state: dict) -> None:
+        self._interrupted = None
         self._key = state["key"]
         self._center = make_initial_center(self.problem, state["center"])
         with torch.no_grad():

@@ -101,10 +101,11 @@ class RolloutProblem(Problem):
         scalar_only: bool = False,
     ):
         for name, value in (("num_envs", num_envs), ("num_episodes", num_episodes)):
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-        if not isinstance(seed, int) or not 0 <= seed < 1 << 32:
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 1 << 32:
             raise ValueError(f"seed: expected a whole number in [0, 2^32), got {seed!r}")
+        num_envs, num_episodes, seed = int(num_envs), int(num_episodes), int(seed)
         if isinstance(num_actors, bool) or not isinstance(num_actors, int) or num_actors < 0:
             raise ValueError(f"num_actors: expected a whole number of at least 0, got {num_actors!r}")
         if not isinstance(actor_timeout, int | float) or not actor_timeout > 0:

@@ -1,7 +1,7 @@
 """What the searchers of this package share: sample a population, evaluate it, rank it and learn from it at once."""
 
 from collections.abc import Iterator
-from numbers import Integral
+from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
@@ -74,7 +74,7 @@ class RankedSearch(SearchAlgorithm):
         chunk_size = popsize if chunk_size is None else chunk_size
         if isinstance(chunk_size, bool) or not isinstance(chunk_size, Integral) or chunk_size < 1:
             raise ValueError(f"chunk_size: expected a positive whole number or None, got {chunk_size!r}")
-        if not 0.0 < center_learning_rate < float("inf"):
+        if not isinstance(center_learning_rate, Real) or not 0.0 < center_learning_rate < float("inf"):
             raise ValueError(f"center_learning_rate: expected a positive number, got {center_learning_rate!r}")
         ranking_method = ranking_method or "raw"
         check_ranking_method(ranking_method)

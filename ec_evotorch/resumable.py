@@ -5,6 +5,7 @@ from evotorch.algorithms.distributed.gaussian import GaussianSearchAlgorithm
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.gaussian_state import GaussianState
+from ec_evotorch.problem import RolloutProblem
 from ec_evotorch.solution_state import load_solution, solution_state
 
 
@@ -74,6 +75,8 @@ class Resumable:
         _generator(problem).set_state(torch.as_tensor(state["problem"]["generator"]))
         if hasattr(problem, "state_dict"):
             problem.load_state_dict(state["problem"]["own"])
+        if isinstance(self._search, GaussianState) and isinstance(problem, RolloutProblem):
+            problem._after_eval_status = dict(problem.episode_statistics.status)  # by it `num_interactions` are counted
         searcher._steps_count = state["steps"]
         searcher.update_status({"iter": state["steps"]})
         if extremes := state["problem"]["extremes"]:

@@ -69,6 +69,8 @@ class Slots:
             np.zeros(num_episodes, dtype=bool),
         )
         self._members[:] = _IDLE
+        if hasattr(self.env, "rest"):  # what an interrupted call has left would run on, of no solution
+            self.env.rest()
         self._returns = np.zeros(self.env.num_envs)
         self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
         advance = self._native(solutions, normalizer) or self._step_by_step(solutions, normalizer)

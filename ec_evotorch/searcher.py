@@ -107,7 +107,10 @@ class EvolvingConnectivity(RankedSearch):
 
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
-    rho = torch.as_tensor(prob_init, dtype=torch.float32, device=problem.device)
+    try:
+        rho = torch.as_tensor(prob_init, dtype=torch.float32, device=problem.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"prob_init: expected a number or one for each bit, got {prob_init!r}") from error
     if rho.shape not in ((), (problem.solution_length,)):
         raise ValueError(
             f"prob_init: expected a number or shape ({problem.solution_length},), got shape {tuple(rho.shape)}"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from envs.vector_contract import check_actions, expand_seeds, reset_mask
 
@@ -15,7 +15,13 @@ class FallbackVectorEnv(SyncVectorEnv):
     def __init__(self, make_env, num_envs: int):
         super().__init__([make_env] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
         self.spec = self.envs[0].spec
-        self._terminations[:] = True  # nothing runs before the first reset
+        zeros = create_empty_array(self.single_observation_space, n=num_envs, fn=np.zeros)
+        self._env_obs = list(iterate(self.observation_space, zeros))  # Gymnasium's None cannot be put together
+        self.rest()  # nothing runs before the first reset
+
+    def rest(self) -> None:
+        """End all episodes: no sub-environment runs until it is reset."""
+        self._terminations[:] = True
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None):
         """Start episodes; ``options["reset_mask"]`` (B,) bool resets only these."""
@@ -34,9 +40,7 @@ class FallbackVectorEnv(SyncVectorEnv):
                 actions[i]
             )
             infos = self._add_info(infos, info, i)
-        self._observations = gymnasium.vector.utils.concatenate(
-            self.single_observation_space, self._env_obs, self._observations
-        )
+        self._observations = concatenate(self.single_observation_space, self._env_obs, self._observations)
         return (
             self._observations.copy(),
             self._rewards.copy(),

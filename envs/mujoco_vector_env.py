@@ -205,6 +205,10 @@ class MujocoVectorEnv(VectorEnv):
             self._call[0]["stop"] = False
             raise
 
+    def rest(self) -> None:
+        """End all episodes: no sub-environment runs until it is reset."""
+        self._arrays["terminated"][:] = True
+
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
         self._check_open()

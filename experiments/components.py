@@ -36,6 +36,7 @@ def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
         env = instantiate(keywords("env", config.env))
         agent = instantiate(keywords("agent", config.agent))
         problem = instantiate(config.problem, env=env, agent=agent, _convert_="all")
+        check_episode(problem)
         check_pair(problem, config)
         check_popsize(config)
         searcher = instantiate(keywords("searcher", config.searcher))(problem)
@@ -73,6 +74,18 @@ def check_pair(problem: Problem, config: DictConfig) -> None:
         f"searcher={config.searcher.name} searches over {solutions} solutions, but those of agent={config.agent.name} "
         f"are {problem.dtype}: {change}"
     )
+
+
+def check_episode(problem: Problem) -> None:
+    """Checks that an episode can begin, which finds keywords that an environment uses no earlier.
+
+    Raises:
+        UserError: If not.
+    """
+    try:
+        problem.env.reset(seed=0)
+    except USER_MISTAKES as error:
+        raise UserError(f"env: no episode can begin: {error}") from error
 
 
 def check_popsize(config: DictConfig) -> None:

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -64,6 +64,8 @@ def compose_sweep(overrides: list[str]) -> tuple[DictConfig, list[list[str]]]:
         for word in words:
             if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
                 raise UserError(f"expected one value, got '{word.input_line}'")
+            if isinstance(word.value(), Glob):
+                raise UserError(f"expected a list of values, got '{word.input_line}'")
         same = [word for word in words if not word.is_sweep_override()]
         for_all = [word.input_line for word in same if word.key_or_group in groups or _is_for_hydra(word)]
         config = _compose(for_all, return_hydra_config=True)

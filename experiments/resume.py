@@ -103,6 +103,8 @@ def config_of(folder: Path) -> DictConfig:
 def _override(config: DictConfig, overrides: list[str]) -> None:
     refused = []
     for override in parse_words(overrides):
+        if override.is_sweep_override():
+            raise UserError(f"expected one value, got '{override.input_line}'")
         key, value = override.key_or_group, override.value()
         if key == "budget":
             config.budget = value

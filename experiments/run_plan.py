@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from experiments.checkpoints import comparable, differences
 from experiments.errors import UserError
 from experiments.resume import config_of
-from experiments.run_folder import STATUS, TRACEBACK, check_vacant, is_held, run_files
+from experiments.run_folder import CONFIG, STATUS, TRACEBACK, check_vacant, is_held, run_files
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, read_status
 
@@ -52,12 +52,25 @@ def plan_run(config: DictConfig) -> RunPlan:
     check_vacant(folder, overwrite=True)
     action = BEGIN
     if is_held(folder):
+        _check_held(folder, config, settings)
         action = LEAVE_HELD
     elif run_files(folder) and not settings.overwrite:
         budget_before = _same_run(folder, config).budget
         action = _what_is_left(folder, budget > budget_before)
         budget = max(budget, budget_before)
     return RunPlan(folder, action, budget, status_time(folder))
+
+
+def _check_held(folder: Path, config: DictConfig, settings: RunSettings) -> None:
+    """Checks that the run which another process is training is the one asked for."""
+    training = f"'{folder}': another process is training in it"
+    if settings.overwrite:
+        raise UserError(f"{training}, which overwrite=true does not stop")
+    if not (folder / CONFIG).is_file():
+        return  # it has just begun
+    budget = _same_run(folder, config).budget
+    if settings.budget > budget:
+        raise UserError(f"{training} with a budget of {budget:,} steps: ask for {settings.budget:,} when it has ended")
 
 
 def _what_is_left(folder: Path, more_is_asked: bool) -> str:

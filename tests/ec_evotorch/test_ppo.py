@@ -52,6 +52,31 @@ def collect(problem, num_steps=40, num_envs=4, calls=2):
     return experience, center
 
 
+def test_an_interrupted_iteration_is_made_anew(monkeypatch):
+    searcher, unbroken = make_searcher(), make_searcher()
+    searcher.step()
+    unbroken.run(3)
+    optimizer_step, calls = searcher._optimizer.step, []
+
+    def interrupted():
+        optimizer_step()
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(searcher._optimizer, "step", interrupted)
+    center = searcher.status["center"].clone()
+    with pytest.raises(KeyboardInterrupt):
+        searcher.step()
+    assert torch.equal(searcher._get_center(), center)
+    saved = searcher.state_dict()
+    assert torch.equal(saved["center"], center)
+    searcher.run(2)
+    assert torch.equal(searcher.status["center"], unbroken.status["center"])
+    for name in ("mean_eval", "policy_loss", "value_loss", "total_interaction_count"):
+        assert searcher.status[name] == unbroken.status[name]
+
+
 class Diverging(gymnasium.vector.VectorWrapper):
     """Physics that return NaN in sub-environment 0 at the third step of every episode."""
 

@@ -56,6 +56,9 @@ SEARCHES = {
     "ppo, module": lambda: SMALL_PPO(
         rollouts(partial(ModuleAgent, module=partial(str_to_net, "RNN(obs_length, 4) >> Linear(4, act_length)")))
     ),
+    "snes by interactions": lambda: SNES(
+        rollouts(partial(RNN, num_neurons=4, connections="real")), popsize=6, stdev_init=0.3, num_interactions=150
+    ),
     "xnes": lambda: XNES(sphere(), popsize=6, stdev_init=0.3),
     **{
         f"{name}, rollouts": lambda made=made: made(rollouts(partial(RNN, num_neurons=4, connections="real")))

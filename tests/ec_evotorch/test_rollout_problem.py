@@ -78,6 +78,61 @@ def test_a_solution_is_a_tensor_an_array_or_evotorchs():
     np.testing.assert_array_equal(problem.evaluate_center(np.array(batch.values[1]), 2, seed=1), returns)
 
 
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "Pusher-v5"])
+def test_slots_that_an_interruption_has_left_do_not_run_on(env_id, monkeypatch):
+    problem, other = (make_problem(env_id, num_envs=8) for _ in range(2))
+    center = torch.zeros(problem.solution_length, dtype=torch.bool)
+    name = "rollout" if hasattr(problem.env, "rollout") else "step"
+    advance, steps = getattr(problem.env, name), []
+
+    def interrupted(*arguments):
+        advance(*arguments, *([3] if name == "rollout" else []))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(problem.env, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        problem.evaluate_center(center, 8)
+    monkeypatch.setattr(problem.env, name, advance)
+    begin = problem.env.reset
+
+    def watched(**keywords):
+        steps.append(running(problem.env))
+        return begin(**keywords)
+
+    monkeypatch.setattr(problem.env, "reset", watched)
+    returns = problem.evaluate_center(center, 2, seed=1)
+    assert not steps[0].any()
+    np.testing.assert_array_equal(returns, other.evaluate_center(center, 2, seed=1))
+
+
+def running(env):
+    return ~env.finished if hasattr(env, "finished") else ~(env._terminations | env._truncations)
+
+
+def test_an_environment_of_another_kind_may_have_more_slots_than_episodes():
+    problem = make_problem("Pendulum-v1", num_envs=16)
+    rows, _ = run(problem, generations=2)
+    assert run(make_problem("Pendulum-v1", num_envs=3), generations=2)[0] == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_envs": True}, "num_envs: expected a whole number of at least 1, got True"),
+        ({"num_episodes": 1.0}, "num_episodes: expected a whole number of at least 1, got 1.0"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\^32\), got -1"),
+    ],
+)
+def test_wrong_numbers_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_problem(**arguments)
+
+
+def test_numbers_may_be_numpys():
+    settings = {"seed": np.int64(3), "num_envs": np.int32(4), "num_episodes": np.int64(1)}
+    assert run(make_problem(**settings))[0] == run(make_problem())[0]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
 def test_a_reward_can_only_be_decreased_by_a_number(value):
     with pytest.raises(ValueError, match=f"decrease_rewards_by: expected a finite number or None, got {value}"):

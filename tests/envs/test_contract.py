@@ -48,6 +48,27 @@ def test_a_partial_reset_leaves_the_others_alone(env_id):
 
 
 @pytest.mark.parametrize("env_id", IDS)
+def test_the_first_reset_may_be_partial(env_id):
+    env, whole = make_vec(env_id, 3), make_vec(env_id, 3)
+    observations, _ = env.reset(seed=[1, 2, 3], options={"reset_mask": np.array([False, True, False])})
+    np.testing.assert_array_equal(observations[1], whole.reset(seed=[1, 2, 3])[0][1])
+    assert (env.step(np.zeros(env.action_space.shape, np.float32))[2] == [True, False, True]).all()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_an_environment_put_to_rest_does_not_run_until_it_is_reset(env_id):
+    env = make_vec(env_id, 2)
+    before, _ = env.reset(seed=0)
+    env.rest()
+    observations, rewards, terminated, _, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+    np.testing.assert_array_equal(observations, before)
+    assert (rewards == 0).all()
+    assert terminated.all()
+    env.reset(seed=0, options={"reset_mask": np.array([True, False])})
+    assert env.step(np.zeros(env.action_space.shape, np.float32))[2].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_a_finished_sub_environment_rests_until_reset(env_id):
     env = make_vec(env_id, 2, max_episode_steps=3)
     env.reset(seed=0)

@@ -189,6 +189,7 @@ def test_only_the_last_two_checkpoints_are_kept(unbroken):
     [
         (["budget=10"], r"budget: can only be raised on resuming, from 1,000; got 10"),
         (["seed=1", "agent.num_neurons=9"], r"only budget= may change on resuming, got seed \(0, now 1\), agent.num_n"),
+        (["budget=1500,2000"], r"expected one value, got 'budget=1500,2000'"),
         (["env=hopper"], r"only budget= may change on resuming, got env \('inverted_pendulum', now 'hopper'\)"),
         (["budget"], "expected key=value words"),
         (["budget=many"], "budget: expected a whole number"),

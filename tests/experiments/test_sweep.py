@@ -162,6 +162,23 @@ def test_a_run_of_another_process_is_left_to_it(sweep):
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["searcher.popsize=6"], "with another configuration; these differ: searcher.popsize (4, now 6)"),
+        (["budget=9000"], "another process is training in it with a budget of"),
+        (["overwrite=true"], "another process is training in it, which overwrite=true does not stop"),
+    ],
+)
+def test_a_run_of_another_process_that_is_not_the_one_asked_for_is_refused(sweep, tiny_run, capsys, words, message):
+    sweep(seeds="0")
+    capsys.readouterr()
+    with hold(SEEDS[0]):
+        assert main(["train", "-m", *tiny_run, "seed=0,1", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not SEEDS[1].exists()
+
+
 def test_a_launcher_that_stops_is_told_of(monkeypatch, capsys, tiny_run):
     monkeypatch.setattr("experiments.sweep.launch", lambda *_: fail(OSError("no\ncluster")))
     assert main(["train", "-m", *tiny_run]) == 1
