@@ -6,6 +6,7 @@ hand.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,7 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "RESULTS.md"
 FOLDER = ROOT / "experiments" / "results"
 FIGURES = FOLDER / "figures"
-COMPARISON = ("hopper-1M.csv", "walker2d-1M.csv")
 SCORE = "last5"
 THRESHOLD = 1000.0
 AGAINST = "EC-RSNN"
@@ -35,32 +35,69 @@ CURVES = {
     "vanilla": ("EC-RNN", "ES-RNN"),
 }
 """Figure -> the methods whose learning curves it shows."""
+LONGER_STEPS = {"longer-2M": 2_000_000, "longer-5M": 5_000_000}
+"""Table -> the environment steps at which it compares the longer runs that got there."""
+
+
+class Results(NamedTuple):
+    """What the page is about; tables of `load`.
+
+    Attributes:
+        comparison: All methods in two environments, a million steps.
+        longer: EC and its strongest rivals in one, two or five million steps.
+        surrogate: SG-RSNN with another surrogate derivative in one, a million steps.
+    """
+
+    comparison: pd.DataFrame
+    longer: pd.DataFrame
+    surrogate: pd.DataFrame
 
 
 def main() -> None:
     """Writes the tables into RESULTS.md and the figures beside the results."""
-    frame = comparison()
-    write_atomic(PAGE, fill(PAGE.read_text(), tables(frame)).encode())
+    results = read_results()
+    write_atomic(PAGE, fill(PAGE.read_text(), tables(results)).encode())
     FIGURES.mkdir(exist_ok=True)
-    for name, draw in figures(frame).items():
+    for name, draw in figures(results).items():
         write_atomic(FIGURES / f"{name}.png", encode(draw(), "png"))
     print(f"{PAGE}\n{FIGURES}")
 
 
-def comparison() -> pd.DataFrame:
-    """Returns the results that the page is about."""
-    return load([FOLDER / name for name in COMPARISON])
+def read_results() -> Results:
+    """Reads the results in experiments/results."""
+    return Results(
+        comparison=load([FOLDER / "hopper-1M.csv", FOLDER / "walker2d-1M.csv"]),
+        longer=load(FOLDER / "hopper-longer.csv"),
+        surrogate=load(FOLDER / "hopper-1M-surrogate.csv"),
+    )
 
 
-def tables(frame: pd.DataFrame) -> dict[str, str]:
+def tables(results: Results) -> dict[str, str]:
     """Returns the tables of the page as Markdown."""
-    scores = summary(frame, score=SCORE, against=AGAINST)
-    return {
-        "claims": markdown(claims_table(check_claims(frame, score=SCORE), SCORE)),
-        "scores": markdown(text_table(scores, SCORE, None, AGAINST)),
-        "final": markdown(text_table(summary(frame), "final", None, None)),
-        "time": markdown(time_table(frame)),
+    frame = results.comparison
+    made = {
+        "claims": claims_table(check_claims(frame, score=SCORE), SCORE),
+        "scores": scores_table(frame),
+        "final": text_table(summary(frame), "final", None, None),
+        "time": time_table(frame),
+        "surrogates": scores_table(surrogates(results)),
     }
+    made |= {name: scores_table(results.longer, at_steps) for name, at_steps in LONGER_STEPS.items()}
+    return {name: markdown(table) for name, table in made.items()}
+
+
+def scores_table(frame: pd.DataFrame, at_steps: int | None = None) -> TextTable:
+    """Returns the `summary` of all runs, or of those whose budget has `at_steps`, with EC as what is beaten."""
+    if at_steps is not None:
+        frame = frame[frame.budget >= at_steps]
+    return text_table(summary(frame, at_steps=at_steps, score=SCORE, against=AGAINST), SCORE, None, AGAINST)
+
+
+def surrogates(results: Results) -> pd.DataFrame:
+    """Returns the runs of EC and of SG with each surrogate, in the environment that has several."""
+    frame = results.comparison
+    frame = frame[frame.environment.isin(results.surrogate.environment)]
+    return pd.concat([choose_methods(frame, [AGAINST, "SG-RSNN"]), results.surrogate], ignore_index=True)
 
 
 def time_table(frame: pd.DataFrame) -> TextTable:
@@ -90,9 +127,12 @@ def time_table(frame: pd.DataFrame) -> TextTable:
     return TextTable(["environment", "method", f"reached {name}", "steps", "steps/s", "seconds"], rows, 2, notes)
 
 
-def figures(frame: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
+def figures(results: Results) -> dict[str, Callable[[], Figure]]:
     """Returns functions that draw the figures of the page."""
+    frame = results.comparison
     drawn: dict[str, Callable[[], Figure]] = {"scores": lambda: bars(frame, score=SCORE)}
+    drawn["longer"] = lambda: curves(results.longer)
+    drawn["surrogates"] = lambda: curves(surrogates(results))
     for name, methods in CURVES.items():
         drawn[name] = lambda methods=methods: curves(choose_methods(frame, methods))
     return drawn

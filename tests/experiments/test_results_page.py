@@ -7,17 +7,18 @@ from experiments.config import compose_config, compose_sweep
 from experiments.errors import UserError
 from experiments.figure_style import encode
 from experiments.method_label import method_label
-from experiments.results_page import FIGURES, PAGE, comparison, figures, fill, tables
+from experiments.results_page import FIGURES, LONGER_STEPS, PAGE, figures, fill, read_results, tables
 
 SAME_PICTURE = 3.0  # root mean square of the differences of pixels, of 255
 
 
 @pytest.fixture(scope="module")
-def frame():
-    return comparison()
+def results():
+    return read_results()
 
 
-def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(frame):
+def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(results):
+    frame = results.comparison
     words = compose_sweep(["experiment=comparison"])[1]
     configs = [compose_config(run) for run in words]
     asked = {(c.env.id, method_label(c.agent, c.searcher), c.seed) for c in configs}
@@ -28,13 +29,43 @@ def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(f
     assert frame.groupby(["environment", "method"]).settings.nunique().max() == 1
 
 
-def test_the_tables_of_the_page_are_those_of_the_results(frame):
+def test_longer_runs_have_three_seeds_finished_and_the_settings_of_the_comparison(results):
+    longer = results.longer
+    assert longer.finished.all()
+    assert set(longer.budget) == set(LONGER_STEPS.values())
+    assert "EC-RSNN" in set(longer.method[longer.budget == longer.budget.max()])
+    seeds = longer.groupby("method").seed.unique().map(sorted)
+    assert seeds.map(lambda of_method: of_method == [0, 1, 2]).all()
+    assert set(longer.settings) <= set(results.comparison.settings)
+    assert longer.groupby("method").budget.nunique().max() == 1
+
+
+def test_the_other_surrogate_has_three_seeds_finished_and_differs_in_the_surrogate_alone(results):
+    frame = results.surrogate
+    assert frame.finished.all()
+    assert (frame.budget == 1_000_000).all()
+    assert sorted(frame.seed.unique()) == [0, 1, 2]
+    assert set(frame.method) == {"SG-RSNN"}
+    assert set(frame.variant) == {"beta=2, gamma=0.8, name=piecewise_linear"}
+
+
+def test_longer_runs_of_the_same_seed_continue_those_of_the_comparison(results):
+    keys = ["method", "seed", "generation"]
+    values = ["steps", "episodes", "mean_return", "best_eval", "mean_episode_length"]
+    short = results.comparison[results.comparison.environment == "Hopper-v5"]
+    both = short.merge(results.longer, on=keys, suffixes=("", "_longer"))
+    assert len(both) > 20 * results.longer.run.nunique()
+    for value in values:
+        assert both[value].equals(both[f"{value}_longer"].rename(value))
+
+
+def test_the_tables_of_the_page_are_those_of_the_results(results):
     page = PAGE.read_text()
-    assert fill(page, tables(frame)) == page, "RESULTS.md is behind its results: make results"
+    assert fill(page, tables(results)) == page, "RESULTS.md is behind its results: make results"
 
 
-def test_every_figure_is_that_of_the_results_and_on_the_page(frame, tmp_path):
-    drawn = figures(frame)
+def test_every_figure_is_that_of_the_results_and_on_the_page(results, tmp_path):
+    drawn = figures(results)
     assert sorted(path.stem for path in FIGURES.glob("*")) == sorted(drawn)
     for name, draw in drawn.items():
         made = tmp_path / f"{name}.png"
