@@ -298,7 +298,6 @@ class PPO(SearchAlgorithm):
         }
 
     def load_state_dict(self, state: dict) -> None:
-        self._interrupted = None
         self._key = state["key"]
         self._center = make_initial_center(self.problem, state["center"])
         with torch.no_grad():
@@ -308,6 +307,7 @@ class PPO(SearchAlgorithm):
         load_optimizer_state(self._optimizer, state["optimizer"])
         self._reward_scale.load_state_dict(state["reward_scale"])
         self._collector.load_state_dict(state["collector"])
+        self._interrupted = None
 
     def _get_center(self) -> torch.Tensor:
         return self._center

@@ -44,8 +44,8 @@ class Results(NamedTuple):
 
     Attributes:
         comparison: All methods in two environments, a million steps.
-        longer: EC and its strongest rivals in one, two or five million steps.
-        surrogate: SG-RSNN with another surrogate derivative in one, a million steps.
+        longer: EC and its strongest rivals in one environment, two or five million steps.
+        surrogate: SG-RSNN with another surrogate derivative in one environment, a million steps.
     """
 
     comparison: pd.DataFrame
