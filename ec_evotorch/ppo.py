@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch.distributions import Normal
 from torch.nn.utils import clip_grad_norm_
 
 from ec_evotorch.advantages import RewardScale, estimate_advantages
+from ec_evotorch.checks import check_whole
 from ec_evotorch.collector import Collector, Experience
 from ec_evotorch.critic import make_critic
 from ec_evotorch.generators import make_generator
@@ -128,7 +128,7 @@ class PPO(SearchAlgorithm):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
         if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
             raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
-        _check_whole(
+        check_whole(
             batch_size=batch_size,
             num_envs=num_envs,
             bptt_length=bptt_length,
@@ -311,12 +311,6 @@ class PPO(SearchAlgorithm):
 
     def _get_center(self) -> torch.Tensor:
         return self._center
-
-
-def _check_whole(**values) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
 
 
 def _check_positive(high: float, **values) -> None:

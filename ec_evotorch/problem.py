@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from evotorch import Problem, SolutionBatch
 
+from ec_evotorch.checks import check_whole
 from ec_evotorch.episode_statistics import EpisodeStatistics
 from ec_evotorch.learner import Learner
 from ec_evotorch.normalizer import ObservationNormalizer
@@ -100,9 +101,7 @@ class RolloutProblem(Problem):
         actor_timeout: float = 600.0,
         scalar_only: bool = False,
     ):
-        for name, value in (("num_envs", num_envs), ("num_episodes", num_episodes)):
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        check_whole(num_envs=num_envs, num_episodes=num_episodes)
         if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 1 << 32:
             raise ValueError(f"seed: expected a whole number in [0, 2^32), got {seed!r}")
         num_envs, num_episodes, seed = int(num_envs), int(num_episodes), int(seed)
@@ -294,8 +293,7 @@ class RolloutProblem(Problem):
             ValueError: For a solution of another shape or dtype, or a wrong number of episodes.
         """
         solution = as_solution(self.agent, solution)
-        if isinstance(num_episodes, bool) or not isinstance(num_episodes, Integral) or num_episodes < 1:
-            raise ValueError(f"num_episodes: expected a whole number of at least 1, got {num_episodes!r}")
+        check_whole(num_episodes=num_episodes)
         if seed is None:
             seed = self._evaluations
             self._evaluations += 1

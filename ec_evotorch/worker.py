@@ -4,11 +4,11 @@ import logging
 import pickle
 import struct
 
-import numba
 import numpy as np
 import torch
 
 from ec_evotorch.scores import decode_scores
+from ec_evotorch.thread_limit import limit_threads
 from ec_evotorch.visited_states import VisitedStates
 
 RANGE = struct.Struct("<II")  # first row, and the one after the last
@@ -30,8 +30,7 @@ class Worker:
     """
 
     def __init__(self, make_problem: bytes):
-        torch.set_num_threads(1)
-        numba.set_num_threads(1)
+        limit_threads(1)
         logging.getLogger("evotorch").setLevel(logging.WARNING)
         self._problem = pickle.loads(make_problem)()
         self._learner = None

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
-from envs.vector_contract import check_actions, expand_seeds, reset_mask
+from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 
 
 class FallbackVectorEnv(SyncVectorEnv):
@@ -25,11 +25,13 @@ class FallbackVectorEnv(SyncVectorEnv):
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None):
         """Start episodes; ``options["reset_mask"]`` (B,) bool resets only these."""
+        check_open(self)
         mask = reset_mask(options, self.num_envs)
         return super().reset(seed=expand_seeds(seed, self.num_envs), options={**(options or {}), "reset_mask": mask})
 
     def step(self, actions):
         """Advance every running sub-environment; finished ones keep observation and flags and pay 0."""
+        check_open(self)
         actions = np.asarray(actions)
         running = ~(self._terminations | self._truncations)
         check_actions(actions, self.action_space.shape, running)

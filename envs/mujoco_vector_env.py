@@ -6,7 +6,6 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -15,7 +14,7 @@ from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
 from envs.physics import Physics, function_address
 from envs.tasks import Task
-from envs.vector_contract import check_actions, expand_seeds, reset_mask
+from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -143,7 +142,7 @@ class MujocoVectorEnv(VectorEnv):
         Raises:
             ClosedEnvironmentError: After :meth:`close`; so do step, rollout and render.
         """
-        self._check_open()
+        check_open(self)
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
         slots = np.flatnonzero(mask)
@@ -158,7 +157,7 @@ class MujocoVectorEnv(VectorEnv):
         Raises:
             ValueError: actions of a wrong shape, or NaN or infinite in a running sub-environment; nothing has moved.
         """
-        self._check_open()
+        check_open(self)
         actions = np.asarray(actions)
         running = ~self.finished
         check_actions(actions, self.action_space.shape, running)
@@ -194,7 +193,7 @@ class MujocoVectorEnv(VectorEnv):
             context: Passed to the policy.
             max_steps: Steps for each sub-environment in this call; by default whole episodes.
         """
-        self._check_open()
+        check_open(self)
         # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
         played = self._worker.submit(self._advance, ~self.finished, max_steps, True, policy, context)
         try:
@@ -211,7 +210,7 @@ class MujocoVectorEnv(VectorEnv):
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
-        self._check_open()
+        check_open(self)
         if self.render_mode is None:
             return None
         frames = []
@@ -226,10 +225,6 @@ class MujocoVectorEnv(VectorEnv):
         self._worker.shutdown()
         self._physics.close()
         self._template.close()
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ClosedEnvironmentError("the environment is closed")
 
     def _advance(self, running: np.ndarray, max_steps: int, single: bool, policy: int, context: int) -> None:
         ids = np.flatnonzero(running).astype(np.int32)

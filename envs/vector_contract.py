@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from gymnasium.error import ClosedEnvironmentError
+from gymnasium.vector import VectorEnv
 
 
 def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
@@ -53,3 +55,13 @@ def check_actions(actions: np.ndarray, shape: tuple[int, ...], active: np.ndarra
         bad = np.flatnonzero(active & ~np.isfinite(actions).all(axis=tuple(range(1, actions.ndim))))
         if bad.size:
             raise ValueError(f"actions: expected finite ones, got NaN or infinity in sub-environments {bad.tolist()}")
+
+
+def check_open(env: VectorEnv) -> None:
+    """Refuse to use what is closed.
+
+    Raises:
+        ClosedEnvironmentError: it is.
+    """
+    if env.closed:
+        raise ClosedEnvironmentError("the environment is closed")

@@ -103,7 +103,7 @@ def check_claims(frame: pd.DataFrame, *, at_steps: int | None = None, score: str
         both above two others it says [1, 1]. It is not corrected for the number of claims.
 
     Raises:
-        UserError: As `run_scores`, or if there is no run of any method that a claim is about.
+        UserError: As `run_scores`, or if no claim has runs of both its methods, or none with scores.
 
     Warns:
         ResultsWarning: As `run_scores`.

@@ -79,8 +79,8 @@ def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "fin
         axes.set_title(f"{method}, {environment}", fontsize=LARGE)
     axes.set_xlabel("β", fontsize=LARGE)
     figure.supxlabel(
-        f"{SCORE_IN_WORDS[score]},\nmean over seeds, at {_steps(cells)} steps; hatched:\n"
-        "no run got there or has evaluations enough",
+        f"{SCORE_IN_WORDS[score]},\nmean over seeds, at {_steps(cells)} steps;\n"
+        "hatched: no run got there, or too few evaluations",
         fontsize=SMALL,
     )
     return figure

@@ -39,10 +39,8 @@ def matrices(kernels: Mapping[str, np.ndarray], num_excitatory: int, name: str) 
         image = axes.imshow(values, cmap=color_map, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         axes.set_ylabel(label, fontsize=LARGE)
         axes.axvline(num_excitatory - 0.5, color=BORDER, linewidth=0.8)
-        if len(values) == 1:
-            axes.set_yticks([0])
-        else:
-            axes.yaxis.set_major_locator(MaxNLocator(4 if label == "from neuron" else 2, integer=True))
+        num_ticks = 4 if label == "from neuron" else 2
+        axes.yaxis.set_major_locator(MaxNLocator(num_ticks, integer=True, min_n_ticks=1))
         axes.tick_params(labelsize=SMALL)
     grid[1].axhline(num_excitatory - 0.5, color=BORDER, linewidth=0.8)
     names = {"excitatory": num_excitatory / 2, "inhibitory": (num_excitatory + n) / 2}

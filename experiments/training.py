@@ -10,6 +10,7 @@ from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ec_evotorch import Resumable
+from ec_evotorch.thread_limit import limit_threads
 from ec_evotorch.workers import WorkerError
 from experiments.atomic import write_atomic, writing
 from experiments.checkpoints import Checkpoint, Checkpoints
@@ -25,8 +26,8 @@ from experiments.run_folder import CONFIG, CURVE, METRICS, RHO_HISTOGRAM, TRACEB
 from experiments.settings import RunSettings
 from experiments.status_file import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.stop_signals import sigterm_interrupts
-from experiments.thread_limit import limit_threads
 from experiments.versions import software_versions
+from native.threads import default_num_threads
 
 COUNTS_OF_STATUS = {
     "generation": "iter",
@@ -120,7 +121,7 @@ class Run:
             UserError, KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
-        limit_threads()
+        limit_threads(default_num_threads())
         with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
             begins = self._metrics is None
             metrics = MetricsWriter(folder / METRICS) if begins else self._metrics

@@ -57,9 +57,9 @@ def test_results_do_not_depend_on_slots_threads_or_the_path_through_python():
     [
         ({"solution": torch.full((LENGTH,), 0.4)}, r"solution: expected torch\.bool, got torch\.float32"),
         ({"solution": torch.zeros(2, LENGTH // 2, dtype=torch.bool)}, r"solution: expected shape \(\d+,\), got \(2,"),
-        ({"num_episodes": 0}, "num_episodes: expected a whole number of at least 1, got 0"),
-        ({"num_episodes": 1.5}, "num_episodes: expected a whole number of at least 1, got 1.5"),
-        ({"num_episodes": True}, "num_episodes: expected a whole number of at least 1, got True"),
+        ({"num_episodes": 0}, "num_episodes: expected a positive whole number, got 0"),
+        ({"num_episodes": 1.5}, "num_episodes: expected a positive whole number, got 1.5"),
+        ({"num_episodes": True}, "num_episodes: expected a positive whole number, got True"),
     ],
 )
 def test_a_wrong_solution_or_number_of_episodes_is_refused_and_plays_nothing(arguments, message):
@@ -83,7 +83,7 @@ def test_slots_that_an_interruption_has_left_do_not_run_on(env_id, monkeypatch):
     problem, other = (make_problem(env_id, num_envs=8) for _ in range(2))
     center = torch.zeros(problem.solution_length, dtype=torch.bool)
     name = "rollout" if hasattr(problem.env, "rollout") else "step"
-    advance, steps = getattr(problem.env, name), []
+    advance, seen = getattr(problem.env, name), []
 
     def interrupted(*arguments):
         advance(*arguments, *([3] if name == "rollout" else []))
@@ -96,12 +96,12 @@ def test_slots_that_an_interruption_has_left_do_not_run_on(env_id, monkeypatch):
     begin = problem.env.reset
 
     def watched(**keywords):
-        steps.append(running(problem.env))
+        seen.append(running(problem.env))
         return begin(**keywords)
 
     monkeypatch.setattr(problem.env, "reset", watched)
     returns = problem.evaluate_center(center, 2, seed=1)
-    assert not steps[0].any()
+    assert not seen[0].any()
     np.testing.assert_array_equal(returns, other.evaluate_center(center, 2, seed=1))
 
 
@@ -118,8 +118,8 @@ def test_an_environment_of_another_kind_may_have_more_slots_than_episodes():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_envs": True}, "num_envs: expected a whole number of at least 1, got True"),
-        ({"num_episodes": 1.0}, "num_episodes: expected a whole number of at least 1, got 1.0"),
+        ({"num_envs": True}, "num_envs: expected a positive whole number, got True"),
+        ({"num_episodes": 1.0}, "num_episodes: expected a positive whole number, got 1.0"),
         ({"seed": -1}, r"seed: expected a whole number in \[0, 2\^32\), got -1"),
     ],
 )

@@ -125,14 +125,24 @@ def test_threads_are_no_more_than_omp_num_threads(monkeypatch):
     assert make_vec("Hopper-v5", 3).num_threads == 1
 
 
-def test_a_closed_environment_says_so_and_its_numbers_stay():
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_closed_environment_says_so(env_id):
+    env = make_vec(env_id, 2)
+    env.reset(seed=0)
+    env.close()
+    for use in (env.reset, lambda: env.step(np.zeros(env.action_space.shape, np.float32))):
+        with pytest.raises(gymnasium.error.ClosedEnvironmentError, match="the environment is closed"):
+            use()
+
+
+def test_the_numbers_of_a_closed_environment_stay_and_it_does_not_go_on():
     env = make_vec("Hopper-v5", 2)
     env.reset(seed=0)
     env.step(np.zeros((2, 3), np.float32))
     length, diverged = env.episode_length.copy(), env.diverged.copy()
     env.close()
     env.close()
-    for use in (env.reset, env.render, lambda: env.step(np.zeros((2, 3), np.float32)), lambda: env.rollout(0, 0)):
+    for use in (env.render, lambda: env.rollout(0, 0)):
         with pytest.raises(gymnasium.error.ClosedEnvironmentError, match="the environment is closed"):
             use()
     np.testing.assert_array_equal(env.episode_length, length)

@@ -55,7 +55,7 @@ def refusal(capsys, working_directory):
         (["searcher.center_learning_rate=abc"], "center_learning_rate: expected a positive number, got 'abc'"),
         (["searcher.prob_min=x"], "prob_min: expected a number in [0, 0.5), got 'x'"),
         (["searcher.prob_init=null"], "prob_init: expected a number or one for each bit, got None"),
-        (["problem.num_envs=true"], "num_envs: expected a whole number of at least 1, got True"),
+        (["problem.num_envs=true"], "num_envs: expected a positive whole number, got True"),
         (["problem.decrease_rewards_by=nan"], "decrease_rewards_by: expected a finite number or None, got nan"),
         (["-m", "seed=glob(*)"], "expected a list of values, got 'seed=glob(*)'"),
         (["--nope"], "--nope"),
