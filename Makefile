@@ -33,7 +33,7 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 results: $(STAMP)
-	$(BIN)/python -m experiments.results_page
+	$(BIN)/python -m experiments.results.page
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

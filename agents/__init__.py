@@ -8,6 +8,6 @@ from agents.gru import GRU  # noqa: E402
 from agents.lstm import LSTM  # noqa: E402
 from agents.module_agent import ModuleAgent  # noqa: E402
 from agents.rnn import RNN  # noqa: E402
-from agents.rsnn import RSNN, RSNNState  # noqa: E402
+from agents.rsnn.agent import RSNN, RSNNState  # noqa: E402
 
 __all__ = ["GRU", "LSTM", "RNN", "RSNN", "ModuleAgent", "RSNNState"]

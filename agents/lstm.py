@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from numba import carray, cfunc, from_dtype
 
+from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_rows, clip_into, sigmoid, tanh
-from agents.hidden_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from native.pointers import float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("c", "gates")

@@ -7,8 +7,8 @@ import torch
 from numba import carray, cfunc, from_dtype
 
 from agents.agent import check_positive
+from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_boolean_rows, add_rows, clip_into, tanh
-from agents.hidden_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from native.pointers import float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("sums", "signed", "signs", constants=("r_in", "r_hidden", "r_out"))

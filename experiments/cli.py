@@ -6,19 +6,19 @@ import sys
 
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
-from experiments.stop_signals import Terminated
+from experiments.training.stop_signals import Terminated
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
 COMMANDS = {
-    "train": "experiments.train",
-    "resume": "experiments.resume",
-    "evaluate": "experiments.evaluate",
-    "table": "experiments.table",
-    "claims": "experiments.claims",
-    "plot": "experiments.plot",
-    "report": "experiments.report",
-    "energy": "experiments.energy",
-    "bench": "experiments.bench",
+    "train": "experiments.commands.train",
+    "resume": "experiments.commands.resume",
+    "evaluate": "experiments.commands.evaluate",
+    "table": "experiments.commands.table",
+    "claims": "experiments.commands.claims",
+    "plot": "experiments.commands.plot",
+    "report": "experiments.commands.report",
+    "energy": "experiments.commands.energy",
+    "bench": "experiments.commands.bench",
 }
 
 HELP = """\

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf, open_dict
 
-from experiments.config import compose_config
-from experiments.metrics import CLOCKS, MetricsWriter
-from experiments.run_folder import CONFIG, METRICS
-from experiments.training import train
+from experiments.run_config.compose import compose_config
+from experiments.run_folder.layout import CONFIG, METRICS
+from experiments.run_folder.metrics import CLOCKS, MetricsWriter
+from experiments.training.run import train
 
 TINY_RUN = [
     "env=inverted_pendulum",

@@ -2,8 +2,9 @@
 
 import pytest
 
-from experiments import __version__, table
+from experiments import __version__
 from experiments.cli import COMMANDS, main
+from experiments.commands import table
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.components import SOLUTIONS, build
-from experiments.config import CONFIG_DIR, compose_config
 from experiments.errors import UserError
-from experiments.evaluate import evaluate
-from experiments.metrics import CLOCKS, COLUMNS
-from experiments.policy_file import load_policy
-from experiments.run_folder import CHECKPOINTS, EVALUATION, METRICS, RHO_HISTOGRAM, RUN_FILES
-from experiments.training import center_of, train
+from experiments.evaluation.episodes import evaluate
+from experiments.run_config.build import SOLUTIONS, build
+from experiments.run_config.compose import CONFIG_DIR, compose_config
+from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, METRICS, RHO_HISTOGRAM, RUN_FILES
+from experiments.run_folder.metrics import CLOCKS, COLUMNS
+from experiments.run_folder.policy import load_policy
+from experiments.training.run import center_of, train
 
 POPSIZE = 8  # two parents for the cross-entropy method
 SMALL = {

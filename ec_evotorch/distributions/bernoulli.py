@@ -1,0 +1,245 @@
+"""The science of Evolving Connectivity as functions of arrays: sample boolean networks, estimate the gradient of ρ.
+
+Throughout, `rho` (L,) float32 holds connection probabilities and `theta` (N, L) bool holds N sampled networks, one a
+row. On the CPU, numba kernels read and write the memory of the tensors; on other devices, the same numbers come from
+torch operations on chunks. Neither ever makes a second (N, L) array.
+
+Source: Wang et al. (2023), "Evolving Connectivity for Recurrent Spiking Neural Networks", NeurIPS,
+https://arxiv.org/abs/2305.17650
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numba import njit, prange
+
+from ec_evotorch.distributions.weighted_sum import sum_weighted_rows
+from ec_evotorch.randomness import philox4x32, philox4x32_words, split_key
+
+# Fourth word of every counter: keeps these draws apart from any other use of the same key.
+SAMPLING_PURPOSE = 0
+
+# Elements of one temporary in the torch functions; counters (of four columns each) that the sampling kernel handles at
+# once. The latter stay in the first-level cache, and are a compile-time constant because LLVM does not vectorise the
+# sampling otherwise.
+_CHUNK_ELEMENTS = 2**20
+_COUNTERS_PER_DRAW = 64
+_COLUMNS_PER_DRAW = 4 * _COUNTERS_PER_DRAW
+
+_PURPOSE_WORD = np.uint32(SAMPLING_PURPOSE)
+_ALWAYS = np.uint32(0xFFFFFFFF)
+
+
+def check_probabilities(rho: torch.Tensor) -> None:
+    """Checks that `rho` is a vector of probabilities.
+
+    Raises:
+        ValueError: if `rho` is not 1-dimensional and non-empty, or has an element that is not in [0, 1].
+    """
+    if rho.ndim != 1 or len(rho) == 0:
+        raise ValueError(f"rho: expected a non-empty 1-dimensional tensor, got shape {tuple(rho.shape)}")
+    lowest, highest = (bound.item() for bound in torch.aminmax(rho))
+    if not (lowest >= 0.0 and highest <= 1.0):
+        raise ValueError(f"rho: expected probabilities in [0, 1], got values from {lowest} to {highest}")
+
+
+def _check_theta(theta: torch.Tensor, rho: torch.Tensor, name: str = "theta") -> None:
+    if theta.dtype != torch.bool:
+        raise TypeError(f"{name}: expected a tensor of dtype torch.bool, got {theta.dtype}")
+    if theta.ndim != 2 or theta.shape[1] != len(rho):
+        raise ValueError(f"{name}: expected shape (N, {len(rho)}) to match rho, got {tuple(theta.shape)}")
+    if theta.device != rho.device:
+        raise ValueError(f"{name}: expected a tensor on rho's device {rho.device}, got {theta.device}")
+
+
+def _bytes_of(theta: torch.Tensor) -> np.ndarray:
+    """Views the memory of a boolean CPU tensor as a uint8 array of 0 and 1."""
+    return theta.view(torch.uint8).numpy()
+
+
+def log_prob(theta: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """Returns ln p(θ_k | ρ) = Σ_j ln(ρ_j if θ_kj else 1 − ρ_j) of each network.
+
+    Args:
+        theta: (N, L) bool.
+        rho: (L,) float32, connection probabilities.
+
+    Returns:
+        (N,) float32 (summed in float64); −inf where a network is impossible.
+
+    Raises:
+        TypeError: if `theta` is not boolean.
+        ValueError: if shapes or devices do not match.
+    """
+    _check_theta(theta, rho)
+    log_present, log_absent = torch.log(rho), torch.log1p(-rho)
+    sums = [
+        torch.where(rows, log_present, log_absent).sum(dim=1, dtype=torch.float64)
+        for rows in theta.split(max(1, _CHUNK_ELEMENTS // len(rho)))
+    ]
+    return torch.cat(sums).to(torch.float32)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sampling
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def sample_theta(
+    rho: torch.Tensor, out: torch.Tensor, key: int, *, generation: int = 0, first_row: int = 0
+) -> torch.Tensor:
+    """Fills `out` with networks whose connections are independent Bernoulli(ρ) bits (Eq. 9).
+
+    Bit (k, j) is a pure function of (key, generation, first_row + k, j) and ρ_j, on every device and at any number of
+    threads: with word `j % 4` of Philox counter (j // 4, first_row + k, generation, purpose),
+
+        θ_kj = [word < 2^32 ρ_j].
+
+    Hence rows can be sampled in parts, anywhere and in any order, and common random numbers link equal keys. The
+    probability of a bit is ρ_j rounded to a multiple of 2^-32; ρ_j = 0 is never and ρ_j = 1 is always sampled.
+
+    Args:
+        rho: (L,) float32, connection probabilities in [0, 1].
+        out: (N, L) bool, on the device of `rho`; overwritten.
+        key: integer in [0, 2**64).
+        generation: integer in [0, 2**32).
+        first_row: number of the first row of `out` within its generation; rows are numbered in [0, 2**32).
+
+    Returns:
+        `out`.
+
+    Raises:
+        TypeError: if `out` is not boolean.
+        ValueError: if a shape, a device or an integer is out of its range, or `rho` holds no probabilities.
+    """
+    check_probabilities(rho)
+    _check_theta(out, rho, "out")
+    if not 0 <= generation < 2**32:
+        raise ValueError(f"generation: expected an integer in [0, 2**32), got {generation}")
+    if not 0 <= first_row <= 2**32 - len(out):
+        raise ValueError(f"first_row: expected rows numbered within [0, 2**32), got {len(out)} rows from {first_row}")
+    key_words = split_key(key)
+    thresholds = torch.round(rho.detach().to(torch.float64) * 2**32).to(torch.int64)
+    if out.device.type == "cpu":
+        # 2^32 does not fit into a word, but 2^32 - 1 is free to stand for it: no float32 below 1 comes that close.
+        words = thresholds.clamp(max=int(_ALWAYS)).numpy().astype(np.uint32)
+        low, high = (np.uint32(word) for word in key_words)
+        _sample_rows(words, _bytes_of(out), np.uint32(first_row), np.uint32(generation), low, high)
+    else:
+        _sample_theta_torch(thresholds, out, key_words, generation, first_row)
+    return out
+
+
+def _sample_theta_torch(
+    thresholds: torch.Tensor, out: torch.Tensor, key_words: tuple[int, int], generation: int, first_row: int
+) -> None:
+    """Defines the bits of `sample_theta` in tensor operations; `thresholds` (L,) int64 is 2^32 ρ."""
+    num_rows, num_columns = out.shape
+    columns_per_chunk = min(num_columns, _CHUNK_ELEMENTS)  # a multiple of 4, or all columns
+    rows_per_chunk = max(1, _CHUNK_ELEMENTS // num_columns)
+    for row in range(0, num_rows, rows_per_chunk):
+        for column in range(0, num_columns, columns_per_chunk):
+            part = out[row : row + rows_per_chunk, column : column + columns_per_chunk]
+            rows = first_row + row + torch.arange(part.shape[0], device=out.device)
+            counters = column // 4 + torch.arange(-(-part.shape[1] // 4), device=out.device)
+            words = philox4x32((counters, rows[:, None], generation, SAMPLING_PURPOSE), key_words)
+            words = torch.stack(words, dim=-1).flatten(start_dim=1)[:, : part.shape[1]]
+            torch.lt(words, thresholds[column : column + columns_per_chunk], out=part)
+
+
+@njit(cache=True, nogil=True)
+def _draw_words(words, first_counter, row, generation, key_low, key_high):
+    for i in range(_COUNTERS_PER_DRAW):
+        words[0, i], words[1, i], words[2, i], words[3, i] = philox4x32_words(
+            np.uint32(first_counter + i), row, generation, _PURPOSE_WORD, key_low, key_high
+        )
+
+
+@njit(cache=True, nogil=True)
+def _interleave(words, interleaved):
+    for i in range(_COUNTERS_PER_DRAW):
+        interleaved[i, 0] = words[0, i]
+        interleaved[i, 1] = words[1, i]
+        interleaved[i, 2] = words[2, i]
+        interleaved[i, 3] = words[3, i]
+
+
+@njit(cache=True, nogil=True)
+def _threshold(words, thresholds, out):
+    for j in range(out.size):
+        out[j] = (words[j] < thresholds[j]) | (thresholds[j] == _ALWAYS)
+
+
+@njit(cache=True, nogil=True)
+def _sample_row(thresholds, out, row, generation, key_low, key_high):
+    """Samples one row in blocks of counters; each of the three loops over a block becomes vector instructions."""
+    words = np.empty((4, _COUNTERS_PER_DRAW), np.uint32)
+    interleaved = np.empty((_COUNTERS_PER_DRAW, 4), np.uint32)
+    flat = interleaved.reshape(_COLUMNS_PER_DRAW)
+    for start in range(0, out.size, _COLUMNS_PER_DRAW):
+        stop = min(start + _COLUMNS_PER_DRAW, out.size)
+        _draw_words(words, start // 4, row, generation, key_low, key_high)
+        _interleave(words, interleaved)
+        _threshold(flat, thresholds[start:stop], out[start:stop])
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _sample_rows(thresholds, out, first_row, generation, key_low, key_high):
+    for k in prange(out.shape[0]):
+        _sample_row(thresholds, out[k], np.uint32(first_row + k), generation, key_low, key_high)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Gradient
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def rho_gradient(theta: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """Estimates the natural gradient of expected utility with respect to ρ: mean_k w_k (θ_k − ρ) (Eq. 14 without η).
+
+    Args:
+        theta: (N, L) bool, N ≥ 1 networks sampled from `rho`.
+        utilities: (N,), the utilities w: higher is better.
+        rho: (L,) float32, connection probabilities.
+
+    Returns:
+        (L,) float32.
+
+    Raises:
+        TypeError: if `theta` is not boolean.
+        ValueError: if shapes or devices do not match, or there is no network.
+    """
+    return rho_gradient_of_parts([theta], utilities, rho)
+
+
+def rho_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """`rho_gradient` of networks that come in parts, to the last bit the same on the CPU.
+
+    Args:
+        parts: (n, L) bool each, the rows of θ in their order; one is looked at after the other, and may then be reused.
+        utilities: (N,), the utilities of all rows.
+        rho: (L,) float32.
+
+    Returns:
+        (L,) float32.
+
+    Raises:
+        TypeError: if a part is not boolean.
+        ValueError: if shapes or devices do not match, or there is no network.
+    """
+    utilities = utilities.to(device=rho.device, dtype=torch.float64)
+    weighted = torch.zeros(len(rho), dtype=torch.float64, device=rho.device)
+    count = 0
+    for theta in parts:
+        _check_theta(theta, rho)
+        if count + len(theta) > len(utilities):
+            raise ValueError(f"utilities: expected one for each row, got {len(utilities)} for more rows")
+        if len(theta):
+            sum_weighted_rows(theta, utilities[count : count + len(theta)], weighted)
+        count += len(theta)
+    if count == 0:
+        raise ValueError("theta: expected at least one row, got none")
+    if utilities.shape != (count,):
+        raise ValueError(f"utilities: expected shape ({count},), got {tuple(utilities.shape)}")
+    return ((weighted - utilities.sum() * rho) / count).to(torch.float32)

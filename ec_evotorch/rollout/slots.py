@@ -1,0 +1,189 @@
+"""Playing many episodes of many solutions in a fixed number of environment slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ec_evotorch.rollout.native_policy import CONTEXT, act
+from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
+
+_STRETCH = 256  # environment steps between two looks at the queue; results do not depend on it
+_IDLE = -1  # member of a slot that rests
+
+
+@dataclass
+class Episodes:
+    """Results in the order of the queue, whatever slots and threads played them."""
+
+    returns: np.ndarray  # (episodes,) float64, sum of the environment's own rewards
+    lengths: np.ndarray  # (episodes,) int64, environment steps
+    sums: np.ndarray  # (episodes, obs_length) float64, sum of visited observations; zero rows without a normaliser
+    sums_of_squares: np.ndarray
+    diverged: np.ndarray  # (episodes,) bool, the physics became unstable, where the environment's `diverged` tells
+
+
+class Slots:
+    """The slots of a vector environment, each with an agent's state; a finished slot takes the next episode at once.
+
+    An agent whose output is NaN or infinite lets the middle of the action space act and has a NaN return.
+    """
+
+    def __init__(self, env, agent):
+        self.env = env
+        self.agent = agent
+        num_envs = env.num_envs
+        self._middle, self._half_range = action_scale(env.single_action_space.low, env.single_action_space.high)
+        self._state = agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
+        self._members = np.full(num_envs, _IDLE, dtype=np.int64)
+        obs_length, act_length = env.single_observation_space.shape[0], env.single_action_space.shape[0]
+        self._inputs = np.zeros((num_envs, obs_length), dtype=np.float32)
+        self._outputs = np.zeros((num_envs, act_length), dtype=np.float32)
+        self._failed = np.zeros(num_envs, dtype=bool)
+        self._sums = np.zeros((num_envs, obs_length))
+        self._sums_of_squares = np.zeros((num_envs, obs_length))
+
+    def play(
+        self,
+        solutions: torch.Tensor,
+        members: Sequence[int],
+        seeds: Sequence[int],
+        normalizer: ObservationNormalizer | None,
+    ) -> Episodes:
+        """Play episode e with solution ``members[e]`` and ``seeds[e]``, for environment and agent alike.
+
+        Args:
+            solutions: (N, L) in the agent's dtype.
+            members: (episodes,) rows of ``solutions``.
+            seeds: (episodes,) episode seeds.
+            normalizer: Read, not updated; None passes observations as they are.
+        """
+        num_episodes = len(members)
+        obs_length = self._inputs.shape[1]
+        result = Episodes(
+            np.zeros(num_episodes),
+            np.zeros(num_episodes, dtype=np.int64),
+            np.zeros((num_episodes, obs_length)),
+            np.zeros((num_episodes, obs_length)),
+            np.zeros(num_episodes, dtype=bool),
+        )
+        self._members[:] = _IDLE
+        if hasattr(self.env, "rest"):  # what an interrupted call has left would run on, of no solution
+            self.env.rest()
+        self._returns = np.zeros(self.env.num_envs)
+        self._lengths = np.zeros(self.env.num_envs, dtype=np.int64)
+        advance = self._native(solutions, normalizer) or self._step_by_step(solutions, normalizer)
+        episode_of = np.full(self.env.num_envs, _IDLE)
+        waiting = 0
+        free = np.arange(self.env.num_envs)
+        while True:
+            taking = free[: num_episodes - waiting]
+            if taking.size:
+                episode_of[taking] = np.arange(waiting, waiting + taking.size)
+                self._begin(taking, [members[e] for e in episode_of[taking]], [seeds[e] for e in episode_of[taking]])
+                waiting += taking.size
+            if (episode_of == _IDLE).all():
+                return result
+            finished, returns, lengths = advance(waiting < num_episodes)
+            free = np.flatnonzero(finished & (episode_of != _IDLE))
+            done = episode_of[free]
+            result.returns[done] = np.where(self._failed[free], np.nan, returns[free])
+            result.lengths[done] = lengths[free]
+            result.diverged[done] = diverged_slots(self.env)[free]
+            result.sums[done] = self._sums[free]
+            result.sums_of_squares[done] = self._sums_of_squares[free]
+            episode_of[free] = _IDLE
+            self._members[free] = _IDLE
+
+    def _begin(self, slots: np.ndarray, members: list[int], seeds: list[int]) -> None:
+        self._observations = begin_episodes(self.env, self.agent, self._state, slots, seeds)
+        self._members[slots] = members
+        self._sums[slots] = 0
+        self._sums_of_squares[slots] = 0
+        self._failed[slots] = False
+        self._returns[slots] = 0
+        self._lengths[slots] = 0
+
+    def _native(self, solutions, normalizer):
+        """Advance in C: a stretch of steps while others wait for a slot, else to the end; None where that cannot be."""
+        if not (hasattr(self.env, "rollout") and hasattr(self.agent, "native")):
+            return None
+        native = self.agent.native(solutions, self._members, self._state)
+        if native is None:
+            return None
+        context = np.zeros(1, dtype=CONTEXT)
+        arrays = {
+            "sums": self._sums,
+            "sums_of_squares": self._sums_of_squares,
+            "inputs": self._inputs,
+            "outputs": self._outputs,
+            "middle": self._middle,
+            "half_range": self._half_range,
+            "failed": self._failed,
+        }
+        if normalizer is not None:
+            arrays |= {"mean": normalizer.mean, "stdev": normalizer.stdev}
+        for name, array in arrays.items():
+            context[0][name] = array.ctypes.data
+        context[0]["obs_length"] = self._inputs.shape[1]
+        context[0]["act_length"] = self._outputs.shape[1]
+        context[0]["normalize"] = normalizer is not None
+        context[0]["agent"] = native.function
+        context[0]["agent_context"] = native.context
+
+        def advance(others_wait, kept_alive=(native, arrays)):  # C reads them through bare addresses
+            self.env.rollout(act.address, context.ctypes.data, *([_STRETCH] if others_wait else []))
+            return self.env.finished, self.env.episode_return, self.env.episode_length
+
+        return advance
+
+    def _step_by_step(self, solutions, normalizer):
+        """Advance by one step: the agent's batched step, then the environment's."""
+
+        def advance(others_wait):
+            running = self._members != _IDLE
+            observations = np.asarray(self._observations, dtype=np.float64)
+            for slot in np.flatnonzero(running):
+                if normalizer is None:
+                    self._inputs[slot] = observations[slot]
+                else:
+                    add_visited(observations[slot], self._sums[slot], self._sums_of_squares[slot])
+                    normalize_row(observations[slot], normalizer.mean, normalizer.stdev, self._inputs[slot])
+            output = self.agent.step(solutions, self._members, self._inputs, self._state).cpu().numpy()
+            actions = np.zeros_like(self._outputs)
+            for slot in np.flatnonzero(running):
+                self._failed[slot] |= not rescale_row(output[slot], self._middle, self._half_range, actions[slot])
+            self._observations, rewards, terminated, truncated, _ = self.env.step(actions)
+            self._returns[running] += rewards[running]
+            self._lengths[running] += 1
+            return terminated | truncated, self._returns, self._lengths
+
+        return advance
+
+
+def diverged_slots(env) -> np.ndarray:
+    """(B,) bool: where the environment says, by a property ``diverged``, that its physics became unstable."""
+    return getattr(env, "diverged", np.zeros(env.num_envs, dtype=bool))
+
+
+def begin_episodes(env, agent, state, slots: np.ndarray, seeds: list[int]) -> np.ndarray:
+    """Begins an episode in some slots, of environment and agent alike.
+
+    Args:
+        env: A vector environment with partial reset.
+        agent: The agent, whose ``state`` is changed in these slots.
+        slots: Indices.
+        seeds: As many.
+
+    Returns:
+        (B, obs_length) observations of all slots.
+    """
+    mask = np.zeros(env.num_envs, dtype=bool)
+    mask[slots] = True
+    env_seeds: list[int | None] = [None] * env.num_envs
+    for slot, seed in zip(slots, seeds, strict=True):
+        env_seeds[slot] = int(seed)
+    observations, _ = env.reset(seed=env_seeds, options={"reset_mask": mask})
+    agent.reset(state, slots, seeds)
+    return observations

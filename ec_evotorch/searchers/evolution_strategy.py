@@ -1,0 +1,112 @@
+"""The paper's evolution strategy on real weights as a searcher for EvoTorch problems."""
+
+from typing import ClassVar
+
+import torch
+from evotorch import Problem
+
+from ec_evotorch.generation.learner import GaussianLearner
+from ec_evotorch.searchers.initial_center import make_initial_center
+from ec_evotorch.searchers.population_search import RankedSearch
+
+
+class EvolutionStrategy(RankedSearch):
+    """Evolution strategy with antithetic Gaussian samples of fixed σ, centred ranks, and Adam with decoupled decay.
+
+    The real-weight baseline of Evolving Connectivity, for any EvoTorch problem of dtype `torch.float32` without strict
+    bounds, maximised or minimised. Each step samples `popsize` solutions, center ± σ ε, evaluates them and at once does
+
+        center ← center · (1 − center_learning_rate · weight_decay) + ascent(gradient),
+
+    with the gradient of `center_gradient`. A gradient of zero (a population without differences) leaves the
+    optimizer alone and only decays the centre.
+
+    It differs from EvoTorch's `PGPE` in that σ is fixed, the centre decays, an update belongs to the step of its
+    evaluations (`PGPE` makes it at the start of the next one), failed evaluations rank worst and ties share a rank.
+
+    Status after step k, besides that of `RankedSearch`:
+        center: (L,) float32, after the update of step k.
+    The population of step k is sampled around the centre as it was before that step's update.
+
+    Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650, and its published code, es_dense.py in
+    https://github.com/imoneoi/EvolvingConnectivity; decay of Loshchilov and Hutter (2019), "Decoupled Weight Decay
+    Regularization", https://arxiv.org/abs/1711.05101, as in optax.adamw.
+    """
+
+    DTYPE: ClassVar[torch.dtype] = torch.float32
+    HOW_TO_GET_DTYPE: ClassVar[str] = (
+        "Make an EvoTorch problem with Problem(..., dtype=torch.float32); give a RolloutProblem an agent with real"
+        ' weights, such as connections="real". For booleans there is EvolvingConnectivity.'
+    )
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        popsize: int,
+        stdev: float,
+        center_learning_rate: float,
+        weight_decay: float = 0.1,
+        optimizer="adam",
+        optimizer_config: dict | None = None,
+        ranking_method: str | None = "centered",
+        center_init=None,
+        obj_index: int | None = None,
+        chunk_size: int | None = None,
+    ):
+        """Makes the searcher.
+
+        The published settings are stdev 0.3 and center_learning_rate 0.15 for spiking networks, 0.02 and 0.01 for GRU
+        and LSTM.
+
+        Args:
+            problem: any EvoTorch problem of dtype `torch.float32` without strict bounds.
+            popsize: solutions a step; even, at least 2.
+            stdev: σ; positive.
+            center_learning_rate: step size of the optimizer, or of plain ascent, and of the decay; positive.
+            weight_decay: in [0, 1 / center_learning_rate].
+            optimizer: "adam", "sgd", "clipup" or another of EvoTorch's names; a class or function that takes its
+                keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
+                own step size; or None for plain ascent.
+            optimizer_config: further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
+            ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
+            center_init: the first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+            obj_index: which objective to follow; needed when there are several.
+            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
+                and sampled anew, see `EvolvingConnectivity`.
+
+        Raises:
+            ValueError: if the problem is not one of real numbers or has strict bounds, or an argument is out of its
+                range or unknown.
+            TypeError: if `optimizer` is none of the above.
+        """
+        super().__init__(
+            problem,
+            popsize=popsize,
+            center_learning_rate=center_learning_rate,
+            optimizer=optimizer,
+            optimizer_config=optimizer_config,
+            ranking_method=ranking_method,
+            obj_index=obj_index,
+            chunk_size=chunk_size,
+            center=self._get_center,
+        )
+        problem.ensure_unbounded()
+        if popsize % 2:
+            raise ValueError(f"popsize: expected an even integer, for antithetic pairs, got {popsize}")
+        if not 0.0 < stdev < float("inf"):
+            raise ValueError(f"stdev: expected a positive number, got {stdev!r}")
+        if not 0.0 <= center_learning_rate * weight_decay <= 1.0:
+            raise ValueError(
+                f"weight_decay: expected a number in [0, 1 / center_learning_rate] = [0, {1 / center_learning_rate}],"
+                f" got {weight_decay!r}"
+            )
+        self._learner = GaussianLearner(
+            make_initial_center(problem, center_init),
+            stdev=float(stdev),
+            kept_by_decay=1.0 - float(center_learning_rate) * float(weight_decay),
+            **self._learning,
+        )
+
+    def _get_center(self) -> torch.Tensor:
+        return self._learner.center

@@ -1,0 +1,124 @@
+"""The searcher of Evolving Connectivity for EvoTorch problems over booleans."""
+
+from typing import ClassVar
+
+import torch
+from evotorch import Problem
+
+from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
+from ec_evotorch.generation.learner import BernoulliLearner
+from ec_evotorch.searchers.population_search import RankedSearch
+
+
+class EvolvingConnectivity(RankedSearch):
+    """Evolving Connectivity: natural evolution strategy over independent bits.
+
+    Works on any EvoTorch problem of dtype `torch.bool`, maximised or minimised. Each step samples `popsize` solutions
+    θ_k ~ Bernoulli(ρ), evaluates them, and moves ρ at once along mean_k w_k (θ_k − ρ) (Eq. 14), w being the
+    utilities of the fitnesses with their mean subtracted (a baseline; zero already for "centered").
+
+    Status after step k, besides that of `RankedSearch`:
+        prob: (L,) float32, ρ after the update of step k.
+        center: (L,) bool, θ* = [ρ > 0.5].
+        density: mean of ρ.
+        entropy: bits per connection, see `SeparableBernoulli.entropy`.
+    The population of step k is sampled from ρ as it was before that step's update.
+
+    Deviation: Eq. 14 is plain ascent; as in the published code the default is Adam, with ρ clipped to
+    [prob_min, 1 − prob_min].
+
+    Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650; code: https://github.com/imoneoi/EvolvingConnectivity
+    """
+
+    DTYPE: ClassVar[torch.dtype] = torch.bool
+    HOW_TO_GET_DTYPE: ClassVar[str] = (
+        "Make an EvoTorch problem with Problem(..., dtype=torch.bool), and with initial_bounds=(False, True) if"
+        ' anything else is to generate its solutions; give a RolloutProblem an agent with connections="boolean".'
+    )
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        popsize: int,
+        center_learning_rate: float = 0.05,
+        optimizer="adam",
+        optimizer_config: dict | None = None,
+        prob_init=0.5,
+        prob_min: float = 1e-3,
+        ranking_method: str | None = "centered",
+        obj_index: int | None = None,
+        chunk_size: int | None = None,
+    ):
+        """Makes the searcher.
+
+        Args:
+            problem: any EvoTorch problem of dtype `torch.bool`; bounds are not needed.
+            popsize: solutions a step, at least 2.
+            center_learning_rate: step size of the optimizer, or η of plain ascent; positive.
+            optimizer: "adam", "sgd", "clipup" or another of EvoTorch's names; a class or function that takes its
+                keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
+                own step size; or None for plain ascent.
+            optimizer_config: further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
+            prob_init: initial ρ, a number or (L,), within [prob_min, 1 − prob_min].
+            prob_min: in [0, 0.5); ρ is kept in [prob_min, 1 − prob_min].
+            ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
+            obj_index: which objective to follow; needed when there are several.
+            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
+                and sampled anew when the gradient needs them: the memory of a step does not grow with `popsize`, and
+                the result is the same to the last bit. The problem evaluates one chunk after the other.
+
+        Raises:
+            ValueError: if the problem is not boolean, or an argument is out of its range or unknown.
+            TypeError: if `optimizer` is none of the above.
+        """
+        super().__init__(
+            problem,
+            popsize=popsize,
+            center_learning_rate=center_learning_rate,
+            optimizer=optimizer,
+            optimizer_config=optimizer_config,
+            ranking_method=ranking_method,
+            obj_index=obj_index,
+            chunk_size=chunk_size,
+            prob=self._get_prob,
+            center=self._get_center,
+            density=self._get_density,
+            entropy=self._get_entropy,
+        )
+        self._learner = BernoulliLearner(_initial_distribution(problem, prob_init, prob_min), **self._learning)
+
+    @property
+    def distribution(self) -> SeparableBernoulli:
+        """The current search distribution; each update makes a new one."""
+        return self._learner.distribution
+
+    def _get_prob(self) -> torch.Tensor:
+        return self.distribution.rho
+
+    def _get_center(self) -> torch.Tensor:
+        return self.distribution.center
+
+    def _get_density(self) -> float:
+        return self.distribution.density
+
+    def _get_entropy(self) -> float:
+        return self.distribution.entropy
+
+
+def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
+    try:
+        rho = torch.as_tensor(prob_init, dtype=torch.float32, device=problem.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"prob_init: expected a number or one for each bit, got {prob_init!r}") from error
+    if rho.shape not in ((), (problem.solution_length,)):
+        raise ValueError(
+            f"prob_init: expected a number or shape ({problem.solution_length},), got shape {tuple(rho.shape)}"
+        )
+    distribution = SeparableBernoulli({"rho": rho.expand(problem.solution_length).clone(), "prob_min": prob_min})
+    if not torch.all((rho >= prob_min) & (rho <= 1.0 - prob_min)):
+        raise ValueError(
+            f"prob_init: expected values in [{prob_min}, {1.0 - prob_min}], as prob_min={prob_min} says, got values"
+            f" from {rho.min().item()} to {rho.max().item()}"
+        )
+    return distribution

@@ -1,0 +1,211 @@
+"""Collecting steps of a stochastic policy in a fixed number of environments whose episodes go on and on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ec_evotorch.rollout.normalizer import action_scale, normalize_rows
+from ec_evotorch.rollout.problem import COLLECTION, RolloutProblem
+from ec_evotorch.rollout.slots import begin_episodes, diverged_slots
+
+_DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
+
+
+@dataclass
+class Sequences:
+    """Stretches of steps of one episode each, the longest first: S of them, of at most W steps."""
+
+    steps: torch.Tensor  # (W, S) int64 rows of the flattened (T · B) steps; 0 after the end of a sequence
+    lengths: torch.Tensor  # (S,) int64, falling
+    memory: object  # of the agent before the first step of each: tensors (S, …)
+
+    def take(self, chosen: torch.Tensor) -> "Sequences":
+        """Some of them; ``chosen`` (n,) must rise."""
+        memory = tree_map(lambda leaf: leaf[chosen], self.memory)
+        lengths = self.lengths[chosen]
+        return Sequences(self.steps[: lengths[0], chosen], lengths, memory)
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """(W, S) bool: which of ``steps`` are there."""
+        return torch.arange(len(self.steps))[:, None] < self.lengths
+
+
+@dataclass
+class Experience:
+    """T steps of B environments. Observations are normalised as the agent saw them."""
+
+    observations: torch.Tensor  # (T, B, obs_length) float32
+    next_observations: torch.Tensor  # (T, B, obs_length) float32; the final one where the episode ended
+    means: torch.Tensor  # (T, B, act_length) float32, the agent's output
+    actions: torch.Tensor  # (T, B, act_length) float32, means + noise, not clipped
+    rewards: torch.Tensor  # (T, B) float64, those of training
+    terminated: torch.Tensor  # (T, B) bool
+    ended: torch.Tensor  # (T, B) bool, terminated or truncated
+    sequences: Sequences
+    returns: np.ndarray  # (episodes,) float64 of those that ended, in the environment's own reward; NaN: it failed
+    lengths: np.ndarray  # (episodes,) int64
+    visited: tuple[int, np.ndarray, np.ndarray]  # count, sums and sums of squares (B, obs_length) of observations
+
+
+class Collector:
+    """Environments in which an agent acts with noise, from one call to the next.
+
+    An episode whose physics diverge (the environment says so, or a reward or observation is NaN or beyond 1e10) is over
+    at once; its last step pays 0.
+
+    Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
+
+    Args:
+        problem: Whose environment, agent, normaliser and training reward are used.
+        num_envs: B.
+        window: Steps W after which a new sequence begins, if no episode has ended before.
+    """
+
+    def __init__(self, problem: RolloutProblem, num_envs: int, window: int):
+        self._problem, self._window = problem, window
+        self._env, self._agent = problem.make_env(num_envs), problem.agent
+        self._state = self._agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
+        space = self._env.single_action_space
+        self._middle, self._half_range = action_scale(space.low, space.high)
+        self._begun = np.zeros(num_envs, dtype=np.int64)  # episodes of each slot
+        self._returns = np.zeros(num_envs)
+        self._lengths = np.zeros(num_envs, dtype=np.int64)
+        self._observations = np.zeros((num_envs, self._agent.obs_length))
+        self._actions: list[np.ndarray] = []  # (B, act_length) of each step since the oldest running episode began
+        self._begin(np.arange(num_envs))
+
+    def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
+        """Act with outputs + stdev · noise, clipped to [−1, 1].
+
+        Args:
+            center: (L,) solution of the agent.
+            stdev: (act_length,).
+            noise: (T, B, act_length) standard normal numbers.
+
+        Raises:
+            FloatingPointError: an output of the agent is NaN or infinite.
+        """
+        num_steps, num_envs, act_length = noise.shape
+        solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
+        observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
+        next_observations = np.empty_like(observations)
+        means = torch.empty(num_steps, num_envs, act_length, dtype=torch.float32)
+        rewards = np.empty((num_steps, num_envs))
+        terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
+        sums, sums_of_squares = np.zeros((2, *self._observations.shape))
+        begun, starts, memories = np.arange(num_envs), [], []
+        returns, lengths = [], []
+        for t in range(num_steps):
+            first = np.arange(num_envs) if t % self._window == 0 else begun
+            starts += [(t, slot) for slot in first]
+            memories.append(tree_map(lambda leaf, slots=first: leaf[slots], self._agent.memory(self._state)))
+            self._normalize(self._observations, observations[t])
+            sums += self._observations
+            sums_of_squares += self._observations**2
+
+            self._agent.step(solutions, members, observations[t], self._state)
+            means[t] = self._agent.readout(self._state)
+            if not torch.isfinite(means[t]).all():
+                raise FloatingPointError("the policy's output is NaN or infinite")
+            action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
+            self._actions.append(self._middle + self._half_range * action)
+            after, reward, terminated[t], truncated, _ = self._env.step(self._actions[-1])
+            sound = (np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1)  # NaN is not below
+            failed = ~sound | diverged_slots(self._env)
+            self._returns += np.where(failed, np.nan, reward)
+            self._lengths += 1
+            rewards[t] = np.where(failed, 0.0, reward - self._problem.decrease_rewards_by)
+            terminated[t] |= failed
+            ended[t] = terminated[t] | truncated
+            self._observations[:] = np.where(failed[:, None], self._observations, after)
+            self._normalize(self._observations, next_observations[t])
+
+            begun = np.flatnonzero(ended[t])
+            if begun.size:
+                returns += self._returns[begun].tolist()
+                lengths += self._lengths[begun].tolist()
+                self._begin(begun)
+        del self._actions[: len(self._actions) - self._lengths.max()]
+        return Experience(
+            observations=torch.from_numpy(observations),
+            next_observations=torch.from_numpy(next_observations),
+            means=means,
+            actions=means + stdev * noise,
+            rewards=torch.from_numpy(rewards),
+            terminated=torch.from_numpy(terminated),
+            ended=torch.from_numpy(ended),
+            sequences=_arrange(np.array(starts), memories, num_steps, num_envs),
+            returns=np.array(returns),
+            lengths=np.array(lengths, dtype=np.int64),
+            visited=(num_steps * num_envs, sums, sums_of_squares),
+        )
+
+    def state_dict(self) -> dict:
+        """Where the running episodes are, for :meth:`load_state_dict`: their seeds and all their actions so far."""
+        act_length = len(self._middle)
+        return {
+            "begun": self._begun.copy(),
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+            "observations": self._observations.copy(),
+            "actions": np.array(self._actions, dtype=np.float32).reshape(-1, len(self._begun), act_length),
+            "memory": {str(i): leaf.clone() for i, leaf in enumerate(tree_leaves(self._agent.memory(self._state)))},
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Plays the running episodes again, up to where they were; that works in every environment.
+
+        Raises:
+            RuntimeError: The environment went another way than when the state was taken, as other physics do.
+        """
+        for name in ("begun", "returns", "lengths"):
+            getattr(self, f"_{name}")[:] = state[name]
+        self._actions = list(np.asarray(state["actions"]))
+        for t, actions in enumerate(self._actions):
+            self._restart(self._lengths == len(self._actions) - t)
+            self._observations[:] = self._env.step(actions)[0]
+        self._restart(self._lengths == 0)
+        if not np.array_equal(self._observations, state["observations"]):
+            raise RuntimeError("the environment did not repeat the running episodes: was MuJoCo another version?")
+        for i, leaf in enumerate(tree_leaves(self._agent.memory(self._state))):
+            leaf.copy_(torch.as_tensor(state["memory"][str(i)]))
+
+    def _begin(self, slots: np.ndarray) -> None:
+        self._begun[slots] += 1
+        self._returns[slots] = 0.0
+        self._lengths[slots] = 0
+        self._restart(self._lengths == 0)
+
+    def _restart(self, mask: np.ndarray) -> None:
+        """Lets the current episodes of the slots in the ``mask`` (B,) begin."""
+        slots = np.flatnonzero(mask)
+        if not slots.size:
+            return
+        seeds = self._problem.episode_seeds(0, slots, self._begun[slots] - 1, COLLECTION)
+        self._observations[slots] = begin_episodes(self._env, self._agent, self._state, slots, seeds)[slots]
+
+    def _normalize(self, observations: np.ndarray, out: np.ndarray) -> None:
+        normalizer = self._problem.normalizer
+        if normalizer is None:
+            out[:] = observations
+        else:
+            normalize_rows(observations, normalizer.mean, normalizer.stdev, out)
+
+
+def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int) -> Sequences:
+    """Sequences that begin at these (t, slot), in the order of t."""
+    lengths = np.empty(len(starts), dtype=np.int64)
+    until = np.full(num_envs, num_steps)
+    for row in range(len(starts) - 1, -1, -1):
+        t, slot = starts[row]
+        lengths[row] = until[slot] - t
+        until[slot] = t
+    order = np.argsort(-lengths, kind="stable")
+    starts, lengths = starts[order], lengths[order]
+    offsets = np.arange(lengths[0])[:, None]
+    steps = np.where(offsets < lengths, (starts[:, 0] + offsets) * num_envs + starts[:, 1], 0)
+    memory = tree_map(lambda *leaves: torch.cat(leaves)[torch.from_numpy(order)], *memories)
+    return Sequences(torch.from_numpy(steps), torch.from_numpy(lengths), memory)

@@ -1,0 +1,324 @@
+"""Proximal policy optimisation (PPO) of a recurrent agent as a searcher for rollout problems."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from evotorch.algorithms.searchalgorithm import SearchAlgorithm
+from torch.distributions import Normal
+from torch.nn.utils import clip_grad_norm_
+
+from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
+from ec_evotorch.randomness import draw_key, make_generator
+from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.initial_center import make_initial_center
+from ec_evotorch.searchers.ppo.advantages import RewardScale, estimate_advantages
+from ec_evotorch.searchers.ppo.collector import Collector, Experience
+from ec_evotorch.searchers.ppo.critic import make_critic
+from ec_evotorch.threads import one_torch_thread
+from native.arguments import check_whole
+
+
+class PPO(SearchAlgorithm):
+    """Proximal policy optimisation with backpropagation through time.
+
+    The policy is a diagonal normal distribution around the agent's output, with a standard deviation that is learned
+    and does not depend on the state; actions are clipped to [−1, 1] when they act. The critic is a feed-forward network
+    of its own on the same normalised observations. One step of the searcher is one iteration:
+
+    1. collect `batch_size` environment steps in `num_envs` environments, whose episodes go on from one iteration to the
+       next, with the observation normaliser as it is;
+    2. cut them into sequences of at most `bptt_length` steps of one episode. The agent's memory before the first step
+       of each is kept as it was: no gradient flows across the ends of sequences;
+    3. estimate advantages (`estimate_advantages`), on rewards over their `RewardScale`;
+    4. for `num_epochs` times over all sequences, in `num_minibatches` parts of as many sequences each, shuffled anew,
+       take a step of Adam down the gradient of
+
+           −mean min(r A, clip(r, 1 − ε, 1 + ε) A) − entropy_coefficient · entropy,  r = π(a) / π_old(a),
+
+       in the policy, and of value_coefficient · mean (V − V_target)² / 2 in the critic;
+    5. update the normaliser from all visited states.
+
+    The agent gives what the gradient needs: `memory(state)` and `unroll(solution, observations, memory, lengths)`.
+
+    Status after step k:
+        center: (L,) float32, the agent's solution; acting with its clipped output is the deterministic policy.
+        stdev: mean standard deviation of the policy.
+        mean_eval, median_eval: training return of the episodes that ended in this iteration; NaN if none did.
+        policy_loss, value_loss, policy_entropy, approx_kl, clip_fraction, gradient_norm: means over the minibatches.
+        explained_variance: 1 − Var(V_target − V) / Var(V_target), before the critic learned from it.
+        total_interaction_count, mean_return, …: as of `RolloutProblem`, over the episodes that ended.
+        iter: k.
+
+    An iteration that did not come to its end, as after Ctrl-C, is made anew by the next step. After a
+    `FloatingPointError` (a loss or gradient of NaN or infinity) it fails again; `center` is that of the last whole one.
+
+    Randomness: of the problem's generator at construction alone: a key, and the first centre if it is not given. Noise
+    and shuffling of an iteration are functions of (key, k).
+
+    Source: Schulman et al. (2017), https://arxiv.org/abs/1707.06347; the details after Huang et al. (2022), "The 37
+    Implementation Details of Proximal Policy Optimization",
+    https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/; settings of the paper's Table 5.
+    Deviations: spiking networks have a larger step size in the project's YAML, 4.5e-3; gradient norms are clipped for
+    policy and critic each by itself; advantages are normalised over each minibatch; the value loss is not clipped. The
+    paper states none of what goes beyond its Table 5.
+    """
+
+    def __init__(
+        self,
+        problem: RolloutProblem,
+        *,
+        batch_size: int = 2048,
+        num_envs: int = 16,
+        bptt_length: int = 16,
+        num_minibatches: int = 8,
+        num_epochs: int = 5,
+        center_learning_rate: float = 3e-4,
+        learning_rate: float = 3e-4,
+        adam_epsilon: float = 1e-5,
+        max_gradient_norm: float = 0.5,
+        discount: float = 0.99,
+        gae_lambda: float = 0.95,
+        clip: float = 0.2,
+        value_coefficient: float = 1.0,
+        entropy_coefficient: float = 1e-3,
+        stdev_init: float = 1.0,
+        critic_sizes: Sequence[int] = (64, 64),
+        center_init=None,
+    ):
+        """Makes the searcher.
+
+        Args:
+            problem: a `RolloutProblem` whose agent has real weights.
+            batch_size: environment steps of an iteration, a multiple of `num_envs`.
+            num_envs: environments that are collected from at the same time.
+            bptt_length: longest sequence that a gradient flows through, in environment steps.
+            num_minibatches: gradient steps of an epoch.
+            num_epochs: times that each step is learned from.
+            center_learning_rate: step size of the agent's weights.
+            learning_rate: step size of the critic and of the policy's standard deviation.
+            adam_epsilon: ε of Adam.
+            max_gradient_norm: to which the gradients of policy and critic are clipped, each by itself.
+            discount: γ, in [0, 1].
+            gae_lambda: λ, in [0, 1].
+            clip: ε of the loss.
+            value_coefficient: of the critic's loss.
+            entropy_coefficient: of the policy's entropy, 0 or more.
+            stdev_init: standard deviation of the policy at the start.
+            critic_sizes: hidden units of each layer of the critic.
+            center_init: the first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+
+        Raises:
+            ValueError: if the problem is none of rollouts or its agent has no real weights, or an argument is out of
+                its range.
+        """
+        if not isinstance(problem, RolloutProblem):
+            raise ValueError(f"problem: PPO needs a RolloutProblem, got {type(problem).__name__}")
+        if problem.dtype != torch.float32:
+            raise ValueError(
+                f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. Give the RolloutProblem an"
+                ' agent with real weights, such as connections="real".'
+            )
+        if problem.num_actors:
+            raise ValueError(f"num_actors: PPO collects in one process, expected 0, got {problem.num_actors}")
+        for method in ("memory", "unroll"):
+            if not hasattr(problem.agent, method):
+                raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
+        if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
+            raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
+        check_whole(
+            batch_size=batch_size,
+            num_envs=num_envs,
+            bptt_length=bptt_length,
+            num_minibatches=num_minibatches,
+            num_epochs=num_epochs,
+            **{f"critic_sizes[{layer}]": size for layer, size in enumerate(critic_sizes)},
+        )
+        if batch_size % num_envs:
+            raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
+        largest = float(torch.finfo(torch.float32).max)
+        _check_range(0.0, largest, entropy_coefficient=entropy_coefficient, value_coefficient=value_coefficient)
+        _check_range(0.0, 1.0, discount=discount, gae_lambda=gae_lambda)
+        _check_positive(
+            1.0, center_learning_rate=center_learning_rate, learning_rate=learning_rate, adam_epsilon=adam_epsilon
+        )
+        _check_positive(
+            largest,
+            max_gradient_norm=max_gradient_norm,
+            clip=clip,
+        )
+
+        _check_range(1e-6, 1e6, stdev_init=stdev_init)
+
+        super().__init__(problem, center=self._get_center)
+        self._num_steps, self._num_envs = batch_size // num_envs, num_envs
+        self._num_minibatches, self._num_epochs = num_minibatches, num_epochs
+        self._max_gradient_norm, self._clip = max_gradient_norm, clip
+        self._discount, self._gae_lambda = discount, gae_lambda
+        self._value_coefficient, self._entropy_coefficient = value_coefficient, entropy_coefficient
+
+        self._center = make_initial_center(problem, center_init)
+        self._key = draw_key(problem)
+        self._weights = self._center.clone().requires_grad_()
+        shape = (problem.agent.act_length,)
+        self._log_stdev = torch.full(shape, float(np.log(stdev_init)), dtype=torch.float32, requires_grad=True)
+        with one_torch_thread():
+            self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
+        self._optimizer = torch.optim.Adam(
+            [
+                {"params": [self._weights], "lr": center_learning_rate},
+                {"params": [self._log_stdev, *self._critic.parameters()], "lr": learning_rate},
+            ],
+            eps=adam_epsilon,
+        )
+        self._collector = Collector(problem, num_envs, bptt_length)
+        self._reward_scale = RewardScale(num_envs, discount)
+        self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
+
+    def _step(self) -> None:
+        generator = make_generator(self._key, self.step_count + 1)
+        shape = (self._num_steps, self._num_envs, self.problem.agent.act_length)
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+        if self._interrupted is not None:
+            self.load_state_dict(self._interrupted)
+        self._interrupted = self.state_dict()
+        try:
+            with one_torch_thread():
+                experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
+                self._reward_scale.update(experience.rewards, experience.ended)
+                diagnostics = self._learn(experience, generator)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
+        self._center = self._weights.detach().clone()
+        self._interrupted = None
+        self._count(experience)
+        evals = experience.returns - self.problem.decrease_rewards_by * experience.lengths
+        evals = evals[np.isfinite(evals)]
+        mean, median = (float(f(evals)) if evals.size else float("nan") for f in (np.mean, np.median))
+        self.update_status(self.problem.episode_statistics.status)
+        self.update_status({"mean_eval": mean, "median_eval": median, **diagnostics})
+
+    def _learn(self, experience: Experience, generator: torch.Generator) -> dict[str, float]:
+        """Updates weights, standard deviation and critic; returns the diagnostics of the status."""
+        observations, actions = experience.observations.flatten(0, 1), experience.actions.flatten(0, 1)
+        with torch.no_grad():
+            values = self._critic(experience.observations)[..., 0]
+            advantages = estimate_advantages(
+                (experience.rewards / self._reward_scale.value).float(),
+                values,
+                self._critic(experience.next_observations)[..., 0],
+                experience.terminated,
+                experience.ended,
+                discount=self._discount,
+                gae_lambda=self._gae_lambda,
+            )
+            targets = (advantages + values).flatten()
+            old_log_probs = self._log_probs(experience.means, experience.actions).flatten()
+        unexplained = (advantages.var() / targets.var()).item()
+        advantages = advantages.flatten()
+
+        sequences = experience.sequences
+        totals = dict.fromkeys(
+            ("policy_loss", "value_loss", "policy_entropy", "approx_kl", "clip_fraction", "gradient_norm"), 0.0
+        )
+        for _ in range(self._num_epochs):
+            shuffled = torch.randperm(len(sequences.lengths), generator=generator)
+            for chosen in shuffled.tensor_split(min(self._num_minibatches, len(shuffled))):
+                minibatch = sequences.take(chosen.sort().values)
+                mask = minibatch.mask
+                steps = minibatch.steps[mask]
+
+                outputs = self.problem.agent.unroll(
+                    self._weights, observations[minibatch.steps], minibatch.memory, minibatch.lengths
+                )
+                log_ratios = self._log_probs(outputs[mask], actions[steps]) - old_log_probs[steps]
+                ratios = log_ratios.exp()
+                advantage = advantages[steps]
+                if len(steps) > 1:
+                    advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+                clipped = ratios.clamp(1.0 - self._clip, 1.0 + self._clip)
+                policy_loss = -torch.minimum(ratios * advantage, clipped * advantage).mean()
+                entropy = (self._log_stdev + 0.5 * math.log(2.0 * math.pi * math.e)).sum()
+                value_loss = 0.5 * (self._critic(observations[steps])[:, 0] - targets[steps]).square().mean()
+                loss = policy_loss - self._entropy_coefficient * entropy + self._value_coefficient * value_loss
+
+                self._optimizer.zero_grad()
+                loss.backward()
+                gradient_norm = self._clip_gradients()
+                if not (torch.isfinite(loss) and torch.isfinite(gradient_norm)):
+                    raise FloatingPointError(
+                        f"the loss is {loss.item()} and the norm of its gradient {gradient_norm.item()}"
+                    )
+                self._optimizer.step()
+
+                with torch.no_grad():
+                    totals["policy_loss"] += policy_loss.item()
+                    totals["value_loss"] += value_loss.item()
+                    totals["policy_entropy"] += entropy.item()
+                    totals["approx_kl"] += (ratios - 1.0 - log_ratios).mean().item()
+                    totals["clip_fraction"] += (ratios != clipped).float().mean().item()
+                    totals["gradient_norm"] += gradient_norm.item()
+        count = self._num_epochs * min(self._num_minibatches, len(sequences.lengths))
+        return {name: total / count for name, total in totals.items()} | {
+            "explained_variance": 1.0 - unexplained,
+            "stdev": self._log_stdev.detach().exp().mean().item(),
+        }
+
+    def _log_probs(self, means: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """(…,) log density of actions (…, act_length) under the policy with these means."""
+        return Normal(means, self._log_stdev.exp(), validate_args=False).log_prob(actions).sum(dim=-1)
+
+    def _clip_gradients(self) -> torch.Tensor:
+        """Clips them, and returns the norm of the policy's before, or NaN if the critic's is not finite."""
+        critic_norm = clip_grad_norm_(self._critic.parameters(), self._max_gradient_norm)
+        policy_norm = clip_grad_norm_([self._weights, self._log_stdev], self._max_gradient_norm)
+        return policy_norm + 0.0 * critic_norm
+
+    def _count(self, experience: Experience) -> None:
+        count, sums, sums_of_squares = experience.visited
+        returns, lengths = experience.returns[:, None], experience.lengths[:, None]
+        self.problem.episode_statistics.add(returns, lengths, interactions=count)
+        if self.problem.normalizer is not None:
+            self.problem.normalizer.update(count, sums, sums_of_squares)
+
+    def state_dict(self) -> dict:
+        """What whole iterations change, for :meth:`load_state_dict` of a searcher made with the same arguments."""
+        if self._interrupted is not None:
+            return self._interrupted
+        return {
+            "key": self._key,
+            "center": self._center,
+            "log_stdev": self._log_stdev.detach().clone(),
+            "critic": {name: value.detach().clone() for name, value in self._critic.state_dict().items()},
+            "optimizer": optimizer_state(self._optimizer),
+            "reward_scale": self._reward_scale.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._key = state["key"]
+        self._center = make_initial_center(self.problem, state["center"])
+        with torch.no_grad():
+            self._weights.copy_(self._center)
+            self._log_stdev.copy_(torch.as_tensor(state["log_stdev"]))
+        self._critic.load_state_dict({name: torch.as_tensor(value) for name, value in state["critic"].items()})
+        load_optimizer_state(self._optimizer, state["optimizer"])
+        self._reward_scale.load_state_dict(state["reward_scale"])
+        self._collector.load_state_dict(state["collector"])
+        self._interrupted = None
+
+    def _get_center(self) -> torch.Tensor:
+        return self._center
+
+
+def _check_positive(high: float, **values) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= high:
+            raise ValueError(f"{name}: expected a positive number, at most {high:g}, got {value!r}")
+
+
+def _check_range(low: float, high: float, **values) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"{name}: expected a number in [{low:g}, {high:g}], got {value!r}")

@@ -1,0 +1,372 @@
+"""Results of runs as one tidy table: `load`, `save`, and what is computed from it.
+
+Example:
+    >>> from experiments.analysis.load_results import load, summary
+    >>> print(summary(load("runs/**"), threshold=1000.0))
+"""
+
+import glob
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.analysis.method_label import method_label
+from experiments.analysis.summary import (
+    choose_methods,
+    label_methods,
+    overall,
+    probability_of_improvement,
+    run_scores,
+    summary,
+)
+from experiments.errors import ResultsWarning, UserError
+from experiments.run_config.settings import COMPONENTS, LABELS
+from experiments.run_folder.atomic_write import write_atomic
+from experiments.run_folder.layout import CONFIG
+from experiments.run_folder.metrics import COLUMNS, COUNTS
+from experiments.run_folder.read import (
+    ALWAYS_THERE,
+    METRIC_DTYPES,
+    Run,
+    check_counters,
+    is_run_folder,
+    parse_cells,
+    read_run,
+    select,
+)
+from experiments.run_folder.versions import PACKAGES
+
+__all__ = [
+    "choose_methods",
+    "label_methods",
+    "load",
+    "overall",
+    "probability_of_improvement",
+    "run_scores",
+    "save",
+    "summary",
+    "thin",
+]
+
+RUN_DTYPES = {
+    "run": "string",
+    "environment": "string",
+    "environment_keywords": "string",
+    "agent": "string",
+    "searcher": "string",
+    "method": "string",
+    "variant": "string",
+    "settings": "string",
+    "seed": "int64",
+    "budget": "int64",
+    "popsize": "Int64",
+    "finished": "bool",
+    "state": "string",
+}
+VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
+PHYSICS = ("versions.mujoco", "versions.gymnasium")  # numbers that differ in one of these do not compare
+KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
+WITHOUT_INFLUENCE = (  # keys of components that results do not depend on
+    *(f"{component}.{key}" for component, keys in LABELS.items() for key in keys),
+    *(f"problem.{key}" for key in ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only")),
+    "searcher.chunk_size",
+)
+METHOD_COMPONENTS = ("agent.", "searcher.")
+THINNED_ROWS = 20  # of a run, besides those at its evaluations
+
+
+def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str] = ()) -> pd.DataFrame:
+    """Reads runs and files of results into one table with a row for each run and generation.
+
+    Columns, in this order; "string" columns may be NA, float columns NaN, where a run has no such value:
+
+        run                    string   folder, as it was found
+        environment            string   Gymnasium's id
+        environment_keywords   string   further keywords of `gymnasium.make`, as JSON
+        agent, searcher        string   names of the two components
+        method                 string   see `experiments.analysis.method_label`
+        variant                string   settings that differ among the runs of this method, "" if none: of agent and
+                                        searcher in any environment, of environment and problem within one
+        settings               string   a hash of all settings that a result depends on, but for seed and budget
+        seed                   int64
+        budget                 int64    environment steps
+        popsize                Int64    NA for searchers without a population
+        finished               bool     whether the budget was reached
+        state                  string   what status.json says: running (or killed), finished, interrupted, failed
+        generation … episodes  int64    counted from the start of the run; `steps` are environment steps
+        failed_episodes        Int64    likewise; NA where an earlier version did not count them
+        mean_return … explained_variance  float64  returns in the environment's own reward
+        elapsed_seconds        float64  wall time since the start, evaluations included
+        steps_per_second       float64  of the searcher's step alone
+        versions.…             string   software that the run was made with
+        and the keys that `config` asks for: float64, boolean, or else string
+
+    A run that has no whole generation (it failed in the first, or has just begun) has one row, generation 0, with
+    nothing measured.
+
+    Args:
+        sources: Globs ("runs/**"), folders (searched for runs, hidden folders left out), or files that `save` wrote.
+        config: Further keys of config.yaml to join, by dotted name, as "agent.surrogate.beta"; those above are there.
+
+    Raises:
+        UserError: If a run or file that is named itself is damaged or not ours, nothing is found, no run has a key of
+            `config`, or one run is in two sources.
+
+    Warns:
+        ResultsWarning: For what a search finds and leaves out (damaged, not ours); for half-written last rows; where
+            versions or keywords of one environment are mixed.
+    """
+    sources = [sources] if isinstance(sources, str | Path) else list(sources)
+    config = [config] if isinstance(config, str) else config
+    config = [key for key in dict.fromkeys(config) if key not in KNOWN_DTYPES]
+    runs, frames, skipped = [], [], []
+    for path, is_named in _find(sources).items():
+        try:
+            if path.is_dir():
+                runs.append(read_run(path))
+            else:
+                frames.append(_read_saved(path, config))
+        except UserError as error:
+            if is_named:
+                raise
+            skipped.append(error)
+    for error in skipped:
+        warnings.warn(f"left out: {error}", ResultsWarning, stacklevel=2)
+    if not runs and not frames:
+        reason = f": {skipped[0]}" if skipped else " (config.yaml and metrics.csv)"
+        raise UserError(f"found no run in {', '.join(map(str, sources))}{reason}")
+    frames += _frames_of_runs(runs, config)
+    _check_no_run_twice(frames)
+    frame = _typed(pd.concat(frames, ignore_index=True), config)
+    _warn_of_mixtures(frame)
+    return frame
+
+
+def save(frame: pd.DataFrame, path: str | Path) -> None:
+    """Writes a table of `load` into one CSV file that `load` reads: exactly the rows of `thin(frame)`.
+
+    Eighty runs with eleven evaluations each take 1 to 2 MB. Columns of metrics in which nothing was measured are left
+    out and come back as NaN.
+
+    Raises:
+        UserError: If the path does not end in .csv or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".csv":
+        raise UserError(f"path: expected a name that ends in .csv; got '{path}'")
+    rows = thin(frame)
+    unmeasured = [column for column in COLUMNS if column not in ALWAYS_THERE and rows[column].isna().all()]
+    write_atomic(path, rows.drop(columns=unmeasured).to_csv(index=False, lineterminator="\n").encode())
+
+
+def thin(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns fewer rows of a table of `load`, from which `summary` computes the same.
+
+    Kept of each run are the first row, the last, each with an evaluation of the centre and the one before it (which
+    tells when the evaluated generation began), and some twenty more, evenly over the budget.
+    """
+    is_evaluated = frame.center_return_mean.notna()
+    run = frame.run
+    interval = frame.budget / THINNED_ROWS
+    is_first_in_interval = (frame.steps // interval) != (frame.steps // interval).groupby(run).shift()
+    is_before_evaluated = is_evaluated.groupby(run).shift(-1, fill_value=True)  # and the last row of the run
+    return frame[is_evaluated | is_before_evaluated | is_first_in_interval].reset_index(drop=True)
+
+
+def _find(sources: list[str | Path]) -> dict[Path, bool]:
+    """Returns the run folders and CSV files in sources, each once, and whether it was named itself."""
+    found: dict[Path, tuple[Path, bool]] = {}
+    for source in sources:
+        named = Path(source)
+        matches = [named] if named.exists() else [Path(path) for path in sorted(glob.glob(str(source), recursive=True))]
+        if not matches:
+            raise UserError(f"'{source}': there is no such folder or file")
+        parts = [part for match in matches for part in _parts(match, is_named=match == named)]
+        for part in parts:
+            found.setdefault(part.resolve(), (part, part == named))
+    return dict(found.values())
+
+
+def _parts(path: Path, is_named: bool) -> list[Path]:
+    """Returns the runs in a folder, itself perhaps; of a file, itself if it is named or may be one of results."""
+    if path.is_dir():
+        return [path] if is_run_folder(path) else _search(path)
+    return [path] if is_named or (path.suffix == ".csv" and not is_run_folder(path.parent)) else []
+
+
+def _search(folder: Path) -> list[Path]:
+    folders = sorted(path.parent for path in folder.rglob(CONFIG))
+    visible = [path for path in folders if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    for path in visible:
+        if not is_run_folder(path):
+            warnings.warn(f"left out: '{path}' has no metrics.csv", ResultsWarning, stacklevel=5)
+    return [path for path in visible if is_run_folder(path)]
+
+
+def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
+    settings = [_settings(run.config) for run in runs]
+    labels = [(run.config["env"]["id"], method_label(run.config["agent"], run.config["searcher"])) for run in runs]
+    frames = []
+    for run, own, label in zip(runs, settings, labels, strict=True):
+        same_method = [
+            other if environment == label[0] else _of_environment(own) | _of_method(other)
+            for other, (environment, method) in zip(settings, labels, strict=True)
+            if method == label[1]
+        ]
+        metrics = run.metrics
+        if metrics.empty:
+            metrics = pd.DataFrame([dict.fromkeys(COUNTS, 0)], columns=COLUMNS).astype(METRIC_DTYPES)
+        environment = {
+            str(key): value
+            for key, value in run.config["env"].items()
+            if key not in (*LABELS["env"], "id", "_target_", "_partial_")
+        }
+        columns = {
+            "run": run.folder.as_posix(),
+            "environment": label[0],
+            "environment_keywords": json.dumps(environment, sort_keys=True, default=str),
+            "agent": run.config["agent"]["name"],
+            "searcher": run.config["searcher"]["name"],
+            "method": label[1],
+            "variant": _variant(own, same_method),
+            "settings": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12],
+            "seed": run.config["seed"],
+            "budget": run.config["budget"],
+            "popsize": select(run.config, "searcher.popsize"),
+            "finished": bool(metrics.steps.iloc[-1] >= run.config["budget"]),
+            "state": run.state,
+        }
+        joined = {key: _as_text(select(run.config, key)) for key in (*VERSIONS, *config)}
+        before = pd.DataFrame(columns, index=metrics.index)
+        after = pd.DataFrame(joined, index=metrics.index, dtype="string")
+        frames.append(pd.concat([before, metrics, after], axis="columns").astype(KNOWN_DTYPES))
+    for key in config:
+        if frames and all(frame[key].isna().all() for frame in frames):
+            raise UserError(f"config: no run has the key '{key}'")
+    return frames
+
+
+def _settings(config: Mapping) -> dict[str, str]:
+    """Returns the dotted keys of all components with their values as text, but for those that change no result."""
+    settings = {}
+
+    def visit(node: object, key: str) -> None:
+        if key in WITHOUT_INFLUENCE:
+            return
+        if isinstance(node, Mapping):
+            for name, child in node.items():
+                visit(child, f"{key}.{name}")
+        else:
+            settings[key] = _as_text(node) or "null"
+
+    for component in COMPONENTS:
+        visit(config.get(component), component)
+    return settings
+
+
+def _of_method(settings: dict[str, str]) -> dict[str, str]:
+    """Returns the settings of agent and searcher, which do not depend on the environment."""
+    return {key: value for key, value in settings.items() if key.startswith(METHOD_COMPONENTS)}
+
+
+def _of_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Returns the others, some of which do, as the bonus that training takes off the reward."""
+    return {key: value for key, value in settings.items() if not key.startswith(METHOD_COMPONENTS)}
+
+
+def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
+    """Returns what distinguishes some settings from others, as "beta=2, popsize=16"; keys as short as they can be."""
+    keys = sorted(set().union(*all_settings))
+    differing = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
+    last_parts = [key.rpartition(".")[2] for key in differing]
+    names = [last if last_parts.count(last) == 1 else key for key, last in zip(differing, last_parts, strict=True)]
+    return ", ".join(f"{name}={_short(own[key])}" for key, name in zip(differing, names, strict=True) if key in own)
+
+
+def _short(text: str) -> str:
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
+
+
+def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:
+    """Reads a file that `save` wrote.
+
+    Raises:
+        UserError: If it is another file, is cut off, has no rows or not in their order, or lacks a key of `config`.
+    """
+    expected = f"'{path}': expected a file of results that experiments.analysis.load.save wrote"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{expected}: {error}") from error
+    columns = text.partition("\n")[0].split(",")
+    foreign = [column for column in columns if column not in KNOWN_DTYPES and "." not in column]
+    missing = [column for column in (*RUN_DTYPES, *ALWAYS_THERE) if column not in columns]
+    if foreign or missing:
+        hint = "; of a run, give the folder" if path.name == "metrics.csv" else ""
+        raise UserError(f"{expected}; it {f'has {foreign[0]!r}' if foreign else f'lacks {missing[0]!r}'}{hint}")
+    if not text.endswith("\n"):
+        raise UserError(f"{expected}; the last line is cut off")
+    for key in config:
+        if key not in columns:
+            raise UserError(f"'{path}' lacks the key '{key}': save it from a table with load(…, config=['{key}'])")
+    frame = parse_cells(path, text, dict.fromkeys(columns, "string") | KNOWN_DTYPES).fillna({"variant": ""})
+    if frame.empty:
+        raise UserError(f"'{path}' has no runs")
+    for run, rows in frame.groupby("run"):
+        check_counters(f"'{path}', run '{run}'", rows)
+    order = [*RUN_DTYPES, *COLUMNS, *VERSIONS, *(column for column in columns if column not in KNOWN_DTYPES)]
+    return frame.reindex(columns=order).astype(KNOWN_DTYPES)
+
+
+def _check_no_run_twice(frames: list[pd.DataFrame]) -> None:
+    names = pd.concat([frame.run.drop_duplicates() for frame in frames])
+    if names.duplicated().any():
+        raise UserError(f"run '{names[names.duplicated()].iloc[0]}' is in two of the sources")
+
+
+def _typed(frame: pd.DataFrame, config: list[str]) -> pd.DataFrame:
+    """Gives joined columns, which are text so far, the narrowest of float64, boolean and string."""
+    for column in [column for column in frame if column not in KNOWN_DTYPES]:
+        text = frame[column].dropna()
+        if len(text) and text.isin(["True", "False"]).all():
+            frame[column] = (frame[column] == "True").astype("boolean")
+            continue
+        try:
+            frame[column] = pd.to_numeric(frame[column]).astype("float64")
+        except (ValueError, TypeError):
+            frame[column] = frame[column].astype("string")
+    return frame
+
+
+def _warn_of_mixtures(frame: pd.DataFrame) -> None:
+    for environment, rows in frame.groupby("environment"):
+        for column in (*PHYSICS, "environment_keywords"):
+            values = sorted(rows[column].fillna("unknown").unique())
+            if len(values) > 1:
+                what = column.removeprefix("versions.").replace("environment_keywords", "keywords")
+                warnings.warn(
+                    f"{environment}: runs of different {what} are mixed and do not compare: {', '.join(values)}",
+                    ResultsWarning,
+                    stacklevel=3,
+                )
+    environments = frame.environment.drop_duplicates()
+    for name, versions in environments.groupby(environments.str.rpartition("-v")[0]):
+        if name and len(versions) > 1:
+            warnings.warn(
+                f"versions of {name} are mixed and do not compare: {', '.join(sorted(versions))}",
+                ResultsWarning,
+                stacklevel=3,
+            )
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else repr(value)

@@ -1,0 +1,355 @@
+"""From the tidy table of `experiments.analysis.load.load` to numbers by which methods are compared."""
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from experiments.analysis.statistics import bootstrap_interval, improvement, interquartile_mean, mean
+from experiments.errors import ResultsWarning, UserError, did_you_mean
+
+SCORES = {"final": 1, "last5": 5}  # how many of the last evaluations are averaged
+SCORE_IN_WORDS = {
+    "final": "last evaluation of the centre",
+    "last5": "mean of the centre's last five evaluations",
+}
+RECENT = 0.9  # a score from an evaluation before this share of the steps is marked
+
+
+def summary(
+    frame: pd.DataFrame,
+    *,
+    at_steps: int | None = None,
+    score: str = "final",
+    threshold: float | None = None,
+    against: str | None = None,
+) -> pd.DataFrame:
+    """Compares methods: a row for each environment and method, best IQM first.
+
+    Runs count only if they reached `at_steps`, and with what they had reached then; the others are told in `note`.
+    Different settings of a method are different methods (`label_methods`), and a seed counts once (`run_scores`).
+
+    Args:
+        frame: Of `load`.
+        at_steps: Environment steps at which all are compared; None for the smallest budget of each environment.
+        score: "final": the last evaluation of the centre. Where a run ends there, it is the one of 100 episodes
+            (`eval.final_episodes`), else one of 10. "last5": the mean of the last five evaluations, which depends less
+            on where a swinging run happens to stand.
+        threshold: Return of the centre for the columns `reached`, `steps_to_threshold` and `seconds_to_threshold`.
+        against: Method for the columns `improvement`, `improvement_low` and `improvement_high`.
+
+    Returns:
+        Columns, in the environment's own reward where nothing else is said:
+
+        environment, method  string
+        at_steps             int64    environment steps
+        n                    int64    runs (seeds) that count
+        mean, std, median    float64  over runs; std is that of a sample (n − 1), NaN of one run
+        iqm                  float64  interquartile mean; of fewer than four runs it is the mean
+        iqm_low, iqm_high    float64  95 % bootstrap interval, NaN of one run; see `bootstrap_interval`
+        mean_low, mean_high  float64  likewise
+        area                 float64  mean over runs of the area under the curve of evaluations divided by its steps,
+                                      from the first evaluation on: the curve's mean height; NaN where a run that
+                                      counts has fewer than two evaluations
+        reached              int64    runs with an evaluation of at least `threshold`
+        steps_to_threshold   float64  median over runs of environment steps until then; NaN where half do not reach it
+        seconds_to_threshold float64  likewise, of wall time
+        improvement, …       float64  P(this method > `against`) in this environment, and its 95 % interval; NaN in the
+                                      row of `against`
+        note                 string   what a reader of this row must know, "" if nothing
+
+    Raises:
+        UserError: For an argument out of range, or a method that is not there.
+
+    Warns:
+        ResultsWarning: If budgets differ, or a seed was run twice.
+    """
+    scores = run_scores(frame, at_steps=at_steps, score=score, threshold=threshold)
+    if against is not None:
+        _check_method(scores, against)
+    rows = []
+    for (environment, method), runs in scores.groupby(["environment", "method"], sort=False):
+        counted = runs.dropna(subset=["score"])
+        values = counted.score.to_numpy()
+        row = {"environment": environment, "method": method, "at_steps": runs.at_steps.iloc[0], "n": len(values)}
+        row |= {"mean": _or_nan(np.mean, values), "std": counted.score.std(), "median": _or_nan(np.median, values)}
+        row["iqm"] = _or_nan(interquartile_mean, values)
+        row["iqm_low"], row["iqm_high"] = bootstrap_interval([values], interquartile_mean)
+        row["mean_low"], row["mean_high"] = bootstrap_interval([values], mean)
+        row["area"] = counted.area.mean(skipna=False)
+        if threshold is not None:
+            row["reached"] = int(np.isfinite(counted.steps_to_threshold).sum())
+            for column in ("steps_to_threshold", "seconds_to_threshold"):
+                middle = counted[column].median()
+                row[column] = middle if math.isfinite(middle) else math.nan
+        if against is not None:
+            others = scores[scores.environment == environment]
+            estimate = NOT_KNOWN if method == against else improvement_of(others, method, against)
+            row |= dict(zip(("improvement", "improvement_low", "improvement_high"), estimate, strict=True))
+        rows.append(row | {"note": _note(runs)})
+    table = pd.DataFrame(rows).astype({"environment": "string", "method": "string", "note": "string"})
+    return table.sort_values(["environment", "iqm"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def run_scores(
+    frame: pd.DataFrame, *, at_steps: int | None = None, score: str = "final", threshold: float | None = None
+) -> pd.DataFrame:
+    """Returns a row for each run: what `summary` aggregates.
+
+    A run's score at some number of steps is that of the last evaluation up to the generation that crossed it: the
+    training of a run with that budget would have ended there.
+
+    Of runs that differ in nothing but budget, which are the same training, the longest finished one stands for all, or
+    the longest where none is finished.
+
+    Args:
+        frame, at_steps, score, threshold: As for `summary`.
+
+    Returns:
+        Columns environment, method (`label_methods`), run, seed, at_steps; `is_reached`, whether the run got there;
+        score, `evaluated_at` (steps), area, steps_to_threshold and seconds_to_threshold (infinite where the threshold
+        was not reached): NaN where the run did not get there or was not evaluated.
+
+    Raises:
+        UserError: For an argument out of range.
+
+    Warns:
+        ResultsWarning: If budgets differ, or a seed was run twice.
+    """
+    if score not in SCORES:
+        raise UserError(f"score: expected one of {', '.join(SCORES)}; got {score!r}")
+    if at_steps is not None and not at_steps >= 1:
+        raise UserError(f"at_steps: expected a number of at least 1; got {at_steps!r}")
+    frame = each_seed_once(frame.assign(method=label_methods(frame)))
+    rows = []
+    for environment, of_environment in frame.groupby("environment", sort=False):
+        steps = _common_steps(environment, of_environment) if at_steps is None else int(at_steps)
+        for (method, run, seed), metrics in of_environment.groupby(["method", "run", "seed"], sort=False):
+            is_reached = bool(metrics.steps.iloc[-1] >= steps)
+            row = {"environment": environment, "method": method, "run": run, "seed": seed, "at_steps": steps}
+            row |= {"is_reached": is_reached}
+            if is_reached:
+                until = metrics.head(int((metrics.steps < steps).sum()) + 1)
+                row |= _score(until.dropna(subset=["center_return_mean"]), SCORES[score], threshold)
+            rows.append(row)
+    measured = ["score", "evaluated_at", "area", "steps_to_threshold", "seconds_to_threshold"]
+    columns = ["environment", "method", "run", "seed", "at_steps", "is_reached", *measured]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(measured, "float64"))
+
+
+class Estimate(NamedTuple):
+    """A number and its 95 % bootstrap interval, whose ends are NaN where there are too few runs for one."""
+
+    value: float
+    low: float
+    high: float
+
+
+NOT_KNOWN = Estimate(math.nan, math.nan, math.nan)
+
+
+def probability_of_improvement(
+    frame: pd.DataFrame, method: str, against: str, *, at_steps: int | None = None, score: str = "final"
+) -> Estimate:
+    """Returns P(method > against): how likely a run of one beats a run of the other, averaged over environments.
+
+    Only environments count in which both were run.
+
+    Args:
+        frame, at_steps, score: As for `summary`.
+        method, against: Labels of `label_methods`.
+
+    Raises:
+        UserError: If a method is not there, or there is no environment with runs of both that count.
+    """
+    scores = run_scores(frame, at_steps=at_steps, score=score)
+    for name in (method, against):
+        _check_method(scores, name)
+    estimate = improvement_of(scores, method, against)
+    if math.isnan(estimate.value):
+        raise UserError(f"no environment has scores of both '{method}' and '{against}'")
+    return estimate
+
+
+def overall(
+    frame: pd.DataFrame,
+    reference: Mapping[str, tuple[float, float]],
+    *,
+    at_steps: int | None = None,
+    score: str = "final",
+) -> pd.DataFrame:
+    """Compares methods over several environments: a row for each method, best IQM first.
+
+    Scores of an environment are scaled to (score − low) / (high − low). The IQM is over the runs of all environments,
+    and its interval resamples seeds within each.
+
+    Args:
+        frame, at_steps, score: As for `summary`.
+        reference: Environment -> (low, high), as the returns of a random and of an expert policy.
+
+    Returns:
+        Columns method, n (runs), mean, iqm, iqm_low, iqm_high. A method that lacks an environment is left out.
+
+    Raises:
+        UserError: If the reference lacks an environment, or low is not below high.
+
+    Warns:
+        ResultsWarning: For a method that is left out.
+    """
+    scores = run_scores(frame, at_steps=at_steps, score=score).dropna(subset=["score"])
+    environments = sorted(frame.environment.unique())
+    for environment in environments:
+        low, high = reference.get(environment, (0.0, 0.0))
+        if not low < high:
+            raise UserError(f"reference: expected low < high for {environment}; got {reference.get(environment)}")
+    rows = []
+    for method, runs in scores.groupby("method", sort=False):
+        missing = sorted(set(environments) - set(runs.environment))
+        if missing:
+            warnings.warn(f"{method}: left out, no scores in {', '.join(missing)}", ResultsWarning, stacklevel=2)
+            continue
+        samples = []
+        for environment, values in runs.groupby("environment").score:
+            low, high = reference[environment]
+            samples.append((values.to_numpy() - low) / (high - low))
+        low, high = bootstrap_interval(samples, interquartile_mean)
+        row = {"method": method, "n": len(runs), "mean": float(mean(*samples))}
+        rows.append(row | {"iqm": float(interquartile_mean(*samples)), "iqm_low": low, "iqm_high": high})
+    table = pd.DataFrame(rows, columns=["method", "n", "mean", "iqm", "iqm_low", "iqm_high"])
+    return table.sort_values("iqm", ascending=False, ignore_index=True)
+
+
+def label_methods(frame: pd.DataFrame) -> pd.Series:
+    """Returns each row's method with its variant, as "SG-RSNN (beta=2)".
+
+    Runs of one label in one environment have the same settings: where names and variants do not tell settings apart
+    (tables from several files), their hash does.
+    """
+    label = frame.method.where(frame.variant == "", frame.method + " (" + frame.variant + ")")
+    is_ambiguous = frame.settings.groupby([frame.environment, label]).transform("nunique") > 1
+    return label.where(~is_ambiguous, label + " #" + frame.settings.str.slice(0, 4)).rename("method")
+
+
+def choose_methods(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Returns the rows of some methods.
+
+    Args:
+        frame: Of `load`.
+        names: Labels of `label_methods`, or without the variant, which chooses all variants.
+
+    Raises:
+        UserError: If one is not there.
+    """
+    label, is_chosen = label_methods(frame), pd.Series(False, frame.index)
+    for name in names:
+        is_named = (label == name) | (frame.method == name)
+        if not is_named.any():
+            raise UserError(no_such_method(name, list(label.unique())))
+        is_chosen |= is_named
+    return frame[is_chosen].reset_index(drop=True)
+
+
+def no_such_method(name: str, methods: list[str]) -> str:
+    """Returns the message for a method that is not there."""
+    return f"no method '{name}'{did_you_mean(name, methods)}; there are {', '.join(methods)}"
+
+
+def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of all runs but for those that another run, the longest finished one, repeats or contains.
+
+    Args:
+        frame: Of `load`, its methods labelled (`label_methods`).
+
+    Warns:
+        ResultsWarning: For each run that is left out.
+    """
+    runs = frame.groupby("run", sort=False).agg(
+        environment=("environment", "first"),
+        method=("method", "first"),
+        seed=("seed", "first"),
+        finished=("finished", "first"),
+        steps=("steps", "max"),
+    )
+    longest_first = runs.sort_values(["finished", "steps"], ascending=False, kind="stable")
+    repeated = longest_first[longest_first.duplicated(["environment", "method", "seed"])]
+    for run, row in repeated.iterrows():
+        warnings.warn(
+            f"{row.environment}, {row.method}: seed {row.seed} was run twice; '{run}' is left out",
+            ResultsWarning,
+            stacklevel=4,
+        )
+    return frame[~frame.run.isin(repeated.index)]
+
+
+def _common_steps(environment: str, frame: pd.DataFrame) -> int:
+    budgets = sorted(frame.budget.unique())
+    if len(budgets) > 1:
+        warnings.warn(
+            f"{environment}: budgets are {', '.join(f'{budget:,}' for budget in budgets)} steps; "
+            f"all are compared at {budgets[0]:,}",
+            ResultsWarning,
+            stacklevel=4,
+        )
+    return int(budgets[0])
+
+
+def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None) -> dict[str, float]:
+    steps, returns = evaluated.steps.to_numpy(), evaluated.center_return_mean.to_numpy()
+    row = {}
+    if len(returns) >= num_last:
+        row |= {"score": float(returns[-num_last:].mean()), "evaluated_at": steps[-1]}
+    if len(returns) >= 2:
+        row |= {"area": float(np.trapezoid(returns, steps) / (steps[-1] - steps[0]))}
+    if threshold is not None:
+        above = returns >= threshold
+        first = int(above.argmax()) if above.any() else None
+        row["steps_to_threshold"] = math.inf if first is None else steps[first]
+        row["seconds_to_threshold"] = math.inf if first is None else evaluated.elapsed_seconds.iloc[first]
+    return row
+
+
+def improvement_of(scores: pd.DataFrame, method: str, against: str) -> Estimate:
+    """Returns P(method > against) from a table of `run_scores`; NaN where no environment has scores of both."""
+    pairs = score_pairs(scores, method, against)
+    if not pairs:
+        return NOT_KNOWN
+    return Estimate(float(improvement(*pairs)), *bootstrap_interval(pairs, improvement))
+
+
+def score_pairs(scores: pd.DataFrame, method: str, against: str) -> list[np.ndarray]:
+    """Returns the scores of both methods in the first environment that has both, in the second, and so on."""
+    pairs = []
+    for _, runs in scores.dropna(subset=["score"]).groupby("environment"):
+        pair = [runs.score[runs.method == name].to_numpy() for name in (method, against)]
+        if all(len(sample) for sample in pair):
+            pairs += pair
+    return pairs
+
+
+def _check_method(scores: pd.DataFrame, method: str) -> None:
+    methods = list(scores.method.unique())
+    if method not in methods:
+        raise UserError(no_such_method(method, methods))
+
+
+def _note(runs: pd.DataFrame) -> str:
+    at_steps, count = runs.at_steps.iloc[0], len(runs)
+    stopped = int((~runs.is_reached).sum())
+    unevaluated = int((runs.is_reached & runs.score.isna()).sum())
+    notes = []
+    if stopped:
+        notes.append(f"{stopped} of {count} runs did not get to {at_steps:,} steps")
+    if unevaluated:
+        notes.append(f"{unevaluated} of {count} runs have too few evaluations")
+    if runs.evaluated_at.min() < RECENT * at_steps:
+        notes.append(f"evaluated as early as {runs.evaluated_at.min():,.0f} steps")
+    if runs.score.count() == 1:
+        notes.append("one seed: no interval")
+    return "; ".join(notes)
+
+
+def _or_nan(function, values: np.ndarray) -> float:
+    return float(function(values)) if len(values) else math.nan

@@ -1,0 +1,76 @@
+"""The command line that repeats a run, from its config.yaml."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+
+from omegaconf import OmegaConf
+
+from experiments.analysis.load_results import WITHOUT_INFLUENCE
+from experiments.errors import UserError
+from experiments.run_config.compose import compose_config
+from experiments.run_config.settings import COMPONENTS
+from experiments.run_folder.read import select
+
+GROUPS = ("env", "agent", "searcher")
+REPEATED = (*COMPONENTS, "eval")  # the parts of a configuration that must come out the same
+PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text that Hydra needs no quotes around
+
+
+def run_command(config: Mapping) -> str | None:
+    """Returns an `ec-evotorch train` command whose configuration is that of a run; None if there is none.
+
+    Keys that change no result, such as the number of threads, are left out. The command is checked: it composes to the
+    same configuration today. What a key that the run does not have (an earlier version made it) means is not known.
+
+    Args:
+        config: Of a config.yaml, resolved.
+    """
+    wanted = _leaves(config)
+    try:
+        words = [f"{group}={config[group]['name']}" for group in GROUPS] + [f"seed={config['seed']}"]
+        composed = _composed(words)
+        if differing := _differing(wanted, composed):
+            words += differing
+            composed = _composed(words)
+            if _differing(wanted, composed):
+                return None
+    except (UserError, KeyError, TypeError):  # the name of a YAML that is not here, or a value that Hydra cannot say
+        return None
+    words.append(f"budget={config['budget']}")
+    if isinstance(config.get("run_dir"), str) and config["run_dir"] != composed["run_dir"]:
+        words.append(f"run_dir={_text(config['run_dir'])}")
+    return shlex.join(["ec-evotorch", "train", *words])
+
+
+def _differing(wanted: Mapping, composed: Mapping) -> list[str]:
+    there = _leaves(composed)
+    differing = [key for key, value in wanted.items() if key not in there or there[key] != value]
+    return [f"{'' if key in there else '+'}{key}={_text(wanted[key])}" for key in differing]
+
+
+def _composed(words: list[str]) -> dict:
+    return OmegaConf.to_container(compose_config(words))
+
+
+def _leaves(config: Mapping) -> dict[str, object]:
+    leaves = {}
+
+    def visit(node: object, key: str) -> None:
+        if isinstance(node, Mapping) and node:
+            for name, child in node.items():
+                visit(child, f"{key}.{name}")
+        elif key not in WITHOUT_INFLUENCE:
+            leaves[key] = node
+
+    for part in REPEATED:
+        visit(select(config, part), part)
+    return leaves
+
+
+def _text(value: object) -> str:
+    """Returns a value as Hydra's words have it."""
+    if isinstance(value, str) and PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)

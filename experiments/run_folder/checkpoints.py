@@ -1,0 +1,132 @@
+"""The checkpoints of a run: taken at its start and after every generation, written every few, the last two kept."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from ec_evotorch import Resumable
+from experiments.errors import UserError
+from experiments.run_folder.archive import load_checkpoint, save_checkpoint
+from experiments.run_folder.layout import CHECKPOINTS
+
+KEPT = 2
+PATTERN = "generation-*.safetensors"
+# between a run's beginning and its resumption:
+MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between the step of a generation and the evaluation of its centre.
+
+    Attributes:
+        row: Of the generation, without the evaluation; empty before the first one.
+        steps_before: Environment steps before the generation.
+        elapsed_seconds: Of the run so far.
+        metrics_size: Bytes of metrics.csv, in which the row is not yet.
+        metrics_sha256: Of these bytes.
+        search: The state of the searcher and the problem, see `ec_evotorch.Resumable`.
+        config: The run's configuration without what may differ when it is resumed.
+        versions: Of the software.
+    """
+
+    row: dict
+    steps_before: int
+    elapsed_seconds: float
+    metrics_size: int
+    metrics_sha256: str
+    search: dict
+    config: dict
+    versions: dict
+
+
+class Checkpoints:
+    """Writes the checkpoints of one run.
+
+    Args:
+        folder: Of the run.
+        resumable: Its search.
+        config: Its configuration, with versions.
+        every: Generations between two that are written; None writes those only that are asked for.
+    """
+
+    def __init__(self, folder: Path, resumable: Resumable, config: DictConfig, every: int | None):
+        self._folder, self._resumable, self._every = folder / CHECKPOINTS, resumable, every
+        self._config, self._versions = comparable(config), OmegaConf.to_container(config.versions)
+        self._latest: Checkpoint | None = None
+        self._written: Checkpoint | None = None
+
+    def take(self, row: dict, steps_before: int, elapsed_seconds: float, metrics) -> None:
+        """Takes the state of the search as it is now, and writes it if its time has come."""
+        self._latest = Checkpoint(
+            row={name: float(value) if isinstance(value, float) else int(value) for name, value in row.items()},
+            steps_before=steps_before,
+            elapsed_seconds=elapsed_seconds,
+            metrics_size=metrics.size,
+            metrics_sha256=metrics.sha256,
+            search=self._resumable.state_dict(),
+            config=self._config,
+            versions=self._versions,
+        )
+        if self._every is not None and row.get("generation", 0) % self._every == 0:
+            metrics.sync()
+            self.write()
+
+    def write(self) -> None:
+        """Writes the latest checkpoint, if there is one that is not written yet; then deletes all but the last two.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        latest = self._latest
+        if latest is None or latest is self._written:
+            return
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make '{self._folder}': {error.strerror}") from error
+        tree = vars(latest) | {"config": json.dumps(latest.config)}
+        save_checkpoint(self._folder / f"generation-{latest.row.get('generation', 0):08d}.safetensors", tree)
+        self._written = latest
+        for old in find_checkpoints(self._folder.parent)[:-KEPT]:
+            old.unlink()
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Returns the checkpoints of a run, the newest last."""
+    return sorted((folder / CHECKPOINTS).glob(PATTERN))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint.
+
+    Raises:
+        UserError: If it is missing, damaged or foreign: naming it, what is wrong, and the one before it, if any.
+    """
+    try:
+        tree = load_checkpoint(path)
+        return Checkpoint(**{**tree, "config": json.loads(tree["config"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = error.strerror if isinstance(error, OSError) else error
+        before = [other for other in find_checkpoints(path.parent.parent) if other.name < path.name]
+        advice = f"; to resume from the one before: --checkpoint {before[-1].name}" if before else ""
+        raise UserError(f"'{path}': {what}{advice}") from error
+
+
+def comparable(config: DictConfig) -> dict:
+    """Returns the part of a configuration that must be the same when a run is resumed, as plain containers."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    return {key: value for key, value in plain.items() if key not in MAY_DIFFER}
+
+
+def differences(before: object, now: object, prefix: str = "") -> list[str]:
+    """Lists the dotted keys in which two configurations differ, each as "key (before, now after)"."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in dict.fromkeys([*before, *now])
+            for line in differences(before.get(key), now.get(key), f"{prefix}.{key}" if prefix else key)
+        ]
+    return [] if before == now else [f"{prefix} ({before!r}, now {now!r})"]

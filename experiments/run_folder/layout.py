@@ -1,0 +1,104 @@
+"""The folder of a run: which files are in it, that one process writes it at a time, and that no run is lost."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.run_folder.atomic_write import partial_path
+
+CONFIG = "config.yaml"
+METRICS = "metrics.csv"
+CURVE = "curve.png"
+POLICY_TENSORS = "policy.safetensors"
+POLICY_DESCRIPTION = "policy.json"
+EVALUATION = "evaluation.json"
+STATUS = "status.json"
+CHECKPOINTS = "checkpoints"  # a folder
+TRACEBACK = "traceback.txt"  # only of a run that crashed
+RHO_HISTOGRAM = "rho_histogram.csv"  # only of a run that searches over ρ
+TENSORBOARD, WANDB = "tensorboard", "wandb"  # folders, only of runs that were logged there
+RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION, STATUS)
+
+
+class HeldError(UserError):
+    """Another process is training in the folder."""
+
+
+def check_vacant(folder: Path, overwrite: bool) -> None:
+    """Checks, without writing, that a run may be put in `folder`.
+
+    Raises:
+        UserError: If a run is there and may not be overwritten, or the path cannot be a folder.
+    """
+    for part in (folder, *folder.parents):
+        if part.exists() and not part.is_dir():
+            raise UserError(f"run_dir: expected a folder; '{part}' is a file")
+    there = run_files(folder)
+    if there and not overwrite:
+        raise UserError(
+            f"'{folder}' holds a run already ({', '.join(there)}): choose another run_dir=, overwrite=true to replace "
+            f"it, or go on with it: ec-evotorch resume {folder}"
+        )
+
+
+def run_files(folder: Path) -> list[str]:
+    """Returns the names of what a run has left in a folder."""
+    return [name for name in (*RUN_FILES, CHECKPOINTS) if (folder / name).exists()]
+
+
+@contextmanager
+def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
+    """Makes the folder and, where `overwrite` is true, deletes the files of the run in it; never any other file.
+
+    Until the end of the block no other process may write the run.
+
+    Raises:
+        UserError: As `check_vacant` and `hold`, or if the folder cannot be made.
+    """
+    check_vacant(folder, overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
+    with hold(folder):
+        for name in (*RUN_FILES, TRACEBACK, RHO_HISTOGRAM):
+            (folder / name).unlink(missing_ok=True)
+            partial_path(folder / name).unlink(missing_ok=True)
+        for name in (CHECKPOINTS, TENSORBOARD, WANDB):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        yield
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process, where the file system can lock.
+
+    Raises:
+        HeldError: If another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HeldError(f"'{folder}': another process is training in it") from None
+        except OSError:
+            pass  # some network file systems lock no folders
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is training in the folder, where the file system can lock."""
+    try:
+        with hold(folder):
+            return False
+    except FileNotFoundError:
+        return False
+    except HeldError:
+        return True

@@ -1,0 +1,188 @@
+"""A trained policy on disk: tensors in policy.safetensors, all else in policy.json. Nothing is pickled.
+
+policy.json has the keys
+
+    format, format_version    "ec-evotorch policy", 1
+    agent                     _target_ and keywords, without the lengths
+    env                       id and keywords of gymnasium.make
+    observation_length, action_length, solution_length
+    dtype                     of the solution: "bool" or "float32"
+    sha256                    of the rest of policy.json and all of policy.safetensors
+
+and policy.safetensors the arrays
+
+    solution                  bool: ceil(L / 8) bytes, numpy.packbits; float32: (L,)
+    action_low, action_high   (action_length,)
+    observation_mean, observation_stdev  (observation_length,) float64; only if observations are normalised
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from ec_evotorch import Policy
+from experiments.errors import UserError
+from experiments.run_config.build import keywords
+from experiments.run_config.targets import check_targets
+from experiments.run_folder.atomic_write import write_atomic
+from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
+
+FORMAT, FORMAT_VERSION = "ec-evotorch policy", 1
+DTYPES = {"bool": torch.bool, "float32": torch.float32}
+KEYS = {
+    "format": str,
+    "format_version": int,
+    "agent": dict,
+    "env": dict,
+    "observation_length": int,
+    "action_length": int,
+    "solution_length": int,
+    "dtype": str,
+    "sha256": str,
+}
+
+
+@dataclass(frozen=True)
+class SavedPolicy:
+    """A policy read from a run folder.
+
+    Attributes:
+        policy: Ready to act.
+        env: Keywords of `gymnasium.make` for the environment that it was trained in, `id` among them.
+    """
+
+    policy: Policy
+    env: dict
+
+
+def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig) -> None:
+    """Writes policy.safetensors and policy.json into a folder, each whole or not at all.
+
+    Args:
+        folder: Where to; must exist.
+        policy: What to save.
+        agent: The agent's configuration: `_target_` and keywords.
+        env: The environment's configuration: id and keywords.
+    """
+    solution = torch.as_tensor(policy.solution).cpu().numpy()
+    arrays = {
+        "solution": np.packbits(solution) if solution.dtype == np.bool_ else solution.astype(np.float32),
+        "action_low": np.asarray(policy.action_low),
+        "action_high": np.asarray(policy.action_high),
+    }
+    if policy.observation_mean is not None:
+        arrays["observation_mean"] = np.asarray(policy.observation_mean, dtype=np.float64)
+        arrays["observation_stdev"] = np.asarray(policy.observation_stdev, dtype=np.float64)
+    tensors = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    description = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "agent": _without(keywords("agent", agent), "_partial_"),
+        "env": _without(keywords("env", env), "_target_", "_partial_"),
+        "observation_length": policy.agent.obs_length,
+        "action_length": policy.agent.act_length,
+        "solution_length": len(solution),
+        "dtype": "bool" if solution.dtype == np.bool_ else "float32",
+    }
+    description["sha256"] = checksum(description, tensors)
+    write_atomic(folder / POLICY_TENSORS, tensors)
+    write_atomic(folder / POLICY_DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+
+
+def load_policy(folder: Path) -> SavedPolicy:
+    """Reads the policy of a run folder.
+
+    Raises:
+        FileNotFoundError: If one of the two files is not there.
+        ValueError: If a file is damaged or not ours: one line that names the file and what is wrong with it.
+    """
+    path = folder / POLICY_DESCRIPTION
+    description = _read_description(path)
+    tensors = (folder / POLICY_TENSORS).read_bytes()
+    if description["sha256"] != checksum(description, tensors):
+        raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
+    try:
+        check_targets(description["agent"])
+        agent = instantiate(
+            {**description["agent"], "_convert_": "all"},
+            description["observation_length"],
+            description["action_length"],
+        )
+    except (UserError, InstantiationException) as error:
+        raise ValueError(f"'{path}': agent: {error.__cause__ or error}") from error
+    if str(agent.dtype) != f"torch.{description['dtype']}" or agent.solution_length != description["solution_length"]:
+        raise ValueError(
+            f"'{path}': expected a solution of {agent.solution_length} values of {agent.dtype} for this agent; "
+            f"got {description['solution_length']} of {description['dtype']}"
+        )
+    arrays = _read_arrays(folder / POLICY_TENSORS, tensors, description)
+    return SavedPolicy(Policy(agent, **arrays), description["env"])
+
+
+def checksum(description: dict, tensors: bytes) -> str:
+    """Returns the SHA-256 of a description (but for its own `sha256`) and the bytes of policy.safetensors, in hex."""
+    rest = json.dumps(_without(description, "sha256"), sort_keys=True).encode()
+    return hashlib.sha256(rest + tensors).hexdigest()
+
+
+def _read_description(path: Path) -> dict:
+    try:
+        description = json.loads(path.read_bytes())
+    except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise ValueError(f"'{path}': expected JSON: {error}") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise ValueError(f"'{path}': expected an {FORMAT}, whose key 'format' says so")
+    if description.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"'{path}': expected format_version {FORMAT_VERSION}; got {description.get('format_version')!r}"
+        )
+    for key, kind in KEYS.items():
+        if not isinstance(description.get(key), kind):
+            raise ValueError(f"'{path}': expected the key '{key}' with a {kind.__name__}; got {description.get(key)!r}")
+    if description["dtype"] not in DTYPES:
+        raise ValueError(f"'{path}': dtype: expected one of {', '.join(DTYPES)}; got '{description['dtype']}'")
+    for part, key in (("agent", "_target_"), ("env", "id")):
+        if not isinstance(description[part].get(key), str):
+            raise ValueError(f"'{path}': {part}: expected the key '{key}' with a str; got {description[part]!r}")
+    return description
+
+
+def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
+    """Returns the keywords of `Policy` besides its agent."""
+    try:
+        arrays = safetensors.numpy.load(tensors)
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise ValueError(f"'{path}': expected safetensors: {error}") from error
+    length = description["solution_length"]
+    stored_length = (length + 7) // 8 if description["dtype"] == "bool" else length
+    stored_dtype = np.dtype(np.uint8 if description["dtype"] == "bool" else np.float32)
+    _check_array(path, arrays, "solution", stored_length)
+    if arrays["solution"].dtype != stored_dtype:
+        raise ValueError(f"'{path}': solution: expected dtype {stored_dtype}; got {arrays['solution'].dtype}")
+    for name in ("action_low", "action_high"):
+        _check_array(path, arrays, name, description["action_length"])
+    if "observation_mean" in arrays or "observation_stdev" in arrays:
+        for name in ("observation_mean", "observation_stdev"):
+            _check_array(path, arrays, name, description["observation_length"])
+    if description["dtype"] == "bool":
+        arrays["solution"] = np.unpackbits(arrays["solution"], count=length).astype(np.bool_)
+    return {**arrays, "solution": torch.from_numpy(arrays["solution"])}
+
+
+def _check_array(path: Path, arrays: dict[str, np.ndarray], name: str, length: int) -> None:
+    if name not in arrays:
+        raise ValueError(f"'{path}': expected the array '{name}'; got {', '.join(sorted(arrays))}")
+    if arrays[name].shape != (length,):
+        raise ValueError(f"'{path}': {name}: expected shape ({length},); got {arrays[name].shape}")
+
+
+def _without(mapping: dict, *keys: str) -> dict:
+    return {key: value for key, value in mapping.items() if key not in keys}

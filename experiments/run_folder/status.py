@@ -1,0 +1,40 @@
+"""status.json: how a run stands, for whoever looks after many of them."""
+
+import json
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.run_folder.atomic_write import write_atomic
+from experiments.run_folder.layout import STATUS
+
+RUNNING, FINISHED, INTERRUPTED, FAILED = STATES = ("running", "finished", "interrupted", "failed")
+
+
+def write_status(folder: Path, state: str, steps: int, budget: int, reason: str | None = None) -> None:
+    """Writes the state of a run.
+
+    Args:
+        folder: Of the run.
+        state: One of `STATES`. A run that was killed stays "running".
+        steps: Environment steps done.
+        budget: Environment steps asked for.
+        reason: Why it failed, or was interrupted if not by a signal.
+    """
+    status = {"state": state, "steps": steps, "budget": budget, "reason": reason}
+    write_atomic(folder / STATUS, (json.dumps(status, indent=2) + "\n").encode())
+
+
+def read_status(folder: Path) -> dict:
+    """Reads the state of a run.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        UserError: If the file is damaged.
+    """
+    try:
+        status = json.loads((folder / STATUS).read_bytes())
+    except ValueError as error:
+        raise UserError(f"'{folder / STATUS}': expected JSON: {error}") from error
+    if not isinstance(status, dict) or status.get("state") not in STATES:
+        raise UserError(f"'{folder / STATUS}': expected the key 'state' with one of {', '.join(STATES)}")
+    return status

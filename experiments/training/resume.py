@@ -1,0 +1,132 @@
+"""`ec-evotorch resume`: a run goes on from its last checkpoint, to the end that it would have come to unbroken."""
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.errors import UserError
+from experiments.run_config.build import build
+from experiments.run_config.compose import parse_words
+from experiments.run_config.settings import RunSettings
+from experiments.run_folder.atomic_write import write_atomic
+from experiments.run_folder.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
+from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
+from experiments.run_folder.read import read_config
+from experiments.run_folder.status import FINISHED, read_status
+from experiments.run_folder.versions import software_versions
+from experiments.training.run import Run
+
+
+def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None) -> Path:
+    """Goes on with a run to the end of its budget.
+
+    Rows of metrics.csv after the checkpoint are cut off and written anew: they come out the same, but for the clocks. A
+    run that has no checkpoint and no row yet starts from the beginning. A finished run is left as it is.
+
+    Args:
+        folder: Of the run. It may have been moved.
+        overrides: Words such as "budget=2e6"; the budget may only grow, and nothing else may change.
+        checkpoint: Name of the checkpoint to go on from; None for the newest. Newer ones are deleted.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: If there is no run, or its configuration or checkpoint is damaged or another's; all is left as it is.
+            Later as `train`.
+        KeyboardInterrupt: As `train`.
+    """
+    config = config_of(folder)
+    budget = RunSettings.from_config(config).budget
+    _override(config, overrides)
+    settings = RunSettings.from_config(config)
+    if settings.budget < budget:
+        raise UserError(f"budget: can only be raised on resuming, from {budget:,}; got {settings.budget:,}")
+    with hold(folder):
+        if settings.budget == budget and _is_finished(folder):
+            print(f"'{folder}' is finished; to go on with it, raise its budget= of {budget:,} steps", file=sys.stderr)
+            return folder
+        path = _choose(folder, checkpoint)
+        config.budget = settings.budget
+        if path is None:
+            run = Run(config, build(config)[1])
+            (folder / METRICS).unlink(missing_ok=True)  # its header at most
+        else:
+            saved = read_checkpoint(path)
+            _check_same(path, config, saved)
+            run = Run(config, build(config)[1])
+            run.load(saved)
+            for other in find_checkpoints(folder):
+                if other.name > path.name:
+                    other.unlink()
+        write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
+        return run.go_on()
+
+
+def config_of(folder: Path) -> DictConfig:
+    """Reads config.yaml of a run, with `run_dir` as the folder is named now.
+
+    Raises:
+        UserError: If it is not there, or not one of ours.
+    """
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"'{folder}' holds no run: it has no {CONFIG}")
+    config = OmegaConf.create(read_config(folder / CONFIG))
+    config.run_dir = str(folder)
+    return config
+
+
+def _override(config: DictConfig, overrides: list[str]) -> None:
+    refused = []
+    for override in parse_words(overrides):
+        if override.is_sweep_override():
+            raise UserError(f"expected one value, got '{override.input_line}'")
+        key, value = override.key_or_group, override.value()
+        if key == "budget":
+            config.budget = value
+        else:
+            now = OmegaConf.select(config, key)
+            refused.append(f"{key} ({now.get('name') if isinstance(now, DictConfig) else now!r}, now {value!r})")
+    if refused:
+        raise UserError(
+            f"only budget= may change on resuming, got {', '.join(refused)}: train that in another run_dir="
+        )
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        return read_status(folder)["state"] == FINISHED
+    except (FileNotFoundError, UserError):
+        return False  # the end of the run is repeated, and writes the file anew
+
+
+def _check_same(path: Path, config: DictConfig, saved: Checkpoint) -> None:
+    differing = differences(saved.config, comparable(config))
+    if differing:
+        raise UserError(
+            f"'{path}': expected the checkpoint of a run with the same {CONFIG}, but for the budget; "
+            f"these differ: {', '.join(differing)}"
+        )
+    differing = differences(saved.versions, software_versions())
+    if differing:
+        words = "the run may not end as it would have: since the checkpoint these versions changed:"
+        print(f"ec-evotorch: warning: {words} {', '.join(differing)}", file=sys.stderr)
+
+
+def _choose(folder: Path, name: str | None) -> Path | None:
+    found = find_checkpoints(folder)
+    if name is not None:
+        if name not in [path.name for path in found]:
+            there = ", ".join(path.name for path in found) or "none"
+            raise UserError(f"--checkpoint: expected a name in '{folder / CHECKPOINTS}' ({there}); got '{name}'")
+        return folder / CHECKPOINTS / name
+    if found:
+        return found[-1]
+    metrics = folder / METRICS
+    if metrics.exists() and metrics.read_bytes().count(b"\n") > 1:
+        raise UserError(
+            f"'{folder}' has no checkpoint, but rows in {METRICS}: to lose them and start from the beginning, train "
+            "with overwrite=true"
+        )
+    return None

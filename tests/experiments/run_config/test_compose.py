@@ -1,0 +1,136 @@
+"""Every YAML composes into components that can be built; unknown words are refused with a suggestion."""
+
+import inspect
+from pathlib import Path
+
+import gymnasium
+import pytest
+from hydra.utils import get_object, instantiate
+from omegaconf import OmegaConf
+
+from experiments.errors import UserError
+from experiments.run_config.build import build, keywords
+from experiments.run_config.compose import CONFIG_DIR, compose_config, compose_sweep
+from experiments.run_config.settings import RunSettings
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in Path(CONFIG_DIR, group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("group", ["env", "agent", "searcher"])
+def test_a_choice_is_named_after_its_file(group):
+    assert [compose_config([f"{group}={choice}"])[group].name for choice in choices(group)] == choices(group)
+
+
+@pytest.mark.parametrize("choice", choices("env"))
+def test_every_env_yaml_makes_its_environment(choice):
+    config = compose_config([f"env={choice}"])
+    env = instantiate(keywords("env", config.env))(num_envs=1, num_threads=1)
+    assert env.num_envs == 1
+
+
+@pytest.mark.parametrize("group", ["agent", "searcher"])
+def test_every_key_of_a_yaml_is_a_keyword_of_its_constructor(group):
+    for choice in choices(group):
+        given = keywords(group, compose_config([f"{group}={choice}"])[group])
+        parameters = inspect.signature(get_object(given.pop("_target_"))).parameters
+        assert set(given) - {"_partial_"} <= set(parameters)
+
+
+def test_every_key_of_the_problem_is_a_keyword_of_its_constructor():
+    given = OmegaConf.to_container(compose_config([]).problem)
+    assert set(given) - {"_target_"} <= set(inspect.signature(get_object(given["_target_"])).parameters)
+
+
+@pytest.mark.parametrize("choice", choices("env"))
+def test_the_listed_alive_bonus_is_the_one_gymnasium_pays(choice):
+    env = compose_config([f"env={choice}"]).env
+    if env.alive_bonus is not None:
+        gym_env = gymnasium.make(env.id)
+        gym_env.reset(seed=0)
+        assert gym_env.step(gym_env.action_space.sample())[4]["reward_survive"] == env.alive_bonus
+
+
+def test_training_takes_off_the_bonus_that_the_environment_pays():
+    config = compose_config(["env=hopper", "env.healthy_reward=2"])
+    assert config.problem.decrease_rewards_by == 2
+
+
+def test_a_keyword_that_is_not_listed_reaches_the_environment():
+    problem, _ = build(compose_config(["env=hopper", "+env.exclude_current_positions_from_observation=false"]))
+    assert problem.env.single_observation_space.shape == (12,)
+
+
+def test_the_run_folder_is_named_after_the_choices_and_the_seed():
+    assert compose_config(["env=ant", "seed=3"]).run_dir == "runs/ant-rsnn-ec-seed3"
+
+
+@pytest.mark.parametrize(("word", "budget"), [("1e6", 1_000_000), ("250000", 250_000), ("2_000", 2_000)])
+def test_budget_takes_whole_numbers_in_any_notation(word, budget):
+    assert RunSettings.from_config(compose_config([f"budget={word}"])).budget == budget
+
+
+def test_words_for_hydra_itself_do_not_change_the_run():
+    assert compose_config(["hydra/launcher=basic", "hydra.verbose=false"]) == compose_config([])
+
+
+def test_a_sweep_has_one_run_for_each_combination():
+    assert compose_sweep(["env=ant,hopper", "seed=0,1", "budget=5"])[1] == [
+        ["env=ant", "seed=0", "budget=5"],
+        ["env=ant", "seed=1", "budget=5"],
+        ["env=hopper", "seed=0", "budget=5"],
+        ["env=hopper", "seed=1", "budget=5"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("agent.num_neuron=3", "unknown key 'agent.num_neuron' (did you mean 'agent.num_neurons'?)"),
+        ("popsize=3", "unknown key 'popsize' (did you mean 'searcher.popsize'?)"),
+        ("sed=3", "unknown key 'sed' (did you mean 'seed'?)"),
+        ("env.zzz=1", "is added with a plus: +env.zzz=1"),
+        ("env=hoper", "(did you mean 'hopper'?)"),
+        ("searcher=nope", "searcher: expected one of cem, ec"),
+        ("env=null", "got 'env=null'"),
+        ("seed=0,1", "'seed=0,1' asks for several runs: add -m"),
+        ("seed", "expected key=value words"),
+        ("run_dir=${nope}", "'nope' not found"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_named(word, message):
+    with pytest.raises(UserError) as error:
+        compose_config([word])
+    assert message.lower() in str(error.value).lower()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("budget=-3", "budget: expected a whole number, at least 1; got -3"),
+        ("budget=1.5", "budget: expected a whole number, at least 1; got 1.5"),
+        ("budget=nan", "budget: expected a whole number, at least 1; got nan"),
+        ("seed=abc", "seed: expected a whole number, at least 0; got 'abc'"),
+        ("overwrite=3", "overwrite: expected true or false; got 3"),
+        ("run_dir=''", "run_dir: expected the path of a folder; got ''"),
+        ("eval.every=0", "eval.every: expected a whole number, at least 1; got 0"),
+        ("eval=3", "eval: expected the keys every, episodes, final_episodes; got 3"),
+        ("+eval.evry=3", "unknown key 'eval.evry' (did you mean 'every'?)"),
+        ("+bugdet=3", "unknown key 'bugdet' (did you mean 'budget'?)"),
+        ("~overwrite", "missing key 'overwrite'"),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_was_expected(word, message):
+    with pytest.raises(UserError) as error:
+        RunSettings.from_config(compose_config([word]))
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "target", ["os.getcwd", "envs.make.gymnasium.make", "agents.Nope", "agents", "'agents.'", "nope", "3"]
+)
+@pytest.mark.parametrize("place", ["agent._target_={}", "+searcher.optimizer_config=[{{_target_:{}}}]"])
+def test_targets_outside_the_packages_are_never_called(place, target):
+    with pytest.raises(UserError, match="_target_: "):
+        build(compose_config([place.format(target)]))

@@ -1,0 +1,198 @@
+"""A sweep does what is left to do, says how every run stands, and is not stopped by one that fails."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.run_folder.layout import TRACEBACK, hold
+from experiments.run_folder.status import RUNNING, read_status, write_status
+from experiments.training.run import Run
+
+SEEDS = [Path(f"runs/inverted_pendulum-rsnn-ec-seed{seed}") for seed in (0, 1, 2)]
+
+
+@pytest.fixture
+def sweep(tiny_run, capsys):
+    """Runs the tiny run with three seeds; returns the exit code and what it said of each run and at the end."""
+
+    def ask(*words: str, seeds: str = "0,1,2") -> tuple[int, list[str]]:
+        capsys.readouterr()
+        code = main(["train", "-m", *tiny_run, f"seed={seeds}", *words])
+        return code, capsys.readouterr().out.splitlines()
+
+    return ask
+
+
+def lines(outcome: str, *folders: Path) -> list[str]:
+    return [f"{outcome}: {folder}" for folder in folders]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def mishap(monkeypatch):
+    """Lets something happen in the second step of the run with seed 1, until it is mended by the function returned."""
+
+    def let(happen) -> None:
+        def step(run):
+            if run._settings.seed == 1 and run._searcher.step_count == 1:
+                happen()
+            return whole(run)
+
+        monkeypatch.setattr(Run, "_step", step)
+        return lambda: monkeypatch.setattr(Run, "_step", whole)
+
+    whole = Run._step
+    return let
+
+
+def fail(error: BaseException):
+    raise error
+
+
+def test_a_run_that_is_finished_is_left_as_it_is(sweep):
+    assert sweep(seeds="0,1") == (0, [*lines("finished now", *SEEDS[:2]), "2 runs: 2 finished now"])
+    before = content(Path())
+    said = [*lines("finished before", *SEEDS[:2]), "2 runs: 2 finished before"]
+    assert sweep(seeds="0,1") == (0, said)
+    assert sweep("budget=400", "progress=true", seeds="0,1") == (0, said)
+    assert content(Path()) == before
+    code, out = sweep()
+    assert (code, out[-1]) == (0, "3 runs: 2 finished before, 1 finished now")
+
+
+def test_a_larger_budget_lets_finished_runs_go_on(sweep, rows, finished_run):
+    sweep("budget=200", seeds="0")
+    code, out = sweep(seeds="0,1")
+    assert (code, out[-1]) == (0, "2 runs: 1 finished now, 1 resumed and finished now")
+    assert rows(SEEDS[0]).equals(rows(finished_run))
+
+
+@pytest.mark.parametrize("send", [lambda: fail(KeyboardInterrupt()), lambda: os.kill(os.getpid(), signal.SIGTERM)])
+def test_after_an_interruption_the_rest_is_not_started_and_asking_again_does_it(sweep, mishap, send, rows, train_tiny):
+    mend = mishap(send)
+    code, out = sweep()
+    assert code in (130, 143)
+    assert out == [
+        *lines("finished now", SEEDS[0]),
+        *lines("not run", SEEDS[2]),
+        *lines("interrupted", SEEDS[1]),
+        "3 runs: 1 finished now, 1 not run, 1 interrupted",
+    ]
+    assert not SEEDS[2].exists()
+    mend()
+    code, out = sweep()
+    assert (code, out[-1]) == (0, "3 runs: 1 finished before, 1 finished now, 1 resumed and finished now")
+    assert rows(SEEDS[1]).equals(rows(train_tiny("seed=1", "run_dir=unbroken")))
+
+
+def test_a_run_that_was_killed_goes_on(sweep):
+    sweep("budget=200", seeds="0")
+    write_status(SEEDS[0], RUNNING, 100, 200)
+    code, out = sweep("budget=100", seeds="0")
+    assert (code, out[-1]) == (0, "1 run: 1 resumed and finished now")
+    assert read_status(SEEDS[0])["budget"] == 200
+
+
+def test_one_run_that_crashes_does_not_stop_the_others_and_goes_on_when_asked_again(sweep, mishap, rows, train_tiny):
+    mend = mishap(lambda: fail(RuntimeError("out of\nsomething")))
+    code, out = sweep()
+    assert code == 1
+    assert out == [
+        *lines("finished now", SEEDS[0], SEEDS[2]),
+        f"failed: {SEEDS[1]}: RuntimeError: out of something",
+        "3 runs: 2 finished now, 1 failed",
+    ]
+    assert read_status(SEEDS[1])["state"] == "failed"
+    assert "in fail" in (SEEDS[1] / TRACEBACK).read_text()
+    code, out = sweep()
+    assert (code, out[-1]) == (1, "3 runs: 2 finished before, 1 failed")
+    mend()
+    code, out = sweep()
+    assert (code, out[-1]) == (0, "3 runs: 2 finished before, 1 resumed and finished now")
+    assert not (SEEDS[1] / TRACEBACK).exists()
+    assert rows(SEEDS[1]).equals(rows(train_tiny("seed=1", "run_dir=unbroken")))
+
+
+def test_a_run_that_failed_numerically_is_not_repeated(sweep, mishap):
+    mend = mishap(lambda: fail(FloatingPointError("generation 2: nothing is finite")))
+    failed = f"failed: {SEEDS[1]}: generation 2: nothing is finite"
+    code, out = sweep()
+    assert (code, out[-2:]) == (1, [failed, "3 runs: 2 finished now, 1 failed"])
+    assert not (SEEDS[1] / TRACEBACK).exists()
+    mend()
+    before = content(Path())
+    code, out = sweep()
+    assert (code, out[-2:]) == (1, [failed, "3 runs: 2 finished before, 1 failed"])
+    assert content(Path()) == before
+
+
+def test_another_configuration_is_refused_before_anything_starts(sweep, tiny_run, capsys):
+    sweep(seeds="1")
+    before = content(Path())
+    assert main(["train", "-m", *tiny_run, "seed=0,1", "searcher.popsize=6", "budget=9000"]) == 2
+    message = capsys.readouterr().err
+    assert f"'{SEEDS[1]}' holds a run already, with another configuration" in message
+    assert "these differ: searcher.popsize (4, now 6)" in message
+    assert content(Path()) == before
+
+
+def test_overwrite_does_all_anew(sweep):
+    sweep("eval.episodes=3", seeds="0,1")
+    before = read_status(SEEDS[0])
+    code, out = sweep("overwrite=true", "budget=200", seeds="0,1")
+    assert (code, out[-1]) == (0, "2 runs: 2 finished now")
+    assert read_status(SEEDS[0])["steps"] < before["steps"]
+
+
+def test_a_run_of_another_process_is_left_to_it(sweep):
+    SEEDS[0].mkdir(parents=True)
+    with hold(SEEDS[0]):
+        code, out = sweep(seeds="0,1")
+    assert code == 0
+    assert out == [
+        *lines("finished now", SEEDS[1]),
+        *lines("running elsewhere", SEEDS[0]),
+        "2 runs: 1 finished now, 1 running elsewhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["searcher.popsize=6"], "with another configuration; these differ: searcher.popsize (4, now 6)"),
+        (["budget=9000"], "another process is training in it with a budget of"),
+        (["overwrite=true"], "another process is training in it, which overwrite=true does not stop"),
+    ],
+)
+def test_a_run_of_another_process_that_is_not_the_one_asked_for_is_refused(sweep, tiny_run, capsys, words, message):
+    sweep(seeds="0")
+    capsys.readouterr()
+    with hold(SEEDS[0]):
+        assert main(["train", "-m", *tiny_run, "seed=0,1", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not SEEDS[1].exists()
+
+
+def test_a_launcher_that_stops_is_told_of(monkeypatch, capsys, tiny_run):
+    monkeypatch.setattr("experiments.training.sweep.launch", lambda *_: fail(OSError("no\ncluster")))
+    assert main(["train", "-m", *tiny_run]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "1 run: 1 not run"
+    assert err == "ec-evotorch: error: the launcher stopped: OSError: no cluster\n"
+
+
+def test_runs_side_by_side_are_the_same_(rows, finished_run, monkeypatch, tiny_run, capfd):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "problem.num_threads=0", "progress=true"]
+    assert main(["train", "-m", *tiny_run, "seed=0,1", *words]) == 0
+    out, err = capfd.readouterr()
+    assert out.splitlines()[-1] == "2 runs: 2 finished now"
+    assert rows(SEEDS[0]).equals(rows(finished_run))
+    said = [line for line in err.splitlines() if "training in" in line]
+    assert sorted(said) == [f"{folder.name}: training in {folder}" for folder in SEEDS[:2]]
