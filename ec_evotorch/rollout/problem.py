@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -101,12 +100,9 @@ class RolloutProblem(Problem):
         actor_timeout: float = 600.0,
         scalar_only: bool = False,
     ):
-        check_whole(num_envs=num_envs, num_episodes=num_episodes)
-        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 1 << 32:
-            raise ValueError(f"seed: expected a whole number in [0, 2^32), got {seed!r}")
-        num_envs, num_episodes, seed = int(num_envs), int(num_episodes), int(seed)
-        if isinstance(num_actors, bool) or not isinstance(num_actors, int) or num_actors < 0:
-            raise ValueError(f"num_actors: expected a whole number of at least 0, got {num_actors!r}")
+        num_envs, num_episodes = check_whole("num_envs", num_envs), check_whole("num_episodes", num_episodes)
+        seed = check_whole("seed", seed, minimum=0, maximum=2**32 - 1)
+        num_actors = check_whole("num_actors", num_actors, minimum=0)
         if not isinstance(actor_timeout, int | float) or not actor_timeout > 0:
             raise ValueError(f"actor_timeout: expected a positive number of seconds, got {actor_timeout!r}")
         if scalar_only and not num_actors:
@@ -293,7 +289,7 @@ class RolloutProblem(Problem):
             ValueError: For a solution of another shape or dtype, or a wrong number of episodes.
         """
         solution = as_solution(self.agent, solution)
-        check_whole(num_episodes=num_episodes)
+        num_episodes = check_whole("num_episodes", num_episodes)
         if seed is None:
             seed = self._evaluations
             self._evaluations += 1

@@ -7,10 +7,10 @@ from evotorch import Problem
 
 from ec_evotorch.generation.learner import GaussianLearner
 from ec_evotorch.searchers.initial_center import make_initial_center
-from ec_evotorch.searchers.population_search import RankedSearch
+from ec_evotorch.searchers.population_search import PopulationSearch
 
 
-class EvolutionStrategy(RankedSearch):
+class EvolutionStrategy(PopulationSearch):
     """Evolution strategy with antithetic Gaussian samples of fixed σ, centred ranks, and Adam with decoupled decay.
 
     The real-weight baseline of Evolving Connectivity, for any EvoTorch problem of dtype `torch.float32` without strict
@@ -24,7 +24,7 @@ class EvolutionStrategy(RankedSearch):
     It differs from EvoTorch's `PGPE` in that σ is fixed, the centre decays, an update belongs to the step of its
     evaluations (`PGPE` makes it at the start of the next one), failed evaluations rank worst and ties share a rank.
 
-    Status after step k, besides that of `RankedSearch`:
+    Status after step k, besides that of `PopulationSearch`:
         center: (L,) float32, after the update of step k.
     The population of step k is sampled around the centre as it was before that step's update.
 

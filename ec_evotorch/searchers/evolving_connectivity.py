@@ -7,17 +7,17 @@ from evotorch import Problem
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.generation.learner import BernoulliLearner
-from ec_evotorch.searchers.population_search import RankedSearch
+from ec_evotorch.searchers.population_search import PopulationSearch
 
 
-class EvolvingConnectivity(RankedSearch):
+class EvolvingConnectivity(PopulationSearch):
     """Evolving Connectivity: natural evolution strategy over independent bits.
 
     Works on any EvoTorch problem of dtype `torch.bool`, maximised or minimised. Each step samples `popsize` solutions
     θ_k ~ Bernoulli(ρ), evaluates them, and moves ρ at once along mean_k w_k (θ_k − ρ) (Eq. 14), w being the
     utilities of the fitnesses with their mean subtracted (a baseline; zero already for "centered").
 
-    Status after step k, besides that of `RankedSearch`:
+    Status after step k, besides that of `PopulationSearch`:
         prob: (L,) float32, ρ after the update of step k.
         center: (L,) bool, θ* = [ρ > 0.5].
         density: mean of ρ.

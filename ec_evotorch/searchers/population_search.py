@@ -17,7 +17,7 @@ from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.threads import one_torch_thread
 
 
-class RankedSearch(SearchAlgorithm):
+class PopulationSearch(SearchAlgorithm):
     """A searcher whose population is a function of (key, generation, what was learned) and which ranks it soundly.
 
     A subclass declares the dtype it searches over, and makes `_learner`, a `Learner` with the settings `_learning`.

@@ -1,1 +1,1 @@
-""""""
+"""Measuring speed, memory and scaling."""

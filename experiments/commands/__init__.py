@@ -1,1 +1,1 @@
-""""""
+"""The commands of `ec-evotorch`: each parses its arguments and hands them on."""

@@ -1,1 +1,1 @@
-""""""
+"""Playing a trained policy: returns, spikes and energy."""

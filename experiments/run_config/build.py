@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ec_evotorch.searchers.population_search import RankedSearch
+from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
 from experiments.run_config.settings import LABELS
 from experiments.run_config.targets import check_targets
@@ -102,5 +102,5 @@ def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:
     Raises:
         UserError: If they cannot.
     """
-    if config.problem.get("scalar_only") and not isinstance(searcher, RankedSearch):
+    if config.problem.get("scalar_only") and not isinstance(searcher, PopulationSearch):
         raise UserError(f"problem.scalar_only: expected searcher=ec or es, got {config.searcher.name}")

@@ -1,1 +1,1 @@
-""""""
+"""Training one run or a sweep of runs, with progress, logging and resumption."""

@@ -1,1 +1,1 @@
-""""""
+"""Playing a population on several processes or machines with Ray."""

@@ -127,14 +127,16 @@ class PPO(SearchAlgorithm):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
         if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
             raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
-        check_whole(
-            batch_size=batch_size,
-            num_envs=num_envs,
-            bptt_length=bptt_length,
-            num_minibatches=num_minibatches,
-            num_epochs=num_epochs,
+        counts = {
+            "batch_size": batch_size,
+            "num_envs": num_envs,
+            "bptt_length": bptt_length,
+            "num_minibatches": num_minibatches,
+            "num_epochs": num_epochs,
             **{f"critic_sizes[{layer}]": size for layer, size in enumerate(critic_sizes)},
-        )
+        }
+        for name, value in counts.items():
+            check_whole(name, value)
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
         largest = float(torch.finfo(torch.float32).max)

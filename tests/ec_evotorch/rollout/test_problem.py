@@ -120,7 +120,7 @@ def test_an_environment_of_another_kind_may_have_more_slots_than_episodes():
     [
         ({"num_envs": True}, "num_envs: expected a positive whole number, got True"),
         ({"num_episodes": 1.0}, "num_episodes: expected a positive whole number, got 1.0"),
-        ({"seed": -1}, r"seed: expected a whole number in \[0, 2\^32\), got -1"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 4294967295\], got -1"),
     ],
 )
 def test_wrong_numbers_are_refused_by_name(arguments, message):
