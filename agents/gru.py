@@ -2,11 +2,12 @@
 
 import numpy as np
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_rows, clip_into, sigmoid, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("gates_in", "gates_h")
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -68,7 +69,7 @@ class GRU(HiddenAgent):
         return {"gates_in": 3 * self.num_neurons, "gates_h": 3 * self.num_neurons}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def gru_step(context_address, slot, observation_address, action_address):
     """Step one slot."""
     context = carray(_as_context(context_address), (1,))[0]
@@ -84,7 +85,7 @@ def gru_step(context_address, slot, observation_address, action_address):
     gates_in = float32_row(context.gates_in, slot, 3 * n)
     gates_h = float32_row(context.gates_h, slot, 3 * n)
 
-    gates_in[:] = float32_row(bias_in, 0, 3 * n)
+    copy_row(float32_row(bias_in, 0, 3 * n), gates_in)
     add_rows(float32_row(observation_address, 0, d), kernel_in, gates_in)
     gates_h[:] = np.float32(0.0)
     add_rows(h, kernel_h, gates_h)
@@ -93,6 +94,6 @@ def gru_step(context_address, slot, observation_address, action_address):
         z = sigmoid(gates_in[n + j] + gates_h[n + j])
         candidate = tanh(gates_in[2 * n + j] + r * (gates_h[2 * n + j] + bias_h[j]))
         h[j] = (np.float32(1.0) - z) * candidate + z * h[j]
-    output[:] = float32_row(bias_in + 4 * n * 4, 0, a)
+    copy_row(float32_row(bias_in + 4 * n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))

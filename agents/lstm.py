@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_rows, clip_into, sigmoid, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("c", "gates")
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -84,7 +85,7 @@ class LSTM(HiddenAgent):
         return {"gates": 4 * self.num_neurons}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def lstm_step(context_address, slot, observation_address, action_address):
     """Step one slot."""
     context = carray(_as_context(context_address), (1,))[0]
@@ -99,12 +100,12 @@ def lstm_step(context_address, slot, observation_address, action_address):
     output = float32_row(context.output, slot, a)
     gates = float32_row(context.gates, slot, 4 * n)
 
-    gates[:] = float32_row(bias, 0, 4 * n)
+    copy_row(float32_row(bias, 0, 4 * n), gates)
     add_rows(float32_row(observation_address, 0, d), kernel_in, gates)
     add_rows(h, kernel_h, gates)
     for j in range(n):
         c[j] = sigmoid(gates[n + j]) * c[j] + sigmoid(gates[j]) * tanh(gates[2 * n + j])
         h[j] = sigmoid(gates[3 * n + j]) * tanh(c[j])
-    output[:] = float32_row(bias + 4 * n * 4, 0, a)
+    copy_row(float32_row(bias + 4 * n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from numba import njit
-
+from native.compiled import compiled
 from native.pointers import call_void
 
 
@@ -20,7 +19,7 @@ class NativeStep:
     keepalive: tuple
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def step_slots(function, context, members, observations, actions):
     """Step every slot whose member is not negative; the others' actions become 0.
 

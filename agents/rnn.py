@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from agents.agent import check_positive
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_boolean_rows, add_rows, clip_into, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("sums", "signed", "signs", constants=("r_in", "r_hidden", "r_out"))
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -115,7 +116,7 @@ class RNN(HiddenAgent):
         return {"sums": self.num_neurons, "signed": max(self.num_neurons, 2 * self.obs_length)}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def real_rnn_step(context_address, slot, observation_address, action_address):
     """Step one slot with real connections."""
     context = carray(_as_context(context_address), (1,))[0]
@@ -129,17 +130,17 @@ def real_rnn_step(context_address, slot, observation_address, action_address):
     output = float32_row(context.output, slot, a)
     sums = float32_row(context.sums, slot, n)
 
-    sums[:] = float32_row(bias, 0, n)
+    copy_row(float32_row(bias, 0, n), sums)
     add_rows(float32_row(observation_address, 0, d), kernel_in, sums)
     add_rows(h, kernel_h, sums)
     for j in range(n):
         h[j] = tanh(sums[j])
-    output[:] = float32_row(bias + n * 4, 0, a)
+    copy_row(float32_row(bias + n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def boolean_rnn_step(context_address, slot, observation_address, action_address):
     """Step one slot with boolean connections and signs by presynaptic group."""
     context = carray(_as_context(context_address), (1,))[0]

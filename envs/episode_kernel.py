@@ -8,10 +8,11 @@ episode run without returning to Python.
 """
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, types
 
 from envs.data_layout import FIELDS
-from native.pointers import bool_array, call_void, float64_row, int64_array, load_address, pointer_cast
+from native.compiled import callback, compiled
+from native.pointers import bool_array, call_void, copy_row, float64_row, int64_row, load_address, pointer_cast
 
 _ADDRESSES = (
     "mj_step",
@@ -53,35 +54,35 @@ _as_call = pointer_cast(from_dtype(CALL))
 TASK_SIGNATURE = types.void(types.int64, types.int64, types.int64)  # (mjData*, call record*, slot)
 
 
-@njit(cache=True)
+@compiled
 def call_record(argument):
     """The call record at an address."""
     return carray(_as_call(argument), (1,))[0]
 
 
-@njit(cache=True)
+@compiled
 def data_array(data, offset, size):
     """An array of ``mjData`` by the offset of its pointer."""
     return float64_row(load_address(data + offset), 0, size)
 
 
-@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+@callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def reset_slot(model, data, slot, argument):
     """Start an episode from this slot's rows of ``start_qpos`` and ``start_qvel``, as ``MujocoEnv.reset`` does."""
     call = call_record(argument)
     call_void(call.mj_reset_data, (model, data))
-    data_array(data, call.data_qpos, call.nq)[:] = float64_row(call.start_qpos, slot, call.nq)
-    data_array(data, call.data_qvel, call.nv)[:] = float64_row(call.start_qvel, slot, call.nv)
+    copy_row(float64_row(call.start_qpos, slot, call.nq), data_array(data, call.data_qpos, call.nq))
+    copy_row(float64_row(call.start_qvel, slot, call.nv), data_array(data, call.data_qvel, call.nv))
     call_void(call.mj_forward, (model, data))
     call_void(call.locate, (data, argument, types.int64(slot)))
     call_void(call.observe, (data, argument, types.int64(slot)))
-    int64_array(call.episode_length, slot + 1)[slot] = 0
+    int64_row(call.episode_length, 0, slot + 1)[slot] = 0
     float64_row(call.episode_return, slot, 1)[0] = 0.0
     bool_array(call.terminated, slot + 1)[slot] = False
     bool_array(call.truncated, slot + 1)[slot] = False
 
 
-@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+@callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def advance_slot(model, data, slot, argument):
     """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode or when ``stop`` is set."""
     call = call_record(argument)
@@ -91,7 +92,7 @@ def advance_slot(model, data, slot, argument):
     after = float64_row(call.after, slot, 2)
     reward = float64_row(call.rewards, slot, 1)
     episode_return = float64_row(call.episode_return, slot, 1)
-    episode_length = int64_array(call.episode_length, slot + 1)
+    episode_length = int64_row(call.episode_length, 0, slot + 1)
     terminated = bool_array(call.terminated, slot + 1)
     truncated = bool_array(call.truncated, slot + 1)
     observation_address = call.observations + index * call.num_observations * 8
@@ -100,12 +101,12 @@ def advance_slot(model, data, slot, argument):
     for _ in range(call.max_steps):
         if call.policy != 0:
             call_void(call.policy, (call.policy_context, index, observation_address, action_address))
-        ctrl[:] = action
+        copy_row(action, ctrl)
         for _ in range(call.frame_skip):
             call_void(call.mj_step, (model, data))
         if call.contact_forces != 0:
             call_void(call.mj_rne_post_constraint, (model, data))
-        before[:] = after
+        copy_row(after, before)
         call_void(call.locate, (data, argument, index))
         call_void(call.observe, (data, argument, index))
         call_void(call.transition, (data, argument, index))

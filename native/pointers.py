@@ -11,6 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from native.compiled import compiled
+
 
 def pointer_cast(target: types.Type):
     """Make a numba function ``int64 address -> pointer to target``."""
@@ -51,55 +53,59 @@ _as_uint8 = pointer_cast(types.uint8)
 _as_bool = pointer_cast(types.boolean)
 
 
-@numba.njit(cache=True)
-def int64_array(address, size):
-    """A C-contiguous int64 array of ``size`` numbers."""
-    return numba.carray(_as_int64(address), (size,))
-
-
-@numba.njit(cache=True)
+@compiled
 def load_address(address):
     """The pointer stored at an address, as int64."""
-    return int64_array(address, 1)[0]
+    return int64_row(address, 0, 1)[0]
 
 
-@numba.njit(cache=True)
+@compiled
 def float64_row(address, index, size):
     """Row ``index`` of a C-contiguous float64 array with rows of ``size`` numbers."""
     return numba.carray(_as_float64(address + index * size * 8), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def float32_row(address, index, size):
     """Row ``index`` of a C-contiguous float32 array with rows of ``size`` numbers."""
     return numba.carray(_as_float32(address + index * size * 4), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int64_row(address, index, size):
     """Row ``index`` of a C-contiguous int64 array with rows of ``size`` numbers."""
     return numba.carray(_as_int64(address + index * size * 8), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int16_row(address, index, size):
     """Row ``index`` of a C-contiguous int16 array with rows of ``size`` numbers."""
     return numba.carray(_as_int16(address + index * size * 2), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int8_row(address, index, size):
     """Row ``index`` of a C-contiguous int8 array with rows of ``size`` numbers."""
     return numba.carray(_as_int8(address + index * size), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def uint8_row(address, index, size):
     """Row ``index`` of a C-contiguous uint8 array with rows of ``size`` numbers."""
     return numba.carray(_as_uint8(address + index * size), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def bool_array(address, size):
     """A C-contiguous array of ``size`` one-byte booleans."""
     return numba.carray(_as_bool(address), (size,))
+
+
+@compiled
+def copy_row(source, target):
+    """Copies the numbers of one vector into another of the same size.
+
+    `target[:] = source` would do the same, but numba takes two seconds longer to compile it, for its error message.
+    """
+    for i in range(target.size):
+        target[i] = source[i]

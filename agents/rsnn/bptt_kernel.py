@@ -20,10 +20,11 @@ and each chunk has sums of its own.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from agents.rsnn.matrix_product import multiply
-from native.pointers import call_void
+from native.compiled import compiled
+from native.pointers import call_void, copy_row
 
 SEQUENCES_AT_ONCE = 16
 SURROGATES = ("superspike", "piecewise_linear", "sigmoid_derivative")
@@ -48,7 +49,7 @@ CONSTANTS = np.dtype(
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def play(function, context, lengths, observations, current, record):
     """Step every sequence by an agent's C function, and record its state.
 
@@ -68,16 +69,16 @@ def play(function, context, lengths, observations, current, record):
         action = np.empty(output.shape[1], dtype=np.float32)
         for s in range(chunk, count, chunks):
             for t in range(lengths[s]):
-                all_v_mem[t, s] = v_mem[s]
-                all_i_syn[t, s] = i_syn[s]
-                all_spikes[t, s] = spikes[s]
+                copy_row(v_mem[s], all_v_mem[t, s])
+                copy_row(i_syn[s], all_i_syn[t, s])
+                copy_row(spikes[s], all_spikes[t, s])
                 call_void(function, (context, s, observations[t, s].ctypes.data, action.ctypes.data))
-                all_i_in[t, s] = i_in[s]
-                all_rate[t, s] = rate[s]
-                all_output[t, s] = output[s]
+                copy_row(i_in[s], all_i_in[t, s])
+                copy_row(rate[s], all_rate[t, s])
+                copy_row(output[s], all_output[t, s])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _list_fired(spikes, fired):
     """Write the indices of the numbers that are not zero, and return how many."""
     count = 0
@@ -87,7 +88,7 @@ def _list_fired(spikes, fired):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _play_again(v_mem, i_syn, i_in, kernel_h, constants, u, fired, counts, sums, flags):
     """Play a step of one sequence as the agent's kernel does, rounding alike, and keep what happened in it.
 
@@ -124,7 +125,7 @@ def _play_again(v_mem, i_syn, i_in, kernel_h, constants, u, fired, counts, sums,
         counts[t + 1] = _list_fired(flags, fired[t + 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _differentiate(surrogate, constants, u, slopes):
     """Write the surrogate derivatives h(u − ϑ), all (n,); :mod:`agents.rsnn.surrogate` defines them."""
     threshold, beta, gamma = constants.threshold, constants.beta, constants.gamma
@@ -142,7 +143,7 @@ def _differentiate(surrogate, constants, u, slopes):
             slopes[j] = gamma * beta * small / ((_ONE + small) * (_ONE + small))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _go_back(u, slopes, by_rate, by_spikes, detached, constants, spike_rate, by_v, by_i, by_i_in):
     """Go back through one substep of one sequence.
 
@@ -173,7 +174,7 @@ def _go_back(u, slopes, by_rate, by_spikes, detached, constants, spike_rate, by_
         by_v[j] = decay_mem * by_u
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _add_outer(values, row, sums):
     """Add values[i] × row to each row i of ``sums``."""
     for i in range(values.size):
@@ -182,7 +183,7 @@ def _add_outer(values, row, sums):
             total[j] += value * row[j]
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def backpropagate(
     observations,
     lengths,
@@ -237,8 +238,8 @@ def backpropagate(
                     break
                 k = active
                 active += 1
-                v[:] = v_mem[t, s]
-                i[:] = i_syn[t, s]
+                copy_row(v_mem[t, s], v)
+                copy_row(i_syn[t, s], i)
                 counts[k, 0] = _list_fired(spikes[t, s], fired[k, 0])
                 _play_again(v, i, i_in[t, s], kernel_h, c, u[k], fired[k], counts[k], totals, flags)
                 for j in range(n):

@@ -6,9 +6,11 @@ register holds only eight numbers.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from native.compiled import compiled
 
 ROWS_AT_ONCE = 4
 COLUMNS_AT_ONCE = 16
@@ -59,7 +61,7 @@ def _multiply_block(typingctx, rows, row_size, panel, depth, out, out_size):
     return signature, codegen
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def multiply(rows, panels, count, out):
     """Write the product of the first ``count`` rows and a matrix.
 

@@ -6,10 +6,11 @@ their number is not a multiple of four, rows of zeros fill up.
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, types
 from numba.extending import intrinsic
 
 from agents.dense_kernel import clip_into
+from native.compiled import callback, compiled
 from native.pointers import float32_row, float64_row, int8_row, int16_row, int64_row, pointer_cast, uint8_row
 
 ROWS_AT_ONCE = 4
@@ -77,7 +78,7 @@ def _trailing_zeros(typingctx, mask):
     return signature, codegen
 
 
-@njit(cache=True)
+@compiled
 def _integrate(context, slot, recurrent, i_in, any_input):
     """Advance currents and membranes by one substep; mark in ``fired`` who spiked."""
     n = context.num_neurons
@@ -105,7 +106,7 @@ def _integrate(context, slot, recurrent, i_in, any_input):
             v_mem[j] = zero if spiked else v
 
 
-@njit(cache=True)
+@compiled
 def _collect(context, slot, kernel_h, row_size, spike_rate):
     """List the recurrent rows (addresses) of the neurons marked in ``fired``, and add ``spike_rate`` to their rates.
 
@@ -140,7 +141,7 @@ def _collect(context, slot, kernel_h, row_size, spike_rate):
     return num_excitatory, num_inhibitory
 
 
-@njit(cache=True)
+@compiled
 def _recall_spikes(context, slot):
     """Mark in ``fired`` the neurons that fired in the last substep of the step before."""
     n = context.num_neurons
@@ -150,7 +151,7 @@ def _recall_spikes(context, slot):
         fired[j] = spikes[j] != 0
 
 
-@njit(cache=True)
+@compiled
 def _keep_spikes(context, slot):
     """Write the neurons marked in ``fired`` as the signed spikes of the last substep."""
     n = context.num_neurons
@@ -162,7 +163,7 @@ def _keep_spikes(context, slot):
         spikes[j] = -fired[j]
 
 
-@njit(cache=True)
+@compiled
 def _sum_inputs(context, slot, observation, kernel_in):
     """The input current of boolean connections: x through the first rows, −x through the second."""
     n, d = context.num_neurons, context.obs_length
@@ -181,7 +182,7 @@ def _sum_inputs(context, slot, observation, kernel_in):
             sums[j] = total + second_x * np.float64(np.int32(second[j]) - np.int32(second_minus[j]))
 
 
-@njit(cache=True)
+@compiled
 def _count_rows(rows, num_rows, n, counts, subtract):
     """Add the boolean rows at these addresses to ``counts``, or subtract them; counts are exact in any order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
@@ -197,7 +198,7 @@ def _count_rows(rows, num_rows, n, counts, subtract):
                 counts[j] += np.int16(np.int8(np.int8(a[j] + b[j]) + np.int8(c[j] + d[j])))
 
 
-@njit(cache=True)
+@compiled
 def _sum_rows(rows, num_rows, n, sums):
     """Add the real rows at these addresses to ``sums``, in their order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
@@ -210,7 +211,7 @@ def _sum_rows(rows, num_rows, n, sums):
             sums[j] = (total + np.float64(c[j])) + np.float64(d[j])
 
 
-@njit(cache=True)
+@compiled
 def _decay_rates(context, slot):
     """Let the rates decay over all substeps at once; each spike then adds what will be left of it at the end."""
     n = context.num_neurons
@@ -219,7 +220,7 @@ def _decay_rates(context, slot):
         rate[j] *= context.decay_rate
 
 
-@njit(cache=True)
+@compiled
 def _read_out(context, slot, kernel_out, action):
     n, a = context.num_neurons, context.act_length
     rate = float32_row(context.rate, slot, n)
@@ -234,7 +235,7 @@ def _read_out(context, slot, kernel_out, action):
     clip_into(output, action)
 
 
-@njit(cache=True)
+@compiled
 def _boolean_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
     member = int64_row(context.members, slot, 1)[0]
@@ -267,7 +268,7 @@ def _boolean_slot(context, slot, observation, action):
     _read_out(context, slot, int8_row(kernel_h + n * n, 0, n * a), action)
 
 
-@njit(cache=True)
+@compiled
 def _real_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
     member = int64_row(context.members, slot, 1)[0]
@@ -304,7 +305,7 @@ def _real_slot(context, slot, observation, action):
 _SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
 
 
-@cfunc(_SIGNATURE, cache=True)
+@callback(_SIGNATURE)
 def boolean_step(context_address, slot, observation_address, action_address):
     """Step one slot with boolean connections and Dale's law."""
     context = carray(_as_context(context_address), (1,))[0]
@@ -312,7 +313,7 @@ def boolean_step(context_address, slot, observation_address, action_address):
     _boolean_slot(context, slot, observation, float32_row(action_address, 0, context.act_length))
 
 
-@cfunc(_SIGNATURE, cache=True)
+@callback(_SIGNATURE)
 def real_step(context_address, slot, observation_address, action_address):
     """Step one slot with real connections."""
     context = carray(_as_context(context_address), (1,))[0]

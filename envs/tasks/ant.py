@@ -1,11 +1,12 @@
 """Ant-v5 (https://gymnasium.farama.org/environments/mujoco/ant/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, control_cost, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
@@ -25,7 +26,7 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
@@ -35,7 +36,7 @@ def locate(data, argument, slot):
     after[1] = xpos[3 * parameters.main_body + 1]
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
@@ -48,7 +49,7 @@ def observe(data, argument, slot):
             observation[end + i - 6] = clip(forces[i], low, high)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]

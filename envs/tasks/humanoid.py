@@ -1,11 +1,12 @@
 """Humanoid-v5 (https://gymnasium.farama.org/environments/mujoco/humanoid/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, copy_into, observe_positions
+from native.compiled import callback, compiled
 from native.pointers import bool_array, float64_row, pointer_cast
 
 OBSERVATION_PARAMETERS = [
@@ -32,7 +33,7 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@njit(cache=True)
+@compiled
 def observe_body(data, call, slot, parameters):
     """Positions, velocities and, as chosen, the parts of Humanoid's and HumanoidStandup's observation behind them."""
     end = observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
@@ -50,7 +51,7 @@ def observe_body(data, call, slot, parameters):
     copy_into(tendons, end, data_array(data, call.data_ten_velocity, call.ntendon))
 
 
-@njit(cache=True)
+@compiled
 def squared_ctrl_and_contacts(data, call, slot):
     """Sums of squares of the controls and of the external contact forces."""
     scratch = float64_row(call.squares, slot, call.num_squares)
@@ -59,7 +60,7 @@ def squared_ctrl_and_contacts(data, call, slot):
     return ctrl, sum_squares(forces, scratch[: forces.size])
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
     """The centre of mass."""
     call = call_record(argument)
@@ -76,14 +77,14 @@ def locate(data, argument, slot):
     after[1] = y / parameters.total_mass
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_body(data, call, slot, parameters)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]

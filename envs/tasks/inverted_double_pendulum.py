@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.task import Task, clip, locate_root
+from native.compiled import callback, compiled
 from native.pointers import bool_array, float64_row, pointer_cast
 
 # The exponent comes from memory: Gymnasium squares NumPy scalars with libm's pow, whose result differs in the last bit
@@ -15,12 +16,12 @@ PARAMETERS = np.dtype([("healthy_reward", np.float64), ("exponent", np.float64)]
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@njit(cache=True)
+@compiled
 def _power(x, exponent):
     return x**exponent
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
     call = call_record(argument)
     qpos = data_array(data, call.data_qpos, call.nq)
@@ -36,7 +37,7 @@ def observe(data, argument, slot):
     observation[start + call.nv] = clip(data_array(data, call.data_qfrc_constraint, 1)[0], -10.0, 10.0)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import cfunc, njit
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
+from native.compiled import callback, compiled
 from native.pointers import float64_row
 
 StateInfo = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -50,7 +50,7 @@ def _distance(qpos: np.ndarray, init: np.ndarray) -> np.ndarray:
 DISTANCE: dict[str, StateInfo] = {"distance_from_origin": _distance}
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate_root(data, argument, slot):
     """The position is that of the first two joint coordinates."""
     call = call_record(argument)
@@ -60,7 +60,7 @@ def locate_root(data, argument, slot):
     after[1] = qpos[1]
 
 
-@njit(cache=True)
+@compiled
 def clip(value, low, high):
     """``np.clip`` of a number: NaN stays NaN."""
     if value < low:
@@ -70,7 +70,7 @@ def clip(value, low, high):
     return value
 
 
-@njit(cache=True)
+@compiled
 def copy_into(observation, start, values):
     """Write ``values`` from index ``start`` on; return the index behind them."""
     for i in range(values.size):
@@ -78,7 +78,7 @@ def copy_into(observation, start, values):
     return start + values.size
 
 
-@njit(cache=True)
+@compiled
 def observe_positions(data, call, slot, skipped):
     """Write qpos without its first ``skipped`` numbers, then qvel; return the index behind them."""
     observation = float64_row(call.observations, slot, call.num_observations)
@@ -86,7 +86,7 @@ def observe_positions(data, call, slot, skipped):
     return copy_into(observation, end, data_array(data, call.data_qvel, call.nv))
 
 
-@njit(cache=True)
+@compiled
 def control_cost(call, slot, weight):
     """``weight * np.sum(np.square(action))`` in the precision of the action, as NumPy promotes it."""
     action = float64_row(call.actions, slot, call.nu)
