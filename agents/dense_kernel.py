@@ -41,7 +41,7 @@ def clip(x, bound):
 
 @compiled
 def tanh(x):
-    """tanh of a float32, within 4e-7."""
+    """Tanh of a float32, within 4e-7."""
     x = clip(x, _TANH_BOUND)
     z = x * x
     p = _P[6]

@@ -8,6 +8,7 @@ from gymnasium.vector import VectorEnv
 
 from envs.fallback import FallbackVectorEnv
 from envs.mujoco_vector_env import MujocoVectorEnv
+from envs.mujoco_warnings import log_mujoco_warnings
 from envs.tasks import TASKS
 
 
@@ -36,6 +37,7 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
         raise ValueError(f"num_envs: expected a whole number of at least 1, got {num_envs!r}")
     if not isinstance(num_threads, int) or num_threads < 0:
         raise ValueError(f"num_threads: expected 0 (all cores) or a positive whole number, got {num_threads!r}")
+    log_mujoco_warnings()
     template = _make_one(id, kwargs)
     if id in TASKS:
         return MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)

@@ -43,7 +43,8 @@ def _pairwise_sum(x, start, size):
 @compiled
 def sum_squares(x, squares):
     """``np.sum(np.square(x))`` for a contiguous vector, to the last bit; ``squares`` is scratch of x's size and the
-    precision (float32 or float64) in which to square and add."""
+    precision (float32 or float64) in which to square and add.
+    """
     for i in range(x.size):
         value = squares.dtype.type(x[i])
         squares[i] = value * value

@@ -22,7 +22,7 @@ def times(x):
     """Multiplies."""
     return FACTOR * x
 ''',
-    "outer.py": '''
+    "outer.py": """
 import ctypes
 
 from numba import types
@@ -43,7 +43,7 @@ def c_function(x):
 
 def results(x):
     return one_more(x), ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(c_function.address)(x)
-''',
+""",
     "unused.py": "from package.inner import times\n",
 }
 
