@@ -31,7 +31,7 @@ _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 
 @compiled
 def clip(x, bound):
-    """A float32 clipped to [−bound, bound]; NaN stays NaN."""
+    """Returns a float32 clipped to [−bound, bound]; NaN stays NaN."""
     if x > bound:
         return bound
     if x < -bound:
@@ -41,7 +41,7 @@ def clip(x, bound):
 
 @compiled
 def tanh(x):
-    """Tanh of a float32, within 4e-7."""
+    """Returns tanh of a float32, within 4e-7."""
     x = clip(x, _TANH_BOUND)
     z = x * x
     p = _P[6]
@@ -60,13 +60,13 @@ def tanh(x):
 
 @compiled
 def sigmoid(x):
-    """Logistic function of a float32, within 4e-7."""
+    """Returns the logistic function of a float32, within 4e-7."""
     return _HALF + _HALF * tanh(_HALF * x)
 
 
 @compiled
 def add_rows(values, kernel, sums):
-    """Add to ``sums`` (columns,) each value times its row of the float32 kernel at an address."""
+    """Adds each value times its row of the float32 kernel at an address to `sums` (columns,)."""
     n = sums.size
     whole = values.size - values.size % 4
     for i in range(0, whole, 4):
@@ -83,7 +83,7 @@ def add_rows(values, kernel, sums):
 
 @compiled
 def add_boolean_rows(values, kernel, sums):
-    """Add to ``sums`` (columns,) each value times its row of the boolean kernel at an address."""
+    """Adds each value times its row of the boolean kernel at an address to `sums` (columns,)."""
     n = sums.size
     whole = values.size - values.size % 4
     for i in range(0, whole, 4):
@@ -101,6 +101,6 @@ def add_boolean_rows(values, kernel, sums):
 
 @compiled
 def clip_into(output, action):
-    """Write ``output`` clipped to [−1, 1]."""
+    """Writes `output` clipped to [−1, 1] to `action`."""
     for k in range(output.size):
         action[k] = clip(output[k], _ONE)

@@ -23,15 +23,15 @@ class GRU(HiddenAgent):
     bias_in (3n,) = [b_r, b_z, b_n], bias_h (n,) = c and bias_out (act,) = d.
 
     Args:
-        obs_length: Observations.
-        act_length: Actions.
-        num_neurons: Hidden units n.
-        backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        num_neurons: Number of hidden units n.
+        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: If an argument is out of range.
 
-    Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's ``GRUCell``, which the paper's
+    Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's `GRUCell`, which the paper's
     code uses: 386,321 numbers with 240 observations and 17 actions (paper, Table 1).
     """
 
@@ -39,7 +39,7 @@ class GRU(HiddenAgent):
 
     def __init__(self, obs_length: int, act_length: int, num_neurons: int = 256, *, backend: str = "auto"):
         super().__init__(obs_length, act_length, num_neurons, "real", backend)
-        n = num_neurons
+        obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {
             "kernel_in": (obs_length, 3 * n),
             "kernel_h": (n, 3 * n),
@@ -71,7 +71,7 @@ class GRU(HiddenAgent):
 
 @callback(STEP_SIGNATURE)
 def gru_step(context_address, slot, observation_address, action_address):
-    """Step one slot."""
+    """Steps one slot."""
     context = carray(_as_context(context_address), (1,))[0]
     d, n, a = context.obs_length, context.num_neurons, context.act_length
     member = int64_row(context.members, slot, 1)[0]

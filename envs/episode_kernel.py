@@ -1,10 +1,10 @@
-"""The C callback that plays one sub-environment: reset it, or advance it until it ends or its step allowance is used.
+"""The C callbacks that play one sub-environment: one resets it, one advances it until it ends or has done its steps.
 
-MuJoCo's thread pool calls :data:`reset_slot` and :data:`advance_slot` for each sub-environment. What differs between
-tasks (observation, reward, termination) is reached through three function addresses in the call record, so that this
-file is compiled once for all tasks. An action comes either from the action array or, when ``policy`` is set, from a C
-function ``void policy(int64 context, int64 slot, double* observation, double* action)``: then whole stretches of an
-episode run without returning to Python.
+MuJoCo's thread pool calls `reset_slot` and `advance_slot` for each sub-environment. What differs between tasks
+(observation, reward, termination) is reached through three addresses of functions in the call record, so this file is
+compiled once for all tasks. An action comes from the action array or, where `policy` is set, from a C function
+`void policy(int64 context, int64 slot, double* observation, double* action)`. Whole stretches of an episode then run
+without returning to Python.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ CALL = np.dtype(
     [(name, np.int64) for name in (*_ADDRESSES, *_SIZES, *_FLAGS, *(f"data_{field}" for field in FIELDS))]
     + [("dt", np.float64)]
 )
-"""What a callback needs: addresses of functions and of arrays with one row per sub-environment, sizes and settings."""
+"""The record that a callback reads: addresses of functions and of arrays with a row for each slot, sizes, settings."""
 
 _as_call = pointer_cast(from_dtype(CALL))
 TASK_SIGNATURE = types.void(types.int64, types.int64, types.int64)  # (mjData*, call record*, slot)
@@ -56,19 +56,19 @@ TASK_SIGNATURE = types.void(types.int64, types.int64, types.int64)  # (mjData*, 
 
 @compiled
 def call_record(argument):
-    """The call record at an address."""
+    """Returns the call record at an address."""
     return carray(_as_call(argument), (1,))[0]
 
 
 @compiled
 def data_array(data, offset, size):
-    """An array of ``mjData`` by the offset of its pointer."""
+    """Returns the array of an `mjData` whose pointer stands at an offset."""
     return float64_row(load_address(data + offset), 0, size)
 
 
 @callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def reset_slot(model, data, slot, argument):
-    """Start an episode from this slot's rows of ``start_qpos`` and ``start_qvel``, as ``MujocoEnv.reset`` does."""
+    """Starts an episode from this slot's rows of `start_qpos` and `start_qvel`, as `MujocoEnv.reset` does."""
     call = call_record(argument)
     call_void(call.mj_reset_data, (model, data))
     copy_row(float64_row(call.start_qpos, slot, call.nq), data_array(data, call.data_qpos, call.nq))
@@ -84,7 +84,7 @@ def reset_slot(model, data, slot, argument):
 
 @callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def advance_slot(model, data, slot, argument):
-    """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode or when ``stop`` is set."""
+    """Advances by up to `max_steps` environment steps; ends early with the episode, or when `stop` is set."""
     call = call_record(argument)
     index = types.int64(slot)
     action = float64_row(call.actions, slot, call.nu)

@@ -1,6 +1,6 @@
 """NumPy's reductions in numba, to the last bit.
 
-Gymnasium computes its costs with ``np.sum(np.square(x))``. NumPy adds pairwise (eight running sums for up to 128 terms,
+Gymnasium computes its costs with `np.sum(np.square(x))`. NumPy adds pairwise (eight running sums for up to 128 terms,
 halves beyond: https://numpy.org/doc/stable/reference/generated/numpy.sum.html), and a plain loop rounds differently.
 """
 
@@ -42,8 +42,11 @@ def _pairwise_sum(x, start, size):
 
 @compiled
 def sum_squares(x, squares):
-    """``np.sum(np.square(x))`` for a contiguous vector, to the last bit; ``squares`` is scratch of x's size and the
-    precision (float32 or float64) in which to square and add.
+    """Returns `np.sum(np.square(x))` of a contiguous vector, to the last bit.
+
+    Args:
+        x: (n,) numbers.
+        squares: (n,) scratch of the precision (float32 or float64) in which to square and add.
     """
     for i in range(x.size):
         value = squares.dtype.type(x[i])

@@ -28,6 +28,7 @@ _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 @callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
+    """Writes the position of the main body."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     xpos = data_array(data, call.data_xpos, 3 * call.nbody)
@@ -38,6 +39,7 @@ def locate(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x and y, unless asked for), velocities and, if asked for, clipped contact forces."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     end = observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
@@ -51,6 +53,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control and contact costs), whether it is unhealthy, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

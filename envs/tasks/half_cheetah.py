@@ -20,6 +20,7 @@ _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x, unless asked for) and velocities."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_positions(data, call, slot, parameters.exclude_current_positions_from_observation)
@@ -27,6 +28,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress less control cost) and `info`; the episode never terminates."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     before = float64_row(call.before, slot, 2)

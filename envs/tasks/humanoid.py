@@ -35,7 +35,7 @@ _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 @compiled
 def observe_body(data, call, slot, parameters):
-    """Positions, velocities and, as chosen, the parts of Humanoid's and HumanoidStandup's observation behind them."""
+    """Writes the observation of Humanoid and HumanoidStandup, and the tendons that `info` shows."""
     end = observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
     observation = float64_row(call.observations, slot, call.num_observations)
     if parameters.include_cinert_in_observation != 0:
@@ -53,7 +53,7 @@ def observe_body(data, call, slot, parameters):
 
 @compiled
 def squared_ctrl_and_contacts(data, call, slot):
-    """Sums of squares of the controls and of the external contact forces."""
+    """Returns the sums of squares of the controls and of the external contact forces."""
     scratch = float64_row(call.squares, slot, call.num_squares)
     ctrl = sum_squares(data_array(data, call.data_ctrl, call.nu), scratch[: call.nu])
     forces = data_array(data, call.data_cfrc_ext, 6 * call.nbody)
@@ -62,7 +62,7 @@ def squared_ctrl_and_contacts(data, call, slot):
 
 @callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
-    """The centre of mass."""
+    """Writes the position of the centre of mass."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     mass = float64_row(parameters.body_mass_address, 0, call.nbody)
@@ -79,6 +79,7 @@ def locate(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions, velocities and the other parts of the observation that are asked for."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_body(data, call, slot, parameters)
@@ -86,6 +87,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control and contact costs), whether the humanoid fell, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

@@ -23,6 +23,7 @@ _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions, velocities and the other parts of the observation that are asked for."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_body(data, call, slot, parameters)
@@ -30,6 +31,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (height less control and impact costs) and `info`; the episode never terminates."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

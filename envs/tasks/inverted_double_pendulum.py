@@ -23,6 +23,7 @@ def _power(x, exponent):
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes the position of the cart, sines and cosines of the angles, and clipped velocities and constraint force."""
     call = call_record(argument)
     qpos = data_array(data, call.data_qpos, call.nq)
     qvel = data_array(data, call.data_qvel, call.nv)
@@ -39,6 +40,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (an alive bonus less distance and velocity penalties), whether the tip is low, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     info = float64_row(call.info, slot, call.num_info)

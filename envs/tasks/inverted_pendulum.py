@@ -10,11 +10,13 @@ from native.pointers import bool_array, float64_row
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions and velocities."""
     observe_positions(data, call_record(argument), slot, 0)
 
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (1 while the pole stands), whether it has fallen or is not finite, and `info`."""
     call = call_record(argument)
     observation = float64_row(call.observations, slot, call.num_observations)
     terminated = np.abs(observation[1]) > 0.2

@@ -24,6 +24,7 @@ _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 @callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x, unless asked for), and velocities clipped to [−10, 10]."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     end = observe_positions(data, call, slot, parameters.exclude_current_positions_from_observation)
@@ -34,6 +35,7 @@ def observe(data, argument, slot):
 
 @callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control cost), whether the walker is unhealthy, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)
