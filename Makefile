@@ -26,8 +26,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=$(DEMO_BUDGET) run_dir=$(DEMO_RUN) overwrite=true
 	$(BIN)/ec-evotorch evaluate $(DEMO_RUN) --episodes 100
+	@echo
 	@echo "learning curve: $(DEMO_RUN)/curve.png"
 	@echo "policy:         $(DEMO_RUN)/policy.safetensors and $(DEMO_RUN)/policy.json"
+	@echo
+	@echo "To go on, activate the virtual environment:"
+	@echo "  source $(VENV)/bin/activate"
+	@echo "and train longer, compare with another method, and read the table:"
+	@echo "  ec-evotorch resume $(DEMO_RUN) budget=2e6"
+	@echo "  ec-evotorch train env=hopper agent=gru searcher=es seed=0 budget=$(DEMO_BUDGET)"
+	@echo "  ec-evotorch table runs"
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile

@@ -1,13 +1,13 @@
-"""Networks that act, batched over a population."""
+"""Networks that act, batched over a population: the agents of ec-evotorch.
 
-from native.fresh_cache import drop_outdated
+`RSNN` is the spiking network of one-bit connections; `RNN`, `GRU` and `LSTM` are networks of ordinary units; and
+`ModuleAgent` makes an agent of any recurrent `torch.nn.Module`.
+"""
 
-drop_outdated(__file__)  # before anything is compiled or loaded
-
-from agents.gru import GRU  # noqa: E402
-from agents.lstm import LSTM  # noqa: E402
-from agents.module_agent import ModuleAgent  # noqa: E402
-from agents.rnn import RNN  # noqa: E402
-from agents.rsnn.agent import RSNN, RSNNState  # noqa: E402
+from agents.gru import GRU
+from agents.lstm import LSTM
+from agents.module_agent import ModuleAgent
+from agents.rnn import RNN
+from agents.rsnn.agent import RSNN, RSNNState
 
 __all__ = ["GRU", "LSTM", "RNN", "RSNN", "ModuleAgent", "RSNNState"]

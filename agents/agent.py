@@ -1,4 +1,4 @@
-"""What all agents have in common: the layout of a solution, and checks of what a step is given."""
+"""What all agents have in common: the layout of a solution, and the checks of what a step is given."""
 
 import math
 from abc import ABC, abstractmethod
@@ -9,33 +9,43 @@ from torch.nn.functional import pad
 from torch.utils._pytree import tree_map
 
 from agents.native_step import NativeStep
+from native.arguments import check_whole
 
 
 class Agent(ABC):
     """A network with a state, batched over slots: each slot acts with one row of a population of solutions.
 
-    A solution is the arrays of ``parameter_shapes`` flattened row-major and in order; kernels have the presynaptic
-    index first.
+    A solution is the arrays of `parameter_shapes` in order, each flattened row-major. The first index of a kernel is
+    the presynaptic one.
 
     Attributes:
-        obs_length: Observations.
-        act_length: Actions.
-        dtype: Of a solution: ``torch.bool`` or ``torch.float32``.
-        parameter_shapes: Name -> shape of the arrays in a solution.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        dtype: Data type of a solution: `torch.bool` or `torch.float32`.
+        parameter_shapes: Shapes of the arrays in a solution, by name.
+
+    Args:
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        dtype: Data type of a solution.
+
+    Raises:
+        ValueError: If a number is not a positive whole number.
     """
 
     def __init__(self, obs_length: int, act_length: int, dtype: torch.dtype):
-        check_whole(obs_length=obs_length, act_length=act_length)
-        self.obs_length, self.act_length, self.dtype = obs_length, act_length, dtype
+        self.obs_length = check_whole("obs_length", obs_length)
+        self.act_length = check_whole("act_length", act_length)
+        self.dtype = dtype
         self.parameter_shapes: dict[str, tuple[int, ...]] = {}
 
     @property
     def solution_length(self) -> int:
-        """Numbers in a solution, L."""
+        """The number of parameters in a solution, L."""
         return sum(self._sizes())
 
     def split(self, solutions: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The arrays of (B, L) solutions by name, each (B, *shape)."""
+        """Returns the arrays of (B, L) solutions by name, each of shape (B, *shape)."""
         parts = solutions.split(self._sizes(), dim=1)
         return {
             name: part.reshape(-1, *shape)
@@ -44,50 +54,57 @@ class Agent(ABC):
 
     @abstractmethod
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
-        """The state of B slots in which nothing has happened yet."""
+        """Makes the state of slots in which nothing has happened yet.
+
+        Args:
+            batch_size: Number of slots B.
+            generator: Source of random numbers, where the state needs any. The state is made on its device, or on the
+                CPU if it is None.
+        """
 
     @abstractmethod
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """(count, L) solutions from which a search sensibly starts, drawn from ``generator``."""
+        """Draws (count, L) solutions that are a sensible start for a search."""
 
     @abstractmethod
     def reset(self, state, slots, seeds) -> None:
-        """Begin an episode in some slots; their state is a function of the episode's seed alone.
+        """Begins an episode in some slots, whose state becomes a function of the episode's seed alone.
 
         Args:
-            state: Changed in place, in these slots only.
-            slots: Indices.
-            seeds: As many non-negative integers.
+            state: The state of all slots, changed in place in these slots only.
+            slots: Indices of the slots.
+            seeds: The seeds of their episodes, non-negative integers.
         """
 
     def readout(self, state) -> torch.Tensor:
-        """(B, act_length) output of the last step, before it was clipped to [−1, 1]."""
+        """Returns the (B, act_length) output of the last step before it was clipped to [−1, 1]."""
         return state.output
 
     def native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep | None:
-        """This agent's step as a C function on these arrays, or None where there is none."""
+        """Returns this agent's step as a C function on these arrays, or None where there is none."""
         return None
 
     @abstractmethod
     def memory(self, state):
-        """What of ``state`` the next step depends on: tensors (B, …), nested in tuples and dictionaries as may be."""
+        """Returns what the next step depends on: (B, …) tensors, possibly nested in tuples and dictionaries."""
 
     def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
-        """Outputs of one solution over sequences of steps, with a gradient: what backpropagation through time needs.
+        """Computes the outputs of one solution over sequences of steps, for backpropagation through time.
 
-        The outputs are those of :meth:`readout` after each :meth:`step`. No gradient flows into ``memory``.
+        The outputs are those that `readout` returns after each `step`. Their gradient flows to `solution`, and not to
+        `memory`.
 
         Args:
-            solution: (L,) float32.
-            observations: (T, S, obs_length) float32.
-            memory: :meth:`memory` of S slots before the first step of each sequence; left as it is.
-            lengths: (S,) int64 steps of each sequence, falling, in [1, T].
+            solution: (L,) float32 parameters.
+            observations: (T, S, obs_length) float32 observations of S sequences of up to T steps.
+            memory: What `memory` returns of S slots before the first step of each sequence. It is not changed.
+            lengths: (S,) int64 numbers of steps in [1, T], from the longest sequence to the shortest.
 
         Returns:
-            (T, S, act_length) float32, not clipped; 0 after the end of a sequence.
+            (T, S, act_length) float32 outputs before clipping; 0 after the end of a sequence.
 
         Raises:
-            ValueError: a wrong shape, or solutions that have no gradient (bits).
+            ValueError: If a shape is wrong, or the agent's solutions are bits, which have no gradient.
         """
         self._check_sequences(solution, observations, lengths)
         parameters, memory = self._trainable(solution), tree_map(torch.detach, memory)
@@ -99,27 +116,27 @@ class Agent(ABC):
         return torch.stack(outputs)
 
     def _trainable(self, solution: torch.Tensor):
-        """The arrays of (L,) one solution by name, without a leading dimension, as :meth:`_advance_one` uses them."""
+        """Returns the arrays of one (L,) solution by name, without a leading dimension, for `_advance_one`."""
         return {name: part[0] for name, part in self.split(solution[None]).items()}
 
     @abstractmethod
     def _advance_one(self, parameters, x: torch.Tensor, memory) -> tuple[torch.Tensor, object]:
-        """A step of S slots with the parameters of one solution: output (S, act_length), and the memory after it."""
+        """Returns the (S, act_length) outputs of S slots that share one solution, and their memory after the step."""
 
     def step(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
-        """Act: one environment step of every slot.
+        """Acts for one environment step in every slot.
 
         Args:
-            solutions: (N, L) in the agent's dtype.
-            members: (B,) integers, row of each slot; a slot with a negative member rests.
-            obs: (B, obs_length) tensor or array; float32, or converted to it.
-            state: Updated in place.
+            solutions: (N, L) solutions of the agent's data type.
+            members: (B,) integers, the row of `solutions` that acts in each slot; a slot with a negative member rests.
+            obs: (B, obs_length) observations, a tensor or an array, converted to float32.
+            state: The state of the B slots, updated in place.
 
         Returns:
-            (B, act_length) float32 in [−1, 1]; 0 for a resting slot.
+            (B, act_length) float32 actions in [−1, 1]; 0 for a resting slot.
 
         Raises:
-            ValueError: a wrong shape or dtype.
+            ValueError: If a shape or data type is wrong.
         """
         self._check_solutions(solutions)
         batch_size = len(state.output)
@@ -134,7 +151,7 @@ class Agent(ABC):
 
     @abstractmethod
     def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
-        """:meth:`step` with arguments that have been checked."""
+        """Does what `step` does, with arguments that have been checked."""
 
     def _check_solutions(self, solutions: torch.Tensor) -> None:
         if solutions.dtype != self.dtype:
@@ -162,27 +179,5 @@ class Agent(ABC):
 
 
 def count_active(lengths: torch.Tensor, steps: int) -> list[int]:
-    """How many of the sequences have a step t, for t = 0, 1, …"""
+    """Returns how many of the sequences have a step t, for each t below `steps`."""
     return (lengths > torch.arange(steps, device=lengths.device)[:, None]).sum(dim=1).tolist()
-
-
-def check_whole(**values: int) -> None:
-    """Check that keyword arguments are positive whole numbers.
-
-    Raises:
-        ValueError: naming the first that is not.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}: expected a positive whole number, got {value!r}")
-
-
-def check_positive(**values: float) -> None:
-    """Check that keyword arguments are positive numbers.
-
-    Raises:
-        ValueError: naming the first that is not.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise ValueError(f"{name}: expected a positive number, got {value!r}")

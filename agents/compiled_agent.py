@@ -8,44 +8,58 @@ import numpy as np
 import torch
 from snntorch.surrogate import straight_through_estimator
 
-from agents.agent import Agent, check_whole
+from agents.agent import Agent
 from agents.native_step import NativeStep, step_slots
+from native.arguments import check_choice, check_whole
 
 DTYPES = {"boolean": torch.bool, "real": torch.float32, "sign": torch.float32}
-"""Kinds of connections and the dtype of their solutions; "sign" connections exist where the number is positive."""
+"""Data types of solutions by the kind of connections; a "sign" connection exists where its number is positive."""
+
+BACKENDS = ("auto", "numba", "torch")
 
 
 class CompiledAgent(Agent):
-    """A network of ``num_neurons`` neurons whose state is a dataclass of tensors with a row for each slot.
+    """A network of neurons whose state is a dataclass of tensors with a row for each slot.
 
-    The subclass says how the state advances, in torch as the definition and as a C function. That function reads a
-    record of ``CONTEXT``: each field of it is the address of an array (of the state, of :meth:`_native_arrays`,
-    ``solutions`` or ``members``) or else an attribute of the agent.
+    A subclass says twice how the state advances: in torch, which is the definition, and in a C function. That function
+    reads a record of the type `CONTEXT`. Each field of the record is the address of an array or else a number: the
+    arrays are those of the state and of `_native_arrays`, `solutions` and `members`; the numbers are those of
+    `_native_numbers`.
+
+    Attributes:
+        num_neurons: Number of neurons n.
+        connections: Kind of connections.
+
+    Args:
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        num_neurons: Number of neurons n.
+        connections: Kind of connections: "boolean", "real" or "sign".
+        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     CONTEXT: ClassVar[np.dtype]
 
     def __init__(self, obs_length: int, act_length: int, num_neurons: int, connections: str, backend: str):
-        check_whole(num_neurons=num_neurons)
-        if connections not in DTYPES:
-            raise ValueError(f"connections: expected one of {sorted(DTYPES)}, got {connections!r}")
-        if backend not in ("auto", "numba", "torch"):
-            raise ValueError(f"backend: expected 'auto', 'numba' or 'torch', got {backend!r}")
-        super().__init__(obs_length, act_length, DTYPES[connections])
-        self.num_neurons, self.connections = num_neurons, connections
-        self._backend = backend
+        super().__init__(obs_length, act_length, DTYPES[check_choice("connections", connections, DTYPES)])
+        self.num_neurons, self.connections = check_whole("num_neurons", num_neurons), connections
+        self._backend = check_choice("backend", backend, BACKENDS)
 
     def native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep | None:
-        """This agent's step as a C function on these arrays, or None when they are not on the CPU.
+        """Returns this agent's step as a C function on these arrays, or None if they are not on the CPU.
 
         Args:
-            solutions: (N, L) in the agent's dtype. With "sign" connections the signs are those of now.
-            members: (B,) int64, C-contiguous. Read, unchecked, at every call: the caller may change it in place between
-                calls, and keeps its rows below N and does not step a slot whose member is negative.
-            state: Of B slots, updated in place.
+            solutions: (N, L) solutions of the agent's data type. The signs of "sign" connections are read now, once.
+            members: (B,) int64 C-contiguous rows of `solutions`. The function reads them at every call without checks:
+                the caller may change them in place between calls, and must keep them below N and must not step a slot
+                whose member is negative.
+            state: The state of B slots, which the function updates in place.
 
         Raises:
-            ValueError: a wrong shape or dtype.
+            ValueError: If a shape or data type is wrong.
         """
         if self._backend == "torch" or solutions.device.type != "cpu":
             return None
@@ -55,14 +69,14 @@ class CompiledAgent(Agent):
         arrays |= self._native_arrays(len(state.output))
         arrays["solutions"] = self._connect(solutions.detach()).contiguous().as_subclass(torch.Tensor).numpy()
         arrays["members"] = members
-        context = np.zeros(1, dtype=self.CONTEXT)
+        context, numbers = np.zeros(1, dtype=self.CONTEXT), self._native_numbers()
         for name in self.CONTEXT.names:
-            context[0][name] = arrays[name].ctypes.data if name in arrays else getattr(self, name)
+            context[0][name] = arrays[name].ctypes.data if name in arrays else numbers[name]
         function = self._native_function()
         return NativeStep(function.address, context.ctypes.data, (context, arrays, function))
 
     def memory(self, state) -> tuple[torch.Tensor, ...]:
-        """The parts of the state but for its output, in their order."""
+        """Returns the parts of the state except its output, in their order."""
         return tuple(getattr(state, field.name) for field in fields(state) if field.name != "output")
 
     def _trainable(self, solution: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -86,28 +100,38 @@ class CompiledAgent(Agent):
 
     @abstractmethod
     def _native_function(self):
-        """The compiled C function."""
+        """Returns the C function."""
 
     @abstractmethod
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
-        """Arrays besides the state that the C function works in or reads."""
+        """Returns the arrays besides the state that the C function works in or reads, by name."""
+
+    def _native_numbers(self) -> dict[str, float]:
+        """Returns the sizes and constants that the C function reads, by name."""
+        return {
+            "obs_length": self.obs_length,
+            "act_length": self.act_length,
+            "num_neurons": self.num_neurons,
+            "solution_length": self.solution_length,
+        }
 
     @abstractmethod
     def _advance(self, parameters: dict[str, torch.Tensor], x: torch.Tensor, *state: torch.Tensor) -> tuple:
-        """The definition of a step: from the parts of a state, each (B, …), to the parts of the next one.
+        """Defines a step: returns the parts of the next state, each (B, …), in their order.
 
         Args:
-            parameters: Name -> (B, *shape), a network for each slot; or (*shape), one for all.
+            parameters: Arrays of the network by name: (B, *shape) for a network in each slot, or (*shape) for one that
+                all slots share.
             x: (B, obs_length) observations.
-            state: The parts of the state in their order; the last, the output, is not read.
+            *state: Parts of the state in their order. The last one, the output, is not read.
         """
 
     def _connect(self, solutions: torch.Tensor) -> torch.Tensor:
-        """Solutions as the network uses them."""
+        """Returns solutions as the network uses them."""
         return solutions > 0 if self.connections == "sign" else solutions
 
     def _rows_in_use(self, solutions: torch.Tensor, members: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        """The same networks with fewer rows, where it would cost something to look at all."""
+        """Returns the same networks with fewer rows, where it would cost something to look at all of them."""
         if self.connections != "sign":
             return solutions, members
         used, renumbered = np.unique(members[members >= 0], return_inverse=True)
@@ -128,7 +152,7 @@ class CompiledAgent(Agent):
 
 
 _connect_through = straight_through_estimator()
-"""Real numbers -> 1.0 where positive, else 0.0; the gradient passes as it is (https://arxiv.org/abs/1308.3432)."""
+"""Maps positive numbers to 1.0 and others to 0.0, and passes the gradient unchanged (arXiv:1308.3432)."""
 
 
 def _check_members(members, batch_size: int) -> None:

@@ -1,4 +1,4 @@
-"""What agents of ordinary units have in common: hidden arrays that start at zero, and how their weights start."""
+"""What agents of ordinary units have in common: hidden units that start at zero, and weights that start alike."""
 
 from abc import abstractmethod
 from dataclasses import dataclass, fields
@@ -14,19 +14,24 @@ from agents.agent import count_active
 from agents.compiled_agent import CompiledAgent
 
 STEP_SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
-"""Of the C function of a step: context, slot, observation, action."""
+"""Signature of the C function of a step: context, slot, observation, action."""
 
 
 @dataclass
 class HiddenState:
-    """State of B slots, updated in place; ``output`` is the readout of the last step before clipping."""
+    """State of B slots, updated in place; `output` is the readout of the last step before clipping."""
 
     h: torch.Tensor  # (B, n) float32 hidden units
     output: torch.Tensor  # (B, act_length) float32
 
 
 def context_dtype(*scratch: str, constants: tuple[str, ...] = ()) -> np.dtype:
-    """The record that the C function of such an agent reads: addresses, sizes, constants."""
+    """Returns the type of the record that the C function of such an agent reads.
+
+    Args:
+        *scratch: Names of arrays besides solutions, members, hidden units and output.
+        constants: Names of float32 numbers.
+    """
     addresses = ("solutions", "members", "h", "output", *scratch)
     sizes = ("obs_length", "act_length", "num_neurons", "solution_length")
     return np.dtype(
@@ -35,34 +40,35 @@ def context_dtype(*scratch: str, constants: tuple[str, ...] = ()) -> np.dtype:
 
 
 class HiddenAgent(CompiledAgent):
-    """An agent whose state is zero at the beginning of an episode, whatever its seed."""
+    """An agent whose state is zero at the beginning of an episode, whatever the seed."""
 
     STATE: ClassVar[type] = HiddenState
 
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
-        """Zero hidden units in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        """Makes hidden units of zero in B slots, on the generator's device or else the CPU; nothing is drawn."""
         device = None if generator is None else generator.device
         widths = {field.name: self.num_neurons for field in fields(self.STATE)} | {"output": self.act_length}
         zeros = partial(torch.zeros, dtype=torch.float32, device=device)
         return self.STATE(**{name: zeros(batch_size, width) for name, width in widths.items()})
 
     def reset(self, state, slots, seeds) -> None:
-        """Begin an episode in some slots: all zero.
+        """Begins an episode in some slots, whose state becomes zero.
 
         Args:
-            state: Changed in place, in these slots only.
-            slots: Indices.
-            seeds: As many integers, which do not matter.
+            state: The state of all slots, changed in place in these slots only.
+            slots: Indices of the slots.
+            seeds: Seeds of the episodes, which make no difference.
         """
         slots = torch.as_tensor(slots, dtype=torch.int64)
         for field in fields(state):
             getattr(state, field.name)[slots] = 0
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """(count, L): kernels from N(0, 1 / rows), biases 0; with boolean connections fair bits, with signs N(0, 1).
+        """Draws (count, L) solutions: kernels from N(0, 1 / rows) and biases of 0; fair bits; or numbers from N(0, 1).
 
-        The variance of the kernels is LeCun's, flax's default (https://flax.readthedocs.io). Deviation: flax draws the
-        recurrent kernels orthogonal; here they are normal like the others.
+        Real weights are drawn the first way, boolean connections the second, "sign" connections the third. The variance
+        of the kernels is LeCun's, the default of flax (https://flax.readthedocs.io). Deviation: flax draws orthogonal
+        recurrent kernels; here they are normal like the others.
         """
         shape, device = (count, self.solution_length), generator.device
         if self.dtype == torch.bool:
@@ -74,7 +80,7 @@ class HiddenAgent(CompiledAgent):
         return solutions
 
     def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
-        """As :meth:`Agent.unroll`; input and readout of all steps are one matrix product each."""
+        """Computes what `Agent.unroll` does; input and readout of all steps are one matrix product each."""
         self._check_sequences(solution, observations, lengths)
         parameters = self._trainable(solution)
         memory = tuple(part.detach() for part in memory)
@@ -84,7 +90,7 @@ class HiddenAgent(CompiledAgent):
         return outputs.where(going_on[..., None], 0.0)
 
     def _unroll_hidden(self, parameters, observations, memory, active: list[int]) -> torch.Tensor:
-        """(T, S, n) hidden units of sequences of which ``active[t]`` have a step t; whatever afterwards."""
+        """Returns (T, S, n) hidden units of sequences, `active[t]` of which have a step t; past their end, anything."""
         hidden = []
         for from_in, count in zip(self._take_in(parameters, observations), active, strict=True):
             memory = self._recur(parameters, from_in[:count], *(part[:count] for part in memory))
@@ -97,24 +103,24 @@ class HiddenAgent(CompiledAgent):
 
     @abstractmethod
     def _take_in(self, parameters, x: torch.Tensor) -> torch.Tensor:
-        """What the observations contribute to a step, whatever the hidden units."""
+        """Returns the part of a step that depends on the observations alone."""
 
     @abstractmethod
     def _recur(self, parameters, from_in: torch.Tensor, *hidden: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The hidden parts of the next state; the units that are read out come first."""
+        """Returns the hidden parts of the next state, beginning with the units that are read out."""
 
     @abstractmethod
     def _read_out(self, parameters, h: torch.Tensor) -> torch.Tensor:
-        """The output that hidden units give."""
+        """Returns the output that hidden units give."""
 
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
         return {name: np.empty((batch_size, width), dtype=np.float32) for name, width in self._scratch_widths().items()}
 
     @abstractmethod
     def _scratch_widths(self) -> dict[str, int]:
-        """Name -> width of the float32 arrays that the C function works in."""
+        """Returns the widths of the float32 arrays that the C function works in, by name."""
 
 
 def multiply(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """(B, rows) through (B, rows, columns), a kernel for each slot; or (…, rows) through one (rows, columns)."""
+    """Multiplies (B, rows) by a (B, rows, columns) kernel for each slot, or (…, rows) by one (rows, columns) kernel."""
     return x @ kernel if kernel.ndim == 2 else torch.einsum("bi,bij->bj", x, kernel)

@@ -6,8 +6,8 @@ having to reorder any addition.
 """
 
 import numpy as np
-from numba import njit
 
+from native.compiled import compiled
 from native.pointers import float32_row, int8_row
 
 # A rational function x P(x²) / Q(x²) fitted to tanh on [−8.5, 8.5] by reweighted least squares; in float32 it is within
@@ -29,9 +29,9 @@ _Q = tuple(np.float32(c) for c in (1.0, 4.643383156874366e-01, 2.456874725388378
 _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 
 
-@njit(cache=True)
+@compiled
 def clip(x, bound):
-    """A float32 clipped to [−bound, bound]; NaN stays NaN."""
+    """Returns a float32 clipped to [−bound, bound]; NaN stays NaN."""
     if x > bound:
         return bound
     if x < -bound:
@@ -39,9 +39,9 @@ def clip(x, bound):
     return x
 
 
-@njit(cache=True)
+@compiled
 def tanh(x):
-    """tanh of a float32, within 4e-7."""
+    """Returns tanh of a float32, within 4e-7."""
     x = clip(x, _TANH_BOUND)
     z = x * x
     p = _P[6]
@@ -58,15 +58,15 @@ def tanh(x):
     return clip(x * p / q, _ONE)
 
 
-@njit(cache=True)
+@compiled
 def sigmoid(x):
-    """Logistic function of a float32, within 4e-7."""
+    """Returns the logistic function of a float32, within 4e-7."""
     return _HALF + _HALF * tanh(_HALF * x)
 
 
-@njit(cache=True)
+@compiled
 def add_rows(values, kernel, sums):
-    """Add to ``sums`` (columns,) each value times its row of the float32 kernel at an address."""
+    """Adds each value times its row of the float32 kernel at an address to `sums` (columns,)."""
     n = sums.size
     whole = values.size - values.size % 4
     for i in range(0, whole, 4):
@@ -81,9 +81,9 @@ def add_rows(values, kernel, sums):
             sums[j] += values[i] * row[j]
 
 
-@njit(cache=True)
+@compiled
 def add_boolean_rows(values, kernel, sums):
-    """Add to ``sums`` (columns,) each value times its row of the boolean kernel at an address."""
+    """Adds each value times its row of the boolean kernel at an address to `sums` (columns,)."""
     n = sums.size
     whole = values.size - values.size % 4
     for i in range(0, whole, 4):
@@ -99,8 +99,8 @@ def add_boolean_rows(values, kernel, sums):
             sums[j] += values[i] * np.float32(row[j])
 
 
-@njit(cache=True)
+@compiled
 def clip_into(output, action):
-    """Write ``output`` clipped to [−1, 1]."""
+    """Writes `output` clipped to [−1, 1] to `action`."""
     for k in range(output.size):
         action[k] = clip(output[k], _ONE)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_rows, clip_into, sigmoid, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("gates_in", "gates_h")
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -22,15 +23,15 @@ class GRU(HiddenAgent):
     bias_in (3n,) = [b_r, b_z, b_n], bias_h (n,) = c and bias_out (act,) = d.
 
     Args:
-        obs_length: Observations.
-        act_length: Actions.
-        num_neurons: Hidden units n.
-        backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        num_neurons: Number of hidden units n.
+        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: If an argument is out of range.
 
-    Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's ``GRUCell``, which the paper's
+    Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's `GRUCell`, which the paper's
     code uses: 386,321 numbers with 240 observations and 17 actions (paper, Table 1).
     """
 
@@ -38,7 +39,7 @@ class GRU(HiddenAgent):
 
     def __init__(self, obs_length: int, act_length: int, num_neurons: int = 256, *, backend: str = "auto"):
         super().__init__(obs_length, act_length, num_neurons, "real", backend)
-        n = num_neurons
+        obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {
             "kernel_in": (obs_length, 3 * n),
             "kernel_h": (n, 3 * n),
@@ -68,9 +69,9 @@ class GRU(HiddenAgent):
         return {"gates_in": 3 * self.num_neurons, "gates_h": 3 * self.num_neurons}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def gru_step(context_address, slot, observation_address, action_address):
-    """Step one slot."""
+    """Steps one slot."""
     context = carray(_as_context(context_address), (1,))[0]
     d, n, a = context.obs_length, context.num_neurons, context.act_length
     member = int64_row(context.members, slot, 1)[0]
@@ -84,7 +85,7 @@ def gru_step(context_address, slot, observation_address, action_address):
     gates_in = float32_row(context.gates_in, slot, 3 * n)
     gates_h = float32_row(context.gates_h, slot, 3 * n)
 
-    gates_in[:] = float32_row(bias_in, 0, 3 * n)
+    copy_row(float32_row(bias_in, 0, 3 * n), gates_in)
     add_rows(float32_row(observation_address, 0, d), kernel_in, gates_in)
     gates_h[:] = np.float32(0.0)
     add_rows(h, kernel_h, gates_h)
@@ -93,6 +94,6 @@ def gru_step(context_address, slot, observation_address, action_address):
         z = sigmoid(gates_in[n + j] + gates_h[n + j])
         candidate = tanh(gates_in[2 * n + j] + r * (gates_h[2 * n + j] + bias_h[j]))
         h[j] = (np.float32(1.0) - z) * candidate + z * h[j]
-    output[:] = float32_row(bias_in + 4 * n * 4, 0, a)
+    copy_row(float32_row(bias_in + 4 * n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_rows, clip_into, sigmoid, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("c", "gates")
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -15,7 +16,7 @@ _as_context = pointer_cast(from_dtype(CONTEXT))
 
 @dataclass
 class LSTMState:
-    """State of B slots, updated in place; ``output`` is the readout of the last step before clipping."""
+    """State of B slots, updated in place; `output` is the readout of the last step before clipping."""
 
     h: torch.Tensor  # (B, n) float32 hidden units
     c: torch.Tensor  # (B, n) float32 memory cells
@@ -31,16 +32,16 @@ class LSTM(HiddenAgent):
     bias_out (act,) = d.
 
     Args:
-        obs_length: Observations.
-        act_length: Actions.
-        num_neurons: Memory cells n.
-        backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        num_neurons: Number of memory cells n.
+        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: If an argument is out of range.
 
     Source: Hochreiter and Schmidhuber (1997), https://doi.org/10.1162/neco.1997.9.8.1735, in the form of flax's
-    ``OptimizedLSTMCell``, which the paper's code uses: 191,121 numbers with 240 observations and 17 actions (paper,
+    `OptimizedLSTMCell`, which the paper's code uses: 191,121 numbers with 240 observations and 17 actions (paper,
     Table 1).
     """
 
@@ -49,7 +50,7 @@ class LSTM(HiddenAgent):
 
     def __init__(self, obs_length: int, act_length: int, num_neurons: int = 128, *, backend: str = "auto"):
         super().__init__(obs_length, act_length, num_neurons, "real", backend)
-        n = num_neurons
+        obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {
             "kernel_in": (obs_length, 4 * n),
             "kernel_h": (n, 4 * n),
@@ -84,9 +85,9 @@ class LSTM(HiddenAgent):
         return {"gates": 4 * self.num_neurons}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def lstm_step(context_address, slot, observation_address, action_address):
-    """Step one slot."""
+    """Steps one slot."""
     context = carray(_as_context(context_address), (1,))[0]
     d, n, a = context.obs_length, context.num_neurons, context.act_length
     member = int64_row(context.members, slot, 1)[0]
@@ -99,12 +100,12 @@ def lstm_step(context_address, slot, observation_address, action_address):
     output = float32_row(context.output, slot, a)
     gates = float32_row(context.gates, slot, 4 * n)
 
-    gates[:] = float32_row(bias, 0, 4 * n)
+    copy_row(float32_row(bias, 0, 4 * n), gates)
     add_rows(float32_row(observation_address, 0, d), kernel_in, gates)
     add_rows(h, kernel_h, gates)
     for j in range(n):
         c[j] = sigmoid(gates[n + j]) * c[j] + sigmoid(gates[j]) * tanh(gates[2 * n + j])
         h[j] = sigmoid(gates[3 * n + j]) * tanh(c[j])
-    output[:] = float32_row(bias + 4 * n * 4, 0, a)
+    copy_row(float32_row(bias + 4 * n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))

@@ -1,4 +1,4 @@
-"""Any recurrent ``torch.nn.Module`` as an agent."""
+"""Any recurrent `torch.nn.Module` as an agent."""
 
 import inspect
 import warnings
@@ -17,7 +17,7 @@ _ADVICE = "give the module a method initial_state() that returns its first hidde
 
 @dataclass
 class ModuleState:
-    """State of B slots, updated in place; ``output`` is what the module returned at the last step, before clipping."""
+    """State of B slots, updated in place; `output` is what the module returned at the last step, before clipping."""
 
     h: object  # the module's hidden state: tensors with a leading B in whatever tuples, lists and dictionaries it uses
     output: torch.Tensor  # (B, act_length) float32
@@ -28,39 +28,39 @@ class ModuleState:
 
 
 class ModuleAgent(Agent):
-    """A module with ``forward(x, h) -> (y, h)``, evaluated for all slots at once by ``torch.func.vmap``.
+    """A module with `forward(x, h) -> (y, h)`, evaluated for all slots at once by `torch.func.vmap`.
 
-    ``x`` is one observation (obs_length,), ``y`` one action (act_length,), ``h`` any nesting of tuples, lists and
-    dictionaries of tensors; a module that returns ``y`` alone has no memory. An episode begins with what the module's
-    method ``initial_state()`` returns, or without such a method with zeros, if they mean the same to it as ``h=None``.
-    The module is in evaluation mode; its buffers are constants.
+    `x` is one (obs_length,) observation, `y` is one (act_length,) action, and `h` is any nesting of tuples, lists and
+    dictionaries of tensors. A module that returns `y` alone has no memory. An episode begins with what the module's
+    method `initial_state()` returns. Without such a method it begins with zeros, if these mean the same to the module
+    as `h=None`. The module is in evaluation mode, and its buffers are constants.
 
-    Operations that vmap cannot batch run in a loop over slots: write a cell as matrix products to have it fast. Torch's
-    own ``RNNCell`` and ``GRUCell`` loop inside; with ``LSTMCell``, or where the program depends on its data, the whole
-    module does, and a warning says so.
+    Operations that vmap cannot batch run in a loop over slots, so a cell is fast if it is written as matrix products.
+    Torch's `RNNCell` and `GRUCell` loop inside. With `LSTMCell`, or where the program depends on its data, the whole
+    module runs in a loop, and a warning says so.
 
-    A solution holds the module's parameters in the order of ``named_parameters()``.
+    A solution holds the module's parameters in the order of `named_parameters()`.
 
-    A slot's parameters are read from the population when it begins an episode (:meth:`reset`), when its member changes,
-    and when another tensor is passed or torch has changed it in place; not at every step, for that would take longer
-    than the network itself. What NumPy writes into the population is seen from the next episode on.
+    The parameters of a slot are read from the population when it begins an episode (`reset`), when its member changes,
+    and when another tensor is passed or torch has changed it in place. They are not read at every step, which would
+    take longer than the network itself. What NumPy writes into the population is seen from the next episode on.
 
     Attributes:
         batched: Whether vmap evaluates the module; otherwise it runs in a loop over slots.
 
     Args:
-        obs_length: Observations.
-        act_length: Actions.
-        module: Called as ``module(obs_length=…, act_length=…)``; returns the ``torch.nn.Module``.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        module: Function that is called as `module(obs_length=…, act_length=…)` and returns the `torch.nn.Module`.
 
     Raises:
-        TypeError: ``module`` does not make a ``torch.nn.Module``, the module does not return ``(y, h)`` or ``y``, or
-            ``h`` holds something else than tensors.
-        ValueError: the module has no parameters, parameters of another dtype than float32, an output of another shape
-            than (act_length,), a hidden state that changes its form or whose beginning depends on parameters, or it
-            neither starts from zeros nor says from what.
+        TypeError: If `module` does not make a `torch.nn.Module`, the module returns neither `(y, h)` nor `y`, or `h`
+            holds anything but tensors.
+        ValueError: If the module has no parameters or parameters of another data type than float32; its output has
+            another shape than (act_length,); its hidden state changes its form or begins with something that depends
+            on parameters; or it neither begins with zeros nor says with what.
 
-    Source: ``torch.func``, https://docs.pytorch.org/docs/stable/func.html
+    Source: `torch.func`, https://docs.pytorch.org/docs/stable/func.html
     """
 
     def __init__(self, obs_length: int, act_length: int, module):
@@ -80,7 +80,7 @@ class ModuleAgent(Agent):
         self.batched = self._find_whether_batched()
 
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None) -> ModuleState:
-        """The module's first state in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        """Makes the module's first state in B slots, on the generator's device or else the CPU; nothing is drawn."""
         device = torch.device("cpu") if generator is None else generator.device
         return ModuleState(
             h=tree_map(lambda leaf: leaf.to(device).repeat(batch_size, *[1] * leaf.ndim), self._first_h),
@@ -92,7 +92,7 @@ class ModuleAgent(Agent):
         )
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """(count, L): parameters as the module initialises them, each row anew; torch's own random state stays."""
+        """Makes (count, L) solutions as the module initialises itself; torch's own random state is not changed."""
         solutions = torch.empty(count, self.solution_length)
         seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
         with torch.random.fork_rng(devices=[]):
@@ -102,12 +102,12 @@ class ModuleAgent(Agent):
         return solutions.to(generator.device)
 
     def reset(self, state: ModuleState, slots, seeds) -> None:
-        """Begin an episode in some slots: the module's first state.
+        """Begins an episode in some slots with the module's first state.
 
         Args:
-            state: Changed in place, in these slots only.
-            slots: Indices.
-            seeds: As many integers, which do not matter.
+            state: The state of all slots, changed in place in these slots only.
+            slots: Indices of the slots.
+            seeds: Seeds of the episodes, which make no difference.
         """
         slots = torch.as_tensor(slots, dtype=torch.int64, device=state.members.device)
         _write(state.h, slots, tree_map(lambda leaf: leaf.to(slots.device), self._first_h))
@@ -115,7 +115,7 @@ class ModuleAgent(Agent):
         state.members[slots] = _UNREAD
 
     def memory(self, state: ModuleState):
-        """The module's hidden state."""
+        """Returns the module's hidden state."""
         return state.h
 
     def _advance_one(self, parameters, x, memory):
@@ -142,13 +142,13 @@ class ModuleAgent(Agent):
         return actions
 
     def _forward(self, parameters: dict[str, torch.Tensor], x: torch.Tensor, h):
-        """One slot's step with these parameters: y, h."""
+        """Returns y and h after a step of one slot with these parameters."""
         if self._remembers:
             return functional_call(self._module, parameters, (x, h))
         return functional_call(self._module, parameters, (x, None) if self._takes_h else (x,)), h
 
     def _loop(self, parameters: dict[str, torch.Tensor], x: torch.Tensor, h):
-        """What ``vmap(self._forward)`` means."""
+        """Computes what `vmap(self._forward)` would, slot by slot."""
         steps = [self._forward(*tree_map(lambda leaf, b=b: leaf[b], (parameters, x, h))) for b in range(len(x))]
         return tree_map(lambda *leaves: torch.stack(leaves), *steps)
 
@@ -164,7 +164,7 @@ class ModuleAgent(Agent):
             state.members[changed] = members[changed]
 
     def _find_first_h(self):
-        """Whether the module remembers anything, and its hidden state at the beginning of an episode."""
+        """Returns whether the module remembers anything, and its hidden state at the beginning of an episode."""
         x = torch.linspace(-1, 1, self.obs_length)
         if hasattr(self._module, "initial_state"):
             first = self._module.initial_state()
@@ -188,7 +188,7 @@ class ModuleAgent(Agent):
         return True, tree_map(torch.detach, first)
 
     def _begin(self, x: torch.Tensor):
-        """What the module returns at a first step without a hidden state."""
+        """Returns what the module returns at a first step without a hidden state."""
         if not self._takes_h:
             return self._module(x)
         try:
@@ -233,12 +233,12 @@ def _check_hidden(h) -> None:
 
 
 def _form(h) -> tuple:
-    """What must stay the same of a hidden state: its nesting, and shape and dtype of its tensors."""
+    """Returns the nesting of a hidden state and the shapes and data types of its tensors, which must not change."""
     leaves, nesting = tree_flatten(h)
     return nesting, [(tuple(leaf.shape), leaf.dtype) for leaf in leaves]
 
 
 def _write(h, slots: torch.Tensor, values) -> None:
-    """Write values into some slots of a hidden state."""
+    """Writes values into some slots of a hidden state."""
     for leaf, value in zip(tree_leaves(h), tree_leaves(values), strict=True):
         leaf[slots] = value

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import torch
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
-from agents.agent import check_positive
 from agents.dense_agent import STEP_SIGNATURE, HiddenAgent, context_dtype, multiply
 from agents.dense_kernel import add_boolean_rows, add_rows, clip_into, tanh
-from native.pointers import float32_row, int64_row, pointer_cast
+from native.arguments import check_in_range, check_positive
+from native.compiled import callback
+from native.pointers import copy_row, float32_row, int64_row, pointer_cast
 
 CONTEXT = context_dtype("sums", "signed", "signs", constants=("r_in", "r_hidden", "r_out"))
 _as_context = pointer_cast(from_dtype(CONTEXT))
@@ -18,31 +19,31 @@ _as_context = pointer_cast(from_dtype(CONTEXT))
 class RNN(HiddenAgent):
     """Units h ← tanh(input + recurrence) with a linear readout.
 
-    ``connections="real"``: h ← tanh(x W + h U + b), output = h V + d. A solution holds kernel_in (obs, n) = W, kernel_h
+    `connections="real"`: h ← tanh(x W + h U + b), output = h V + d. A solution holds kernel_in (obs, n) = W, kernel_h
     (n, n) = U, kernel_out (n, act) = V, bias (n,) = b, bias_out (act,) = d.
 
-    ``connections="boolean"``: 1-bit connections, without biases. The input is [x, −x]; the first units are excitatory
+    `connections="boolean"`: 1-bit connections without biases. The input is [x, −x]; the first units are excitatory
     (s = 1), the rest inhibitory (s = −1): h ← tanh(r_in [x, −x] W + r_hidden (s h) U), output = r_out (s h) V. A
     solution holds kernel_in (2 obs, n), kernel_h (n, n), kernel_out (n, act).
-    ``connections="sign"``: the boolean network, searched over real numbers; a connection exists where its number is
+    `connections="sign"`: The boolean network, searched over real numbers; a connection exists where its number is
     positive.
 
     Args:
-        obs_length: Observations.
-        act_length: Actions.
-        num_neurons: Hidden units n.
-        connections: "boolean", "real" or "sign".
-        excitatory_ratio: Share of excitatory units (not with real connections).
-        gain_in: r_in = gain_in √(1 / (density · obs)).
-        gain_hidden: r_hidden = gain_hidden √(1 / (density · n)).
-        gain_out: r_out = gain_out √(1 / (density · n)); with 1 the output of a random network spreads as its units do,
-            within [−1, 1] for the most part.
+        obs_length: Number of observations.
+        act_length: Number of actions.
+        num_neurons: Number of hidden units n.
+        connections: Kind of connections: "boolean", "real" or "sign".
+        excitatory_ratio: Share of excitatory units, in [0, 1]. Real connections have no signs.
+        gain_in: Gain of the input: r_in = gain_in √(1 / (density · obs)).
+        gain_hidden: Gain of the recurrence: r_hidden = gain_hidden √(1 / (density · n)).
+        gain_out: Gain of the readout: r_out = gain_out √(1 / (density · n)). With 1 the output of a random network
+            spreads as its units do, mostly within [−1, 1].
         density: Expected density of boolean connections, for which these scales preserve variance. Gains and density
-            do not matter with real connections.
-        backend: "numba", "torch", or "auto": numba where tensors are on the CPU.
+            make no difference to real connections.
+        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: If an argument is out of range.
 
     Source: paper, section 6.4 (256 tanh units; 0-1 connections, signs by presynaptic group). Deviation: the paper does
     not say how it scales them; the scales here are those of its spiking network without time constants.
@@ -65,10 +66,9 @@ class RNN(HiddenAgent):
         backend: str = "auto",
     ):
         super().__init__(obs_length, act_length, num_neurons, connections, backend)
-        check_positive(gain_in=gain_in, gain_hidden=gain_hidden, gain_out=gain_out, density=density)
-        if not 0 <= excitatory_ratio <= 1:
-            raise ValueError(f"excitatory_ratio: expected a number in [0, 1], got {excitatory_ratio!r}")
-        n = num_neurons
+        obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
+        excitatory_ratio = check_in_range("excitatory_ratio", excitatory_ratio, 0.0, 1.0)
+        density = check_positive("density", density)
         if connections == "real":
             self.parameter_shapes = {
                 "kernel_in": (obs_length, n),
@@ -83,9 +83,9 @@ class RNN(HiddenAgent):
                 "kernel_h": (n, n),
                 "kernel_out": (n, act_length),
             }
-        self.r_in = gain_in * math.sqrt(1 / (density * obs_length))
-        self.r_hidden = gain_hidden * math.sqrt(1 / (density * n))
-        self.r_out = gain_out * math.sqrt(1 / (density * n))
+        self.r_in = check_positive("gain_in", gain_in) * math.sqrt(1 / (density * obs_length))
+        self.r_hidden = check_positive("gain_hidden", gain_hidden) * math.sqrt(1 / (density * n))
+        self.r_out = check_positive("gain_out", gain_out) * math.sqrt(1 / (density * n))
         self._signs = torch.ones(n, dtype=torch.float32)
         self._signs[round(excitatory_ratio * n) :] = -1
 
@@ -111,13 +111,17 @@ class RNN(HiddenAgent):
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
         return super()._native_arrays(batch_size) | {"signs": self._signs.numpy()}
 
+    def _native_numbers(self) -> dict[str, float]:
+        scales = {"r_in": self.r_in, "r_hidden": self.r_hidden, "r_out": self.r_out}
+        return super()._native_numbers() | scales
+
     def _scratch_widths(self) -> dict[str, int]:
         return {"sums": self.num_neurons, "signed": max(self.num_neurons, 2 * self.obs_length)}
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def real_rnn_step(context_address, slot, observation_address, action_address):
-    """Step one slot with real connections."""
+    """Steps one slot with real connections."""
     context = carray(_as_context(context_address), (1,))[0]
     d, n, a = context.obs_length, context.num_neurons, context.act_length
     member = int64_row(context.members, slot, 1)[0]
@@ -129,19 +133,19 @@ def real_rnn_step(context_address, slot, observation_address, action_address):
     output = float32_row(context.output, slot, a)
     sums = float32_row(context.sums, slot, n)
 
-    sums[:] = float32_row(bias, 0, n)
+    copy_row(float32_row(bias, 0, n), sums)
     add_rows(float32_row(observation_address, 0, d), kernel_in, sums)
     add_rows(h, kernel_h, sums)
     for j in range(n):
         h[j] = tanh(sums[j])
-    output[:] = float32_row(bias + n * 4, 0, a)
+    copy_row(float32_row(bias + n * 4, 0, a), output)
     add_rows(h, kernel_out, output)
     clip_into(output, float32_row(action_address, 0, a))
 
 
-@cfunc(STEP_SIGNATURE, cache=True)
+@callback(STEP_SIGNATURE)
 def boolean_rnn_step(context_address, slot, observation_address, action_address):
-    """Step one slot with boolean connections and signs by presynaptic group."""
+    """Steps one slot with boolean connections and signs by presynaptic group."""
     context = carray(_as_context(context_address), (1,))[0]
     d, n, a = context.obs_length, context.num_neurons, context.act_length
     width = max(n, 2 * d)

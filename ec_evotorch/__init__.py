@@ -1,17 +1,13 @@
 """Evolving Connectivity for EvoTorch: distribution, searchers and the problem of acting in an environment."""
 
-from native.fresh_cache import drop_outdated
-
-drop_outdated(__file__)  # before anything is compiled or loaded
-
-from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli  # noqa: E402
-from ec_evotorch.logging import TensorBoardLogger  # noqa: E402
-from ec_evotorch.resumable import Resumable  # noqa: E402
-from ec_evotorch.rollout.policy import Policy  # noqa: E402
-from ec_evotorch.rollout.problem import RolloutProblem  # noqa: E402
-from ec_evotorch.searchers.evolution_strategy import EvolutionStrategy  # noqa: E402
-from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity  # noqa: E402
-from ec_evotorch.searchers.ppo.ppo import PPO  # noqa: E402
+from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
+from ec_evotorch.logging import TensorBoardLogger
+from ec_evotorch.resumable import Resumable
+from ec_evotorch.rollout.policy import Policy
+from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.evolution_strategy import EvolutionStrategy
+from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity
+from ec_evotorch.searchers.ppo.ppo import PPO
 
 __all__ = [
     "PPO",

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from numba import njit
+
+from native.compiled import compiled
 
 NUM_ROUNDS = 10
 WORD_MASK = 0xFFFFFFFF
@@ -67,7 +68,7 @@ def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple:
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _round(state):
     c0, c1, c2, c3, k0, k1 = state
     product_0 = _M0 * np.uint64(c0)
@@ -82,12 +83,12 @@ def _round(state):
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _five_rounds(state):
     return _round(_round(_round(_round(_round(state)))))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def philox4x32_words(c0, c1, c2, c3, k0, k1):
     """Computes the four words of one counter: `philox4x32` for numba kernels, all arguments and results uint32.
 

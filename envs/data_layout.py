@@ -1,7 +1,7 @@
-"""Where the arrays of an ``mjData`` hang in its C struct.
+"""Where the pointers to the arrays of an `mjData` stand in its C struct.
 
-A batch callback receives a bare ``mjData*``. The struct's layout is not part of MuJoCo's Python interface, but every
-array's address is: the offset of a field is the place in the struct that holds that address.
+A batch callback receives a bare `mjData*`. The layout of the struct is not part of MuJoCo's Python interface, but the
+address of every array is. The offset of a field is the place in the struct that holds this address.
 """
 
 import ctypes
@@ -29,10 +29,10 @@ _SEARCH_LIMIT = 1 << 20  # bytes; mjData of MuJoCo 4.0 is about 160 kB long
 
 
 def field_offsets(model: mujoco.MjModel) -> dict[str, int]:
-    """Byte offset in ``mjData`` of each of :data:`FIELDS`; 0 for a field that is empty in this model.
+    """Returns the offset in `mjData` of each of `FIELDS`, in bytes; 0 for a field that is empty in this model.
 
     Raises:
-        RuntimeError: a field's address is not in the struct (an unknown build of MuJoCo).
+        RuntimeError: If the address of a field is not in the struct, as in an unknown build of MuJoCo.
     """
     data = mujoco.MjData(model)
     sizes = {name: np.asarray(getattr(data, name)).size for name in FIELDS}

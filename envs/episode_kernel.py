@@ -1,17 +1,18 @@
-"""The C callback that plays one sub-environment: reset it, or advance it until it ends or its step allowance is used.
+"""The C callbacks that play one sub-environment: one resets it, one advances it until it ends or has done its steps.
 
-MuJoCo's thread pool calls :data:`reset_slot` and :data:`advance_slot` for each sub-environment. What differs between
-tasks (observation, reward, termination) is reached through three function addresses in the call record, so that this
-file is compiled once for all tasks. An action comes either from the action array or, when ``policy`` is set, from a C
-function ``void policy(int64 context, int64 slot, double* observation, double* action)``: then whole stretches of an
-episode run without returning to Python.
+MuJoCo's thread pool calls `reset_slot` and `advance_slot` for each sub-environment. What differs between tasks
+(observation, reward, termination) is reached through three addresses of functions in the call record, so this file is
+compiled once for all tasks. An action comes from the action array or, where `policy` is set, from a C function
+`void policy(int64 context, int64 slot, double* observation, double* action)`. Whole stretches of an episode then run
+without returning to Python.
 """
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, types
 
 from envs.data_layout import FIELDS
-from native.pointers import bool_array, call_void, float64_row, int64_array, load_address, pointer_cast
+from native.compiled import callback, compiled
+from native.pointers import bool_array, call_void, copy_row, float64_row, int64_row, load_address, pointer_cast
 
 _ADDRESSES = (
     "mj_step",
@@ -47,43 +48,43 @@ CALL = np.dtype(
     [(name, np.int64) for name in (*_ADDRESSES, *_SIZES, *_FLAGS, *(f"data_{field}" for field in FIELDS))]
     + [("dt", np.float64)]
 )
-"""What a callback needs: addresses of functions and of arrays with one row per sub-environment, sizes and settings."""
+"""The record that a callback reads: addresses of functions and of arrays with a row for each slot, sizes, settings."""
 
 _as_call = pointer_cast(from_dtype(CALL))
 TASK_SIGNATURE = types.void(types.int64, types.int64, types.int64)  # (mjData*, call record*, slot)
 
 
-@njit(cache=True)
+@compiled
 def call_record(argument):
-    """The call record at an address."""
+    """Returns the call record at an address."""
     return carray(_as_call(argument), (1,))[0]
 
 
-@njit(cache=True)
+@compiled
 def data_array(data, offset, size):
-    """An array of ``mjData`` by the offset of its pointer."""
+    """Returns the array of an `mjData` whose pointer stands at an offset."""
     return float64_row(load_address(data + offset), 0, size)
 
 
-@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+@callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def reset_slot(model, data, slot, argument):
-    """Start an episode from this slot's rows of ``start_qpos`` and ``start_qvel``, as ``MujocoEnv.reset`` does."""
+    """Starts an episode from this slot's rows of `start_qpos` and `start_qvel`, as `MujocoEnv.reset` does."""
     call = call_record(argument)
     call_void(call.mj_reset_data, (model, data))
-    data_array(data, call.data_qpos, call.nq)[:] = float64_row(call.start_qpos, slot, call.nq)
-    data_array(data, call.data_qvel, call.nv)[:] = float64_row(call.start_qvel, slot, call.nv)
+    copy_row(float64_row(call.start_qpos, slot, call.nq), data_array(data, call.data_qpos, call.nq))
+    copy_row(float64_row(call.start_qvel, slot, call.nv), data_array(data, call.data_qvel, call.nv))
     call_void(call.mj_forward, (model, data))
     call_void(call.locate, (data, argument, types.int64(slot)))
     call_void(call.observe, (data, argument, types.int64(slot)))
-    int64_array(call.episode_length, slot + 1)[slot] = 0
+    int64_row(call.episode_length, 0, slot + 1)[slot] = 0
     float64_row(call.episode_return, slot, 1)[0] = 0.0
     bool_array(call.terminated, slot + 1)[slot] = False
     bool_array(call.truncated, slot + 1)[slot] = False
 
 
-@cfunc(types.void(types.int64, types.int64, types.int32, types.int64), cache=True)
+@callback(types.void(types.int64, types.int64, types.int32, types.int64))
 def advance_slot(model, data, slot, argument):
-    """Advance by up to ``max_steps`` environment steps, stopping at the end of the episode or when ``stop`` is set."""
+    """Advances by up to `max_steps` environment steps; ends early with the episode, or when `stop` is set."""
     call = call_record(argument)
     index = types.int64(slot)
     action = float64_row(call.actions, slot, call.nu)
@@ -91,7 +92,7 @@ def advance_slot(model, data, slot, argument):
     after = float64_row(call.after, slot, 2)
     reward = float64_row(call.rewards, slot, 1)
     episode_return = float64_row(call.episode_return, slot, 1)
-    episode_length = int64_array(call.episode_length, slot + 1)
+    episode_length = int64_row(call.episode_length, 0, slot + 1)
     terminated = bool_array(call.terminated, slot + 1)
     truncated = bool_array(call.truncated, slot + 1)
     observation_address = call.observations + index * call.num_observations * 8
@@ -100,12 +101,12 @@ def advance_slot(model, data, slot, argument):
     for _ in range(call.max_steps):
         if call.policy != 0:
             call_void(call.policy, (call.policy_context, index, observation_address, action_address))
-        ctrl[:] = action
+        copy_row(action, ctrl)
         for _ in range(call.frame_skip):
             call_void(call.mj_step, (model, data))
         if call.contact_forces != 0:
             call_void(call.mj_rne_post_constraint, (model, data))
-        before[:] = after
+        copy_row(after, before)
         call_void(call.locate, (data, argument, index))
         call_void(call.observe, (data, argument, index))
         call_void(call.transition, (data, argument, index))

@@ -1,4 +1,4 @@
-"""Any other Gymnasium environment behind the contract of :func:`envs.make_vec`."""
+"""Any other Gymnasium environment, with the contract of `envs.make_vec`."""
 
 from typing import Any
 
@@ -10,7 +10,12 @@ from envs.vector_contract import check_actions, check_open, expand_seeds, reset_
 
 
 class FallbackVectorEnv(SyncVectorEnv):
-    """Gymnasium's ``SyncVectorEnv`` without autoreset, in which a finished sub-environment rests until it is reset."""
+    """Gymnasium's `SyncVectorEnv` without autoreset, in which a finished sub-environment rests until it is reset.
+
+    Args:
+        make_env: Function without arguments that makes one environment.
+        num_envs: Number of sub-environments.
+    """
 
     def __init__(self, make_env, num_envs: int):
         super().__init__([make_env] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
@@ -20,17 +25,17 @@ class FallbackVectorEnv(SyncVectorEnv):
         self.rest()  # nothing runs before the first reset
 
     def rest(self) -> None:
-        """End all episodes: no sub-environment runs until it is reset."""
+        """Ends all episodes, so that no sub-environment runs until it is reset."""
         self._terminations[:] = True
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None):
-        """Start episodes; ``options["reset_mask"]`` (B,) bool resets only these."""
+        """Starts episodes in all sub-environments, or in those of the (B,) bool array `options["reset_mask"]`."""
         check_open(self)
         mask = reset_mask(options, self.num_envs)
         return super().reset(seed=expand_seeds(seed, self.num_envs), options={**(options or {}), "reset_mask": mask})
 
     def step(self, actions):
-        """Advance every running sub-environment; finished ones keep observation and flags and pay 0."""
+        """Advances every running sub-environment; finished ones keep observation and flags and pay 0."""
         check_open(self)
         actions = np.asarray(actions)
         running = ~(self._terminations | self._truncations)

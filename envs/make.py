@@ -8,34 +8,35 @@ from gymnasium.vector import VectorEnv
 
 from envs.fallback import FallbackVectorEnv
 from envs.mujoco_vector_env import MujocoVectorEnv
+from envs.mujoco_warnings import log_mujoco_warnings
 from envs.tasks import TASKS
+from native.arguments import check_whole
 
 
 def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> VectorEnv:
-    """Make ``num_envs`` copies of a Gymnasium environment.
+    """Makes copies of a Gymnasium environment that are stepped together.
 
     Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and InvertedDoublePendulum
-    (all -v5) run natively on MuJoCo's thread pool and equal ``gymnasium.make(id, **kwargs)`` to the last bit; any other
-    id runs in Gymnasium's ``SyncVectorEnv``. Both keep the same contract: autoreset is disabled, ``reset`` takes
-    ``options={"reset_mask": (B,) bool}``, and a finished sub-environment keeps its last observation and flags, is not
+    (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to the last bit. Any other
+    id runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract: autoreset is disabled; `reset` takes
+    `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its last observation and flags, is not
     simulated and pays 0 until it is reset.
 
     Args:
-        id: Environment id, as for ``gymnasium.make``.
-        num_envs: Number B of sub-environments, at least 1.
-        num_threads: Threads of the native physics; 0 for all cores, or ``OMP_NUM_THREADS`` if smaller. Results do not
-            depend on it.
-        **kwargs: Whatever ``gymnasium.make`` takes for this id: reward weights, healthy ranges, ``frame_skip``,
-            ``max_episode_steps``, ``reset_noise_scale``, ….
+        id: Environment id, as for `gymnasium.make`.
+        num_envs: Number of sub-environments B.
+        num_threads: Number of threads of the native physics; 0 for all cores, or `OMP_NUM_THREADS` if that is smaller.
+            Results do not depend on it.
+        **kwargs: Keywords of `gymnasium.make` for this id: reward weights, healthy ranges, `frame_skip`,
+            `max_episode_steps`, `reset_noise_scale` and others.
 
     Raises:
-        ValueError: unknown id, or num_envs or num_threads out of range.
-        TypeError: unknown keyword.
+        ValueError: If the id is unknown, or a number is out of range.
+        TypeError: If a keyword is unknown.
     """
-    if not isinstance(num_envs, int) or num_envs < 1:
-        raise ValueError(f"num_envs: expected a whole number of at least 1, got {num_envs!r}")
-    if not isinstance(num_threads, int) or num_threads < 0:
-        raise ValueError(f"num_threads: expected 0 (all cores) or a positive whole number, got {num_threads!r}")
+    num_envs = check_whole("num_envs", num_envs)
+    num_threads = check_whole("num_threads", num_threads, minimum=0)
+    log_mujoco_warnings()
     template = _make_one(id, kwargs)
     if id in TASKS:
         return MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)

@@ -20,19 +20,20 @@ _NEVER = np.iinfo(np.int64).max
 
 
 class MujocoVectorEnv(VectorEnv):
-    """``num_envs`` copies of one Gymnasium MuJoCo environment, equal to ``gymnasium.make(id)`` to the last bit.
+    """Copies of one Gymnasium MuJoCo environment, equal to `gymnasium.make(id)` to the last bit.
 
-    Shapes: B = num_envs. Observations (B, num_observations) float64, actions (B, nu) float32 or float64 (the control
-    cost is computed in the precision of the actions, as in Gymnasium), rewards (B,) float64, flags (B,) bool.
+    With B sub-environments, observations are (B, num_observations) float64, actions are (B, nu) float32 or float64,
+    rewards are (B,) float64 and flags are (B,) bool. As in Gymnasium, the control cost is computed in the precision of
+    the actions.
 
     Autoreset is disabled. A finished sub-environment is not simulated until it is reset: it keeps its observation and
-    flags, pays 0, and has no entries in ``info``.
+    flags, pays 0, and has no entries in `info`.
 
     Args:
         task: The native task.
-        template: An environment made by ``gymnasium.make``; settings, spaces and reset noise are read from it.
-        num_envs: Number of sub-environments.
-        num_threads: Threads of the physics, 0 for all cores. Results do not depend on it.
+        template: An environment made by `gymnasium.make`, from which settings, spaces and reset noise are taken.
+        num_envs: Number of sub-environments B.
+        num_threads: Number of threads of the physics; 0 for all cores. Results do not depend on it.
     """
 
     def __init__(self, task: Task, template: gymnasium.Env, num_envs: int, num_threads: int = 0):
@@ -98,49 +99,52 @@ class MujocoVectorEnv(VectorEnv):
 
     @property
     def num_threads(self) -> int:
-        """Threads that step the physics, the caller's included."""
+        """The number of threads that step the physics, including the caller's."""
         return self._physics.num_threads
 
     @property
     def observations(self) -> np.ndarray:
-        """The current observations, (B, num_observations) float64; a live array."""
+        """The current observations, a live (B, num_observations) float64 array."""
         return self._arrays["observations"]
 
     @property
     def episode_return(self) -> np.ndarray:
-        """Sum of rewards since each slot's reset, added in order of time, (B,) float64; a live array."""
+        """The sums of rewards since each reset, added in order of time, a live (B,) float64 array."""
         return self._arrays["episode_return"]
 
     @property
     def episode_length(self) -> np.ndarray:
-        """Steps since each slot's reset, (B,) int64; a live array."""
+        """The numbers of steps since each reset, a live (B,) int64 array."""
         return self._arrays["episode_length"]
 
     @property
     def finished(self) -> np.ndarray:
-        """Sub-environments whose episode has ended, or has not begun, (B,) bool."""
+        """Which sub-environments have ended their episode or not begun one, (B,) bool."""
         return self._arrays["terminated"] | self._arrays["truncated"]
 
     @property
     def diverged(self) -> np.ndarray:
-        """Sub-environments whose physics became unstable in this episode, (B,) bool.
+        """Which sub-environments had unstable physics in this episode, (B,) bool.
 
-        MuJoCo then starts the simulation anew, and Gymnasium goes on with the episode as if nothing had happened; so
-        does this environment. It shows in the simulated time, which is behind.
+        MuJoCo then restarts the simulation, and Gymnasium goes on with the episode as if nothing had happened; so does
+        this environment. It can be seen from the simulated time, which lags behind.
         """
         steps = self._time[:, 0] / self._call[0]["dt"]
         return steps < self.episode_length - 0.5
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start episodes as ``gymnasium.make(id).reset(seed=seed[i])`` does.
+        """Starts episodes as `gymnasium.make(id).reset(seed=seed[i])` does.
 
         Args:
-            seed: An int, or one for each sub-environment (entries of those not reset are ignored); None continues the
-                sub-environment's own random numbers.
-            options: ``{"reset_mask": (B,) bool}`` resets only these.
+            seed: A seed for each sub-environment (those of sub-environments that are not reset are ignored); an integer
+                s for s, s + 1, …; or None to continue the random numbers of each sub-environment.
+            options: `{"reset_mask": (B,) bool}` to reset some sub-environments only.
+
+        Returns:
+            The (B, num_observations) observations and `info`.
 
         Raises:
-            ClosedEnvironmentError: After :meth:`close`; so do step, rollout and render.
+            ClosedEnvironmentError: If the environment is closed. `step`, `rollout` and `render` raise it too.
         """
         check_open(self)
         mask = reset_mask(options, self.num_envs)
@@ -152,10 +156,17 @@ class MujocoVectorEnv(VectorEnv):
         return self.observations.copy(), self._state_info(mask)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every running sub-environment by one step.
+        """Advances every running sub-environment by one step.
+
+        Args:
+            actions: (B, nu) actions.
+
+        Returns:
+            Observations, rewards, whether each episode was terminated, whether it was truncated, and `info`.
 
         Raises:
-            ValueError: actions of a wrong shape, or NaN or infinite in a running sub-environment; nothing has moved.
+            ValueError: If the actions have a wrong shape, or are NaN or infinite in a running sub-environment. Nothing
+                has moved then.
         """
         check_open(self)
         actions = np.asarray(actions)
@@ -179,19 +190,19 @@ class MujocoVectorEnv(VectorEnv):
         )
 
     def rollout(self, policy: int, context: int, max_steps: int = _NEVER) -> None:
-        """Let a C function act: every running sub-environment advances until it ends or has taken ``max_steps`` steps.
+        """Advances every running sub-environment, with a C function that acts, to its end or by a number of steps.
 
-        It may take long without returning to Python; Ctrl-C (``KeyboardInterrupt``) stops it between two steps.
+        It may take long without returning to Python. Ctrl-C (`KeyboardInterrupt`) stops it between two steps.
 
-        The results are those of :meth:`step` with the same (float32) actions; they are read from :attr:`observations`,
-        :attr:`finished`, :attr:`episode_return` and :attr:`episode_length`.
+        The results are those of `step` with the same float32 actions. They can be read from `observations`, `finished`,
+        `episode_return` and `episode_length`.
 
         Args:
-            policy: Address of ``void policy(int64 context, int64 slot, double* observation, double* action)``, which
-                reads num_observations numbers and writes nu numbers that float32 can represent. It is called from
-                several threads at once, for different slots.
-            context: Passed to the policy.
-            max_steps: Steps for each sub-environment in this call; by default whole episodes.
+            policy: Address of `void policy(int64 context, int64 slot, double* observation, double* action)`, which
+                reads num_observations numbers and writes nu numbers that float32 can represent. Several threads call
+                it at the same time, for different slots.
+            context: First argument of the policy.
+            max_steps: Largest number of steps of each sub-environment in this call; by default whole episodes.
         """
         check_open(self)
         # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
@@ -205,11 +216,11 @@ class MujocoVectorEnv(VectorEnv):
             raise
 
     def rest(self) -> None:
-        """End all episodes: no sub-environment runs until it is reset."""
+        """Ends all episodes, so that no sub-environment runs until it is reset."""
         self._arrays["terminated"][:] = True
 
     def render(self) -> tuple[Any, ...] | None:
-        """A frame of every sub-environment, drawn by Gymnasium's renderer; None without a ``render_mode``."""
+        """Returns a frame of every sub-environment, drawn by Gymnasium's renderer; None without a `render_mode`."""
         check_open(self)
         if self.render_mode is None:
             return None
@@ -220,7 +231,7 @@ class MujocoVectorEnv(VectorEnv):
         return tuple(frames)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Free the simulations."""
+        """Frees the simulations; Gymnasium's `close` calls it."""
         self._qpos, self._time = self._qpos.copy(), self._time.copy()  # they were views of what is freed
         self._worker.shutdown()
         self._physics.close()
@@ -238,7 +249,7 @@ class MujocoVectorEnv(VectorEnv):
         self._physics.apply(ids, advance_slot.address, self._call.ctypes.data)
 
     def _draw_start(self, slot: int, seed: int | None) -> None:
-        """Let Gymnasium's own ``reset_model`` draw the initial state from this slot's generator."""
+        """Lets Gymnasium's own `reset_model` draw the initial state from this slot's generator."""
         if seed is not None or self._generators[slot] is None:
             self._generators[slot] = np_random(seed)[0]
         env = self._template
@@ -256,7 +267,7 @@ class MujocoVectorEnv(VectorEnv):
             del env.set_state, env._get_obs
 
     def _state_info(self, mask: np.ndarray) -> dict[str, Any]:
-        """The entries of ``info`` that describe the state, as Gymnasium's vector environments pack them."""
+        """Returns the entries of `info` that describe the state, as Gymnasium's vector environments pack them."""
         values = {name: f(self._qpos, self._arrays["init_qpos"]) for name, f in self._task.state_info.items()}
         if self._task.tendon_info:
             values["tendon_length"], values["tendon_velocity"] = np.split(self._arrays["tendons"], 2, axis=1)
@@ -272,7 +283,7 @@ def _no_observation() -> None:
 
 
 def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
-    """The task's record, read from the environment's attributes and model."""
+    """Returns the task's record, read from the environment's attributes and model."""
     model = env.model
     derived = {
         "body_mass_address": lambda: model.body_mass.ctypes.data,

@@ -1,6 +1,6 @@
-"""MuJoCo's batch C API (``mjbatch.h``), as far as :mod:`envs` uses it.
+"""The part of MuJoCo's batch C API (`mjbatch.h`) that this package uses.
 
-``mujoco.batch`` offers its thread pool to Python without ``mjb_apply``, which runs a C callback on each simulation.
+`mujoco.batch` offers the thread pool to Python, but not `mjb_apply`, which runs a C callback on each simulation.
 """
 
 import ctypes
@@ -44,12 +44,25 @@ _LIBRARY = _load_library()
 
 
 def function_address(name: str) -> int:
-    """Address of a function of MuJoCo's C library."""
+    """Returns the address of a function of MuJoCo's C library."""
     return ctypes.cast(getattr(_LIBRARY, name), ctypes.c_void_p).value
 
 
 class Physics:
-    """``num_envs`` simulations of one model on a pool of ``num_threads`` threads; 0 means `default_num_threads`."""
+    """Simulations of one model on a pool of threads.
+
+    Attributes:
+        num_envs: Number of simulations.
+        num_threads: Number of threads, including the caller's.
+
+    Args:
+        model: The model.
+        num_envs: Number of simulations.
+        num_threads: Number of threads; 0 for `default_num_threads`. It is no more than that of simulations.
+
+    Raises:
+        RuntimeError: If MuJoCo cannot make them.
+    """
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
         if num_threads == 0:
@@ -63,7 +76,7 @@ class Physics:
         self.num_threads = config.nthread
 
     def state(self, component: mujoco.mjtState) -> np.ndarray:
-        """A live (num_envs, size) view of a component of the simulations' states."""
+        """Returns a live (num_envs, size) view of one component of the states of all simulations."""
         size = ctypes.c_int()
         address = _LIBRARY.mjb_stateComponent(self._batch, int(component), ctypes.byref(size))
         row = _LIBRARY.mjb_nstate(self._batch)
@@ -72,17 +85,22 @@ class Physics:
         return np.lib.stride_tricks.as_strided(flat, (self.num_envs, size.value), (row * 8, 8))
 
     def apply(self, ids: np.ndarray, function: int, argument: int) -> None:
-        """Run the C function at an address on the simulations ``ids`` ((n,) int32, sorted, unique), keeping states.
+        """Runs a C function on some simulations and keeps the states that it leaves.
+
+        Args:
+            ids: (n,) int32 indices of the simulations, sorted and unique.
+            function: Address of `void function(mjModel*, mjData*, int id, void* argument)`.
+            argument: Address that is passed to the function.
 
         Raises:
-            RuntimeError: MuJoCo raised an error; the simulations concerned keep the state they had before.
+            RuntimeError: If MuJoCo reports an error. The simulations concerned keep the states they had before.
         """
         if _LIBRARY.mjb_apply(self._batch, ids.ctypes.data, ids.size, function, argument, 1):
             failed = {int(i): text for i in ids if (text := _LIBRARY.mjb_error(self._batch, int(i)).decode())}
             raise RuntimeError(f"MuJoCo failed in sub-environments {failed}")
 
     def close(self) -> None:
-        """Free the batch; idempotent."""
+        """Frees the simulations; a second call does nothing."""
         if self._batch:
             _LIBRARY.mjb_deleteBatch(self._batch)
             self._batch = None

@@ -1,15 +1,17 @@
 """NumPy's reductions in numba, to the last bit.
 
-Gymnasium computes its costs with ``np.sum(np.square(x))``. NumPy adds pairwise (eight running sums for up to 128 terms,
+Gymnasium computes its costs with `np.sum(np.square(x))`. NumPy adds pairwise (eight running sums for up to 128 terms,
 halves beyond: https://numpy.org/doc/stable/reference/generated/numpy.sum.html), and a plain loop rounds differently.
 """
 
-from numba import njit
+import numpy as np
+
+from native.compiled import compiled
 
 _BLOCK = 128
 
 
-@njit(["float64(float64[::1], int64, int64)", "float32(float32[::1], int64, int64)"], cache=True)
+@compiled
 def _pairwise_sum(x, start, size):
     if size < 8:
         total = x.dtype.type(0)
@@ -38,11 +40,15 @@ def _pairwise_sum(x, start, size):
     return _pairwise_sum(x, start, half) + _pairwise_sum(x, start + half, size - half)
 
 
-@njit(cache=True)
+@compiled
 def sum_squares(x, squares):
-    """``np.sum(np.square(x))`` for a contiguous vector, to the last bit; ``squares`` is scratch of x's size and the
-    precision (float32 or float64) in which to square and add."""
+    """Returns `np.sum(np.square(x))` of a contiguous vector, to the last bit.
+
+    Args:
+        x: (n,) numbers.
+        squares: (n,) scratch of the precision (float32 or float64) in which to square and add.
+    """
     for i in range(x.size):
         value = squares.dtype.type(x[i])
         squares[i] = value * value
-    return _pairwise_sum(squares, 0, squares.size)
+    return _pairwise_sum(squares, np.int64(0), squares.size)

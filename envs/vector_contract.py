@@ -1,4 +1,4 @@
-"""What every vector environment of :mod:`envs` checks of its callers, so that all raise the same errors."""
+"""Checks of arguments that all vector environments share, so that all raise the same errors."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from gymnasium.vector import VectorEnv
 
 
 def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
-    """One seed for each sub-environment: an int s means s, s + 1, …, as in Gymnasium.
+    """Returns a seed for each sub-environment; an integer s means s, s + 1, … as in Gymnasium.
 
     Raises:
-        ValueError: a sequence of another length.
+        ValueError: If there is not one seed for each sub-environment.
     """
     if seed is None:
         return [None] * num_envs
@@ -24,11 +24,11 @@ def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list
 
 
 def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
-    """The sub-environments to reset: ``options["reset_mask"]``, or all.
+    """Returns which sub-environments to reset: `options["reset_mask"]`, or all of them.
 
     Raises:
-        TypeError: not a boolean array.
-        ValueError: another shape, or nothing to reset.
+        TypeError: If the mask is not a boolean array.
+        ValueError: If it has another shape, or there is nothing to reset.
     """
     if options is None or "reset_mask" not in options:
         return np.ones(num_envs, dtype=bool)
@@ -44,10 +44,15 @@ def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
 
 
 def check_actions(actions: np.ndarray, shape: tuple[int, ...], active: np.ndarray) -> None:
-    """Refuse actions of a wrong shape, or not finite in a running sub-environment.
+    """Refuses actions of a wrong shape, and actions that are not finite in a running sub-environment.
+
+    Args:
+        actions: The actions.
+        shape: The shape that they should have, with a row for each sub-environment.
+        active: (B,) bool, which sub-environments are running.
 
     Raises:
-        ValueError: naming the shapes, or the sub-environments with NaN or infinite actions.
+        ValueError: If so; it names the shapes, or the sub-environments with NaN or infinite actions.
     """
     if actions.shape != shape:
         raise ValueError(f"actions: expected shape {shape}, got {actions.shape}")
@@ -58,10 +63,10 @@ def check_actions(actions: np.ndarray, shape: tuple[int, ...], active: np.ndarra
 
 
 def check_open(env: VectorEnv) -> None:
-    """Refuse to use what is closed.
+    """Refuses to use an environment that is closed.
 
     Raises:
-        ClosedEnvironmentError: it is.
+        ClosedEnvironmentError: If it is.
     """
     if env.closed:
         raise ClosedEnvironmentError("the environment is closed")

@@ -6,6 +6,7 @@ import sys
 
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
+from experiments.rooms import check_rooms
 from experiments.training.stop_signals import Terminated
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
@@ -39,11 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a sub-command.
 
     Args:
-        argv: The arguments after the program's name; None for those of this process.
+        argv: The words after the program's name; None for those that this process was started with.
 
     Returns:
-        The exit code: 0, or 1 if runs of a sweep are not finished, 2 for a user's mistake (one line on stderr), 130
-        after Ctrl-C, 143 after SIGTERM.
+        The exit code: 0; 1 if runs of a sweep are not finished; 2 for a user's mistake, which is told in one line on
+        stderr; 130 after Ctrl-C; 143 after SIGTERM.
     """
     parser = ArgumentParser(
         prog="ec-evotorch",
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the command takes").required = False
     try:
         chosen = parser.parse_args(argv)
+        check_rooms()
         return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The mistakes that a user can mend, told apart from bugs."""
+"""Errors for mistakes that a user can mend, told apart from bugs."""
 
 import argparse
 import difflib
@@ -17,12 +17,16 @@ class UserError(Exception):
 
 
 class ResultsWarning(UserWarning):
-    """Something about results that the reader of a number must know: what was left out, what does not compare."""
+    """What the reader of a result must know, such as runs that were left out or do not compare."""
 
 
 @contextmanager
 def results_warnings_as_lines(program: str) -> Iterator[None]:
-    """Shows each `ResultsWarning` of a block, which may fail, as one line on stderr, the same text once."""
+    """Shows each `ResultsWarning` of a block as one line on stderr, each text once, even if the block fails.
+
+    Args:
+        program: The name of the command, with which each line begins.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResultsWarning)
         try:
@@ -36,11 +40,24 @@ class ArgumentParser(argparse.ArgumentParser):
     """An argument parser that raises `UserError` where argparse prints its usage and exits."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises: UserError: always."""
+        """Refuses the command line.
+
+        Raises:
+            UserError: Always.
+        """
         raise UserError(message)
 
 
 def did_you_mean(word: str, options: Iterable[str], prefix: str = "") -> str:
-    """Returns " (did you mean '<prefix><option>'?)" for the option nearest to `word`, "" where none is near."""
+    """Returns a hint for an error message.
+
+    Args:
+        word: What the user wrote.
+        options: What would have been right.
+        prefix: Text that belongs before each option.
+
+    Returns:
+        " (did you mean '<prefix><option>'?)" with the option nearest to the word, or "" where none is near.
+    """
     nearest = difflib.get_close_matches(word, list(options), n=1)
     return f" (did you mean '{prefix}{nearest[0]}'?)" if nearest else ""

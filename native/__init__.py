@@ -1,1 +1,4 @@
-"""Shared by the rooms: C memory and C functions in numba code, and the number of threads. Knows numba alone."""
+"""What the other packages of ec-evotorch share: compiled code, C memory, threads and checks of arguments.
+
+It knows NumPy and numba, and none of the other packages.
+"""

@@ -8,6 +8,8 @@ import math
 from collections.abc import Collection
 from numbers import Integral, Real
 
+import numpy as np
+
 
 def check_whole(name: str, value: object, *, minimum: int = 1, maximum: int | None = None) -> int:
     """Returns a whole number as an `int`.
@@ -90,14 +92,14 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Returns a truth value.
+    """Returns a truth value as a `bool`.
 
     Raises:
         ValueError: If the value is anything but True or False, such as 1 or "false".
     """
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}: expected True or False, got {value!r}")
-    return value
+    return bool(value)
 
 
 def _number(name: str, value: object, expected: str) -> float:

@@ -1,8 +1,8 @@
 """Reading C memory and calling C functions from numba code.
 
-C hands compiled code raw pointers. Addresses are carried as int64, which has the calling convention of a pointer on
-every 64-bit platform MuJoCo ships for, and become typed arrays here. Function addresses are run-time values rather than
-compiled-in constants, so that everything built on this can be cached on disk.
+C hands raw pointers to compiled code. They are carried as int64, which has the calling convention of a pointer on every
+64-bit platform that MuJoCo supports, and become typed arrays here. Addresses of functions are values at run time rather
+than constants in the code, so that everything built on them can be kept on disk.
 """
 
 import numba
@@ -11,9 +11,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from native.compiled import compiled
+
 
 def pointer_cast(target: types.Type):
-    """Make a numba function ``int64 address -> pointer to target``."""
+    """Makes a numba function that turns an int64 address into a pointer to the type `target`."""
 
     @intrinsic
     def cast(typingctx, address):
@@ -29,7 +31,7 @@ def pointer_cast(target: types.Type):
 
 @intrinsic
 def call_void(typingctx, function, arguments):
-    """Call the C function ``void f(int64, …)`` at address ``function`` with a tuple of int64 ``arguments``."""
+    """Calls the C function `void f(int64, …)` at an address with a tuple of int64 arguments."""
     signature = types.void(function, arguments)
 
     def codegen(context, builder, signature, args):
@@ -51,55 +53,59 @@ _as_uint8 = pointer_cast(types.uint8)
 _as_bool = pointer_cast(types.boolean)
 
 
-@numba.njit(cache=True)
-def int64_array(address, size):
-    """A C-contiguous int64 array of ``size`` numbers."""
-    return numba.carray(_as_int64(address), (size,))
-
-
-@numba.njit(cache=True)
+@compiled
 def load_address(address):
-    """The pointer stored at an address, as int64."""
-    return int64_array(address, 1)[0]
+    """Returns the pointer that is stored at an address, as int64."""
+    return int64_row(address, 0, 1)[0]
 
 
-@numba.njit(cache=True)
+@compiled
 def float64_row(address, index, size):
-    """Row ``index`` of a C-contiguous float64 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous float64 array with rows of `size` numbers."""
     return numba.carray(_as_float64(address + index * size * 8), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def float32_row(address, index, size):
-    """Row ``index`` of a C-contiguous float32 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous float32 array with rows of `size` numbers."""
     return numba.carray(_as_float32(address + index * size * 4), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int64_row(address, index, size):
-    """Row ``index`` of a C-contiguous int64 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous int64 array with rows of `size` numbers."""
     return numba.carray(_as_int64(address + index * size * 8), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int16_row(address, index, size):
-    """Row ``index`` of a C-contiguous int16 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous int16 array with rows of `size` numbers."""
     return numba.carray(_as_int16(address + index * size * 2), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def int8_row(address, index, size):
-    """Row ``index`` of a C-contiguous int8 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous int8 array with rows of `size` numbers."""
     return numba.carray(_as_int8(address + index * size), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def uint8_row(address, index, size):
-    """Row ``index`` of a C-contiguous uint8 array with rows of ``size`` numbers."""
+    """Returns row `index` of a C-contiguous uint8 array with rows of `size` numbers."""
     return numba.carray(_as_uint8(address + index * size), (size,))
 
 
-@numba.njit(cache=True)
+@compiled
 def bool_array(address, size):
-    """A C-contiguous array of ``size`` one-byte booleans."""
+    """Returns the C-contiguous array of `size` one-byte booleans at an address."""
     return numba.carray(_as_bool(address), (size,))
+
+
+@compiled
+def copy_row(source, target):
+    """Copies the numbers of one vector into another of the same size.
+
+    `target[:] = source` would do the same, but numba takes two seconds longer to compile it, for its error message.
+    """
+    for i in range(target.size):
+        target[i] = source[i]

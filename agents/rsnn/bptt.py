@@ -1,7 +1,7 @@
 """Sequences of the spiking network on the CPU, with a gradient.
 
-Forward, the agent's own kernel plays them, and its state before every step is kept. Backward,
-:mod:`agents.rsnn.bptt_kernel` plays each step once more from there and goes back through it.
+On the way forward the agent's own kernel plays the sequences, and its state before every step is kept. On the way
+back `agents.rsnn.bptt_kernel` plays each step once more from there and goes back through it.
 """
 
 import numpy as np
@@ -12,25 +12,29 @@ from agents.rsnn.matrix_product import pack
 
 
 def unroll(agent, solution, kernels, signs, observations, memory, lengths) -> torch.Tensor:
-    """:meth:`agents.rsnn.agent.RSNN.unroll` with arguments that have been checked.
+    """Does what `agents.RSNN.unroll` does, with arguments that have been checked.
 
-    Outputs are those of the agent's kernel, to the last bit; the gradient does not depend on the number of threads.
+    The outputs are those of the agent's kernel to the last bit. The gradient does not depend on the number of threads.
 
     Args:
-        agent: The :class:`~agents.rsnn.agent.RSNN`.
-        solution: (L,) float32, which the kernel plays.
-        kernels: The same as kernel_in, kernel_h and kernel_out, through which the gradient flows.
-        signs: (n,) 1 where a neuron is excitatory, −1 where inhibitory.
-        observations: (T, S, obs_length) float32.
+        agent: The agent, an `agents.RSNN`.
+        solution: (L,) float32 parameters, which the kernel plays.
+        kernels: The same parameters as kernel_in, kernel_h and kernel_out, through which the gradient flows.
+        signs: (n,) signs of the neurons: 1 for excitatory, −1 for inhibitory.
+        observations: (T, S, obs_length) float32 observations.
         memory: v_mem, i_syn, rate and spikes, each (S, n).
-        lengths: (S,) int64.
+        lengths: (S,) int64 numbers of steps.
+
+    Returns:
+        (T, S, act_length) float32 outputs before clipping.
     """
     # On the way back the kernels have these factors, and x is the input.
     kernel_in, kernel_h, kernel_out = kernels["kernel_in"], kernels["kernel_h"], kernels["kernel_out"]
     if len(kernel_in) == 2 * agent.obs_length:
         kernel_in = kernel_in[: agent.obs_length] - kernel_in[agent.obs_length :]
     signs = signs.float()[:, None]
-    kernels = (agent.r_in * kernel_in, signs * kernel_h, agent.r_out * kernel_out)
+    constants = agent.constants
+    kernels = (constants.r_in * kernel_in, signs * kernel_h, constants.r_out * kernel_out)
     return _Unroll.apply(agent, solution.detach(), signs, observations, memory, lengths, *kernels)
 
 
@@ -59,7 +63,7 @@ class _Unroll(torch.autograd.Function):
         agent, surrogate, observations = ctx.agent, ctx.agent.surrogate, ctx.observations
         constants = np.zeros(1, dtype=CONSTANTS)
         for name in CONSTANTS.names:
-            constants[0][name] = getattr(surrogate if name in ("beta", "gamma") else agent, name)
+            constants[0][name] = getattr(surrogate if name in ("beta", "gamma") else agent.constants, name)
         chunks = -(-observations.shape[1] // SEQUENCES_AT_ONCE)
         shapes = [(agent.obs_length, agent.num_neurons), kernel_h.shape, kernel_out.shape]
         sums = tuple(np.zeros((chunks, *shape), dtype=np.float32) for shape in shapes)
@@ -71,7 +75,7 @@ class _Unroll(torch.autograd.Function):
             kernel_h,
             pack(kernel_h.T),
             np.ascontiguousarray(kernel_out.T),
-            agent.spike_rates,
+            agent.constants.spike_rates,
             constants,
             SURROGATES.index(surrogate.name),
             surrogate.detach_reset,

@@ -5,8 +5,8 @@ With u the membrane before the reset, s = [u > ϑ], W the recurrent kernel times
 
     i[t] = α i[t−1] + R Wᵀ s[t−1],    u[t] = λ v[t−1] + (1 − λ) (i[t] + i_in),    v[t] = (1 − s[t]) u[t]
 
-and the rate at the end of a step is what is left of the one before plus Σ c[t] s[t]. With δx the gradient by x, the way
-back is
+and the rate at the end of a step is what is left of the one before plus Σ c[t] s[t]. With δx the gradient with
+respect to x, the way back is
 
     δs[t] = c[t] δrate + R W δi[t+1] − u[t] δv[t]           (without the last term if the reset is detached)
     δu[t] = (1 − s[t]) δv[t] + h(u[t] − ϑ) δs[t]
@@ -15,15 +15,16 @@ back is
 
 W δi is a dense product; to δW only the rows of neurons that fired are added.
 
-Sequences are dealt out to chunks, whatever the number of threads: a thread goes back through one chunk after another,
-and each chunk has sums of its own.
+Sequences are dealt out to chunks whose number does not depend on that of threads. A thread goes back through one chunk
+after another, and each chunk has sums of its own.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from agents.rsnn.matrix_product import multiply
-from native.pointers import call_void
+from native.compiled import compiled
+from native.pointers import call_void, copy_row
 
 SEQUENCES_AT_ONCE = 16
 SURROGATES = ("superspike", "piecewise_linear", "sigmoid_derivative")
@@ -43,22 +44,22 @@ CONSTANTS = np.dtype(
     ],
     align=True,
 )
-"""α, λ, 1 − λ, what is left of a rate after a step, R, ϑ, and the surrogate's β and γ."""
+"""The record of α, λ, 1 − λ, what is left of a rate after a step, R, ϑ, and the β and γ of the surrogate."""
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def play(function, context, lengths, observations, current, record):
-    """Step every sequence by an agent's C function, and record its state.
+    """Steps every sequence with an agent's C function, and records the state.
 
     Args:
         function: Address of the C function.
         context: Address of its context.
-        lengths: (S,) int64.
-        observations: (T, S, obs_length) float32.
+        lengths: (S,) int64 numbers of steps.
+        observations: (T, S, obs_length) float32 observations.
         current: Arrays of S slots that the C function works on: v_mem, i_syn, spikes, i_in, rate, output.
-        record: The same of T steps, (T, S, …): the first three before a step, the others after it.
+        record: (T, S, …) arrays to be written: the first three as before each step, the others as after it.
     """
     v_mem, i_syn, spikes, i_in, rate, output = current
     all_v_mem, all_i_syn, all_spikes, all_i_in, all_rate, all_output = record
@@ -68,18 +69,18 @@ def play(function, context, lengths, observations, current, record):
         action = np.empty(output.shape[1], dtype=np.float32)
         for s in range(chunk, count, chunks):
             for t in range(lengths[s]):
-                all_v_mem[t, s] = v_mem[s]
-                all_i_syn[t, s] = i_syn[s]
-                all_spikes[t, s] = spikes[s]
+                copy_row(v_mem[s], all_v_mem[t, s])
+                copy_row(i_syn[s], all_i_syn[t, s])
+                copy_row(spikes[s], all_spikes[t, s])
                 call_void(function, (context, s, observations[t, s].ctypes.data, action.ctypes.data))
-                all_i_in[t, s] = i_in[s]
-                all_rate[t, s] = rate[s]
-                all_output[t, s] = output[s]
+                copy_row(i_in[s], all_i_in[t, s])
+                copy_row(rate[s], all_rate[t, s])
+                copy_row(output[s], all_output[t, s])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _list_fired(spikes, fired):
-    """Write the indices of the numbers that are not zero, and return how many."""
+    """Writes the indices of the numbers that are not zero, and returns how many there are."""
     count = 0
     for j in range(spikes.size):
         fired[count] = j
@@ -87,21 +88,21 @@ def _list_fired(spikes, fired):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _play_again(v_mem, i_syn, i_in, kernel_h, constants, u, fired, counts, sums, flags):
-    """Play a step of one sequence as the agent's kernel does, rounding alike, and keep what happened in it.
+    """Plays a step of one sequence with the rounding of the agent's kernel, and keeps what happened in it.
 
     Args:
-        v_mem: (n,) before the step; overwritten.
-        i_syn: (n,) before the step; overwritten.
-        i_in: (n,) input current.
-        kernel_h: (n, n) W.
-        constants: Of :data:`CONSTANTS`.
-        u: (substeps, n) written.
+        v_mem: (n,) membrane potentials before the step; overwritten.
+        i_syn: (n,) synaptic currents before the step; overwritten.
+        i_in: (n,) input currents.
+        kernel_h: (n, n) kernel W.
+        constants: A record of `CONSTANTS`.
+        u: (substeps, n) membrane potentials before the reset; written.
         fired: (substeps + 1, n) indices of the neurons that fired before each substep; all but the first row written.
-        counts: (substeps + 1,) how many these are; all but the first written.
-        sums: (n,) float64 to work in.
-        flags: (n,) int8 to work in.
+        counts: (substeps + 1,) numbers of these neurons; all but the first written.
+        sums: (n,) float64 scratch.
+        flags: (n,) int8 scratch.
     """
     n = v_mem.size
     decay_syn, decay_mem, gain_mem = constants.decay_syn, constants.decay_mem, constants.gain_mem
@@ -124,9 +125,9 @@ def _play_again(v_mem, i_syn, i_in, kernel_h, constants, u, fired, counts, sums,
         counts[t + 1] = _list_fired(flags, fired[t + 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _differentiate(surrogate, constants, u, slopes):
-    """Write the surrogate derivatives h(u − ϑ), all (n,); :mod:`agents.rsnn.surrogate` defines them."""
+    """Writes the (n,) surrogate derivatives h(u − ϑ), which `agents.rsnn.surrogate` defines."""
     threshold, beta, gamma = constants.threshold, constants.beta, constants.gamma
     n = u.size
     if surrogate == 0:
@@ -142,21 +143,21 @@ def _differentiate(surrogate, constants, u, slopes):
             slopes[j] = gamma * beta * small / ((_ONE + small) * (_ONE + small))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _go_back(u, slopes, by_rate, by_spikes, detached, constants, spike_rate, by_v, by_i, by_i_in):
-    """Go back through one substep of one sequence.
+    """Goes back through one substep of one sequence.
 
     Args:
-        u: (n,)
+        u: (n,) membrane potentials before the reset.
         slopes: (n,) surrogate derivatives; overwritten.
         by_rate: (n,) δrate.
-        by_spikes: (n,) W δi of the substep after this.
-        detached: Whether the reset is.
-        constants: Of :data:`CONSTANTS`.
+        by_spikes: (n,) W δi of the next substep.
+        detached: Whether no gradient passes through the reset.
+        constants: A record of `CONSTANTS`.
         spike_rate: c of this substep.
-        by_v: (n,) δv, changed from after this substep to before it.
-        by_i: (n,) δi, changed from the next substep to this.
-        by_i_in: (n,) δi_in, added to.
+        by_v: (n,) δv after this substep, replaced by δv before it.
+        by_i: (n,) δi of the next substep, replaced by δi of this one.
+        by_i_in: (n,) δi_in, to which this substep is added.
     """
     n = u.size
     decay_syn, decay_mem, gain_mem = constants.decay_syn, constants.decay_mem, constants.gain_mem
@@ -173,16 +174,16 @@ def _go_back(u, slopes, by_rate, by_spikes, detached, constants, spike_rate, by_
         by_v[j] = decay_mem * by_u
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _add_outer(values, row, sums):
-    """Add values[i] × row to each row i of ``sums``."""
+    """Adds values[i] × row to each row i of `sums`."""
     for i in range(values.size):
         value, total = values[i], sums[i]
         for j in range(row.size):
             total[j] += value * row[j]
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def backpropagate(
     observations,
     lengths,
@@ -197,22 +198,22 @@ def backpropagate(
     detached,
     sums,
 ):
-    """Add up the gradients by the kernels.
+    """Adds up the gradients of the kernels.
 
     Args:
-        observations: (T, S, obs_length) float32.
-        lengths: (S,) int64, falling.
-        by_output: (T, S, act_length) float32, the gradient by the outputs.
-        record: v_mem, i_syn, spikes before each step, i_in and rate after it, as :func:`play` records them.
-        kernel_h: (n, n) W.
-        panels: Its transpose, packed.
-        kernel_out: (act_length, n), the transpose of the kernel from rates without signs to the output.
-        spike_rates: (substeps,) the c[t].
-        constants: (1,) of :data:`CONSTANTS`.
-        surrogate: Index into :data:`SURROGATES`.
+        observations: (T, S, obs_length) float32 observations.
+        lengths: (S,) int64 numbers of steps, from the longest sequence to the shortest.
+        by_output: (T, S, act_length) float32 gradients of the outputs.
+        record: v_mem, i_syn and spikes before each step, i_in and rate after it, as `play` records them.
+        kernel_h: (n, n) kernel W.
+        panels: The transpose of W, packed.
+        kernel_out: (act_length, n) transpose of the kernel from rates without signs to the output.
+        spike_rates: (substeps,) coefficients c.
+        constants: (1,) record of `CONSTANTS`.
+        surrogate: Index into `SURROGATES`.
         detached: Whether no gradient passes through the reset.
-        sums: For each chunk, (chunks, …), the gradients by the kernel from observations to i_in, by ``kernel_h``, and
-            by the kernel from signed rates to the output; zeros that are added to.
+        sums: (chunks, …) gradients of the kernel from observations to i_in, of `kernel_h`, and of the kernel from
+            signed rates to the output. They are zeros to which each chunk adds its own.
     """
     v_mem, i_syn, spikes, i_in, rate = record
     by_kernel_in, by_kernel_h, by_kernel_out = sums
@@ -237,8 +238,8 @@ def backpropagate(
                     break
                 k = active
                 active += 1
-                v[:] = v_mem[t, s]
-                i[:] = i_syn[t, s]
+                copy_row(v_mem[t, s], v)
+                copy_row(i_syn[t, s], i)
                 counts[k, 0] = _list_fired(spikes[t, s], fired[k, 0])
                 _play_again(v, i, i_in[t, s], kernel_h, c, u[k], fired[k], counts[k], totals, flags)
                 for j in range(n):

@@ -1,4 +1,4 @@
-"""Products of a few rows and a matrix in compiled code, by one thread: the same whatever the number of threads.
+"""Products of a few rows and a matrix in compiled code, by one thread, so that no number of threads changes them.
 
 The matrix is packed once into panels of 16 columns. Four rows times one panel are sums in registers, also where a
 register holds only eight numbers.
@@ -6,16 +6,18 @@ register holds only eight numbers.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from native.compiled import compiled
 
 ROWS_AT_ONCE = 4
 COLUMNS_AT_ONCE = 16
 
 
 def pack(matrix: np.ndarray) -> np.ndarray:
-    """The (depth, columns) float32 matrix as panels (count, depth, 16), filled up with columns of zeros."""
+    """Returns a (depth, columns) float32 matrix as (count, depth, 16) panels, filled up with columns of zeros."""
     depth, columns = matrix.shape
     count = -(-columns // COLUMNS_AT_ONCE)
     padded = np.zeros((depth, count * COLUMNS_AT_ONCE), dtype=np.float32)
@@ -25,7 +27,7 @@ def pack(matrix: np.ndarray) -> np.ndarray:
 
 @intrinsic
 def _multiply_block(typingctx, rows, row_size, panel, depth, out, out_size):
-    """Four rows times a panel; addresses, and sizes of a row in bytes."""
+    """Multiplies four rows by a panel; arguments are addresses, and sizes of a row in bytes."""
     signature = types.void(rows, row_size, panel, depth, out, out_size)
 
     def codegen(context, builder, signature, args):
@@ -59,15 +61,15 @@ def _multiply_block(typingctx, rows, row_size, panel, depth, out, out_size):
     return signature, codegen
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def multiply(rows, panels, count, out):
-    """Write the product of the first ``count`` rows and a matrix.
+    """Writes the product of the first `count` rows and a matrix.
 
     Args:
-        rows: (R, depth or more) float32, C-contiguous, R a multiple of 4.
-        panels: Of :func:`pack`.
-        count: Rows; those up to the next multiple of 4 are multiplied too.
-        out: (R, columns, filled up to a multiple of 16) float32, C-contiguous.
+        rows: (R, depth or more) float32 C-contiguous rows, where R is a multiple of 4.
+        panels: The matrix as `pack` returns it.
+        count: Number of rows; the rows up to the next multiple of 4 are multiplied too.
+        out: (R, columns) float32 C-contiguous result, with columns filled up to a multiple of 16.
     """
     num_panels, depth, _ = panels.shape
     row_size, out_size = rows.shape[1] * 4, out.shape[1] * 4

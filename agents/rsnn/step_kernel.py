@@ -6,10 +6,11 @@ their number is not a multiple of four, rows of zeros fill up.
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, from_dtype, njit, types
+from numba import carray, from_dtype, types
 from numba.extending import intrinsic
 
 from agents.dense_kernel import clip_into
+from native.compiled import callback, compiled
 from native.pointers import float32_row, float64_row, int8_row, int16_row, int64_row, pointer_cast, uint8_row
 
 ROWS_AT_ONCE = 4
@@ -33,7 +34,7 @@ _ADDRESSES = (
     "spike_rates",
 )
 _SIZES = ("obs_length", "act_length", "num_neurons", "num_excitatory", "substeps", "solution_length", "width")
-_CONSTANTS = (
+CONSTANTS = (
     "decay_syn",
     "decay_mem",
     "gain_mem",
@@ -43,18 +44,18 @@ _CONSTANTS = (
     "r_out",
     "threshold",
 )
+"""Names of the constants of `LIFConstants` that the C functions read."""
 CONTEXT = np.dtype(
-    [(name, np.int64) for name in (*_ADDRESSES, *_SIZES)] + [(name, np.float32) for name in _CONSTANTS], align=True
+    [(name, np.int64) for name in (*_ADDRESSES, *_SIZES)] + [(name, np.float32) for name in CONSTANTS], align=True
 )
-"""Addresses of arrays with one row per slot, sizes, and constants of the dynamics."""
-
+"""The record that the C functions read: addresses of arrays with a row for each slot, sizes, and constants."""
 
 _as_context = pointer_cast(from_dtype(CONTEXT))
 
 
 @intrinsic
 def _nonzero_flags(typingctx, address):
-    """The 64 bytes at an address as a uint64 mask: bit j is set where byte j is not zero."""
+    """Reads the 64 bytes at an address as a uint64 mask: bit j is set where byte j is not zero."""
     signature = types.uint64(address)
 
     def codegen(context, builder, signature, args):
@@ -68,7 +69,7 @@ def _nonzero_flags(typingctx, address):
 
 @intrinsic
 def _trailing_zeros(typingctx, mask):
-    """Index of the lowest bit that is set in a mask other than 0."""
+    """Returns the index of the lowest bit that is set in a mask other than 0."""
     signature = types.int64(mask)
 
     def codegen(context, builder, signature, args):
@@ -77,9 +78,9 @@ def _trailing_zeros(typingctx, mask):
     return signature, codegen
 
 
-@njit(cache=True)
+@compiled
 def _integrate(context, slot, recurrent, i_in, any_input):
-    """Advance currents and membranes by one substep; mark in ``fired`` who spiked."""
+    """Advances currents and membranes by one substep, and marks in `fired` which neurons spiked."""
     n = context.num_neurons
     v_mem = float32_row(context.v_mem, slot, n)
     i_syn = float32_row(context.i_syn, slot, n)
@@ -105,12 +106,12 @@ def _integrate(context, slot, recurrent, i_in, any_input):
             v_mem[j] = zero if spiked else v
 
 
-@njit(cache=True)
+@compiled
 def _collect(context, slot, kernel_h, row_size, spike_rate):
-    """List the recurrent rows (addresses) of the neurons marked in ``fired``, and add ``spike_rate`` to their rates.
+    """Lists the addresses of the recurrent rows of the neurons marked in `fired`, and adds `spike_rate` to their rates.
 
     Returns:
-        How many excitatory and how many inhibitory rows, each filled up to a multiple of :data:`ROWS_AT_ONCE`.
+        The numbers of excitatory and of inhibitory rows, each filled up to a multiple of `ROWS_AT_ONCE`.
     """
     n, width = context.num_neurons, context.width
     excitatory = int64_row(context.excitatory_rows, slot, width)
@@ -140,9 +141,9 @@ def _collect(context, slot, kernel_h, row_size, spike_rate):
     return num_excitatory, num_inhibitory
 
 
-@njit(cache=True)
+@compiled
 def _recall_spikes(context, slot):
-    """Mark in ``fired`` the neurons that fired in the last substep of the step before."""
+    """Marks in `fired` the neurons that fired in the last substep of the previous step."""
     n = context.num_neurons
     spikes = int8_row(context.spikes, slot, n)
     fired = uint8_row(context.fired, slot, context.width)[:n]
@@ -150,9 +151,9 @@ def _recall_spikes(context, slot):
         fired[j] = spikes[j] != 0
 
 
-@njit(cache=True)
+@compiled
 def _keep_spikes(context, slot):
-    """Write the neurons marked in ``fired`` as the signed spikes of the last substep."""
+    """Writes the neurons marked in `fired` as the signed spikes of the last substep."""
     n = context.num_neurons
     spikes = int8_row(context.spikes, slot, n)
     fired = int8_row(context.fired, slot, context.width)[:n]
@@ -162,9 +163,9 @@ def _keep_spikes(context, slot):
         spikes[j] = -fired[j]
 
 
-@njit(cache=True)
+@compiled
 def _sum_inputs(context, slot, observation, kernel_in):
-    """The input current of boolean connections: x through the first rows, −x through the second."""
+    """Sums the input of boolean connections: x through the first rows, −x through the others."""
     n, d = context.num_neurons, context.obs_length
     sums = float64_row(context.sums, slot, n)
     sums[:] = 0.0
@@ -181,9 +182,9 @@ def _sum_inputs(context, slot, observation, kernel_in):
             sums[j] = total + second_x * np.float64(np.int32(second[j]) - np.int32(second_minus[j]))
 
 
-@njit(cache=True)
+@compiled
 def _count_rows(rows, num_rows, n, counts, subtract):
-    """Add the boolean rows at these addresses to ``counts``, or subtract them; counts are exact in any order."""
+    """Adds the boolean rows at these addresses to `counts` or subtracts them; counts are exact in any order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
         a = int8_row(rows[k], 0, n)
         b = int8_row(rows[k + 1], 0, n)
@@ -197,9 +198,9 @@ def _count_rows(rows, num_rows, n, counts, subtract):
                 counts[j] += np.int16(np.int8(np.int8(a[j] + b[j]) + np.int8(c[j] + d[j])))
 
 
-@njit(cache=True)
+@compiled
 def _sum_rows(rows, num_rows, n, sums):
-    """Add the real rows at these addresses to ``sums``, in their order."""
+    """Adds the real rows at these addresses to `sums`, in their order."""
     for k in range(0, num_rows, ROWS_AT_ONCE):
         a = float32_row(rows[k], 0, n)
         b = float32_row(rows[k + 1], 0, n)
@@ -210,16 +211,16 @@ def _sum_rows(rows, num_rows, n, sums):
             sums[j] = (total + np.float64(c[j])) + np.float64(d[j])
 
 
-@njit(cache=True)
+@compiled
 def _decay_rates(context, slot):
-    """Let the rates decay over all substeps at once; each spike then adds what will be left of it at the end."""
+    """Lets the rates decay over all substeps at once; each spike then adds what will be left of it at the end."""
     n = context.num_neurons
     rate = float32_row(context.rate, slot, n)
     for j in range(n):
         rate[j] *= context.decay_rate
 
 
-@njit(cache=True)
+@compiled
 def _read_out(context, slot, kernel_out, action):
     n, a = context.num_neurons, context.act_length
     rate = float32_row(context.rate, slot, n)
@@ -234,7 +235,7 @@ def _read_out(context, slot, kernel_out, action):
     clip_into(output, action)
 
 
-@njit(cache=True)
+@compiled
 def _boolean_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
     member = int64_row(context.members, slot, 1)[0]
@@ -267,7 +268,7 @@ def _boolean_slot(context, slot, observation, action):
     _read_out(context, slot, int8_row(kernel_h + n * n, 0, n * a), action)
 
 
-@njit(cache=True)
+@compiled
 def _real_slot(context, slot, observation, action):
     n, d, width = context.num_neurons, context.obs_length, context.width
     member = int64_row(context.members, slot, 1)[0]
@@ -304,17 +305,17 @@ def _real_slot(context, slot, observation, action):
 _SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
 
 
-@cfunc(_SIGNATURE, cache=True)
+@callback(_SIGNATURE)
 def boolean_step(context_address, slot, observation_address, action_address):
-    """Step one slot with boolean connections and Dale's law."""
+    """Steps one slot with boolean connections and Dale's law."""
     context = carray(_as_context(context_address), (1,))[0]
     observation = float32_row(observation_address, 0, context.obs_length)
     _boolean_slot(context, slot, observation, float32_row(action_address, 0, context.act_length))
 
 
-@cfunc(_SIGNATURE, cache=True)
+@callback(_SIGNATURE)
 def real_step(context_address, slot, observation_address, action_address):
-    """Step one slot with real connections."""
+    """Steps one slot with real connections."""
     context = carray(_as_context(context_address), (1,))[0]
     observation = float32_row(observation_address, 0, context.obs_length)
     _real_slot(context, slot, observation, float32_row(action_address, 0, context.act_length))

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
 
 from ec_evotorch.distributions.weighted_sum import sum_weighted_rows
 from ec_evotorch.randomness import philox4x32, philox4x32_words, split_key
+from native.compiled import compiled
 
 # Fourth word of every counter: keeps these draws apart from any other use of the same key.
 SAMPLING_PURPOSE = 0
@@ -148,7 +149,7 @@ def _sample_theta_torch(
             torch.lt(words, thresholds[column : column + columns_per_chunk], out=part)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _draw_words(words, first_counter, row, generation, key_low, key_high):
     for i in range(_COUNTERS_PER_DRAW):
         words[0, i], words[1, i], words[2, i], words[3, i] = philox4x32_words(
@@ -156,7 +157,7 @@ def _draw_words(words, first_counter, row, generation, key_low, key_high):
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _interleave(words, interleaved):
     for i in range(_COUNTERS_PER_DRAW):
         interleaved[i, 0] = words[0, i]
@@ -165,13 +166,13 @@ def _interleave(words, interleaved):
         interleaved[i, 3] = words[3, i]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _threshold(words, thresholds, out):
     for j in range(out.size):
         out[j] = (words[j] < thresholds[j]) | (thresholds[j] == _ALWAYS)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _sample_row(thresholds, out, row, generation, key_low, key_high):
     """Samples one row in blocks of counters; each of the three loops over a block becomes vector instructions."""
     words = np.empty((4, _COUNTERS_PER_DRAW), np.uint32)
@@ -184,7 +185,7 @@ def _sample_row(thresholds, out, row, generation, key_low, key_high):
         _threshold(flat, thresholds[start:stop], out[start:stop])
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def _sample_rows(thresholds, out, first_row, generation, key_low, key_high):
     for k in prange(out.shape[0]):
         _sample_row(thresholds, out[k], np.uint32(first_row + k), generation, key_low, key_high)

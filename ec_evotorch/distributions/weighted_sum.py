@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
-from numba import njit, prange
+from numba import prange
+
+from native.compiled import compiled
 
 _CHUNK_ELEMENTS = 2**20  # of one temporary of the torch definition
 _COLUMNS_PER_SUM = 1024  # that a thread sums at once: they stay in the first-level cache
@@ -48,7 +50,7 @@ def _add_weighted_rows_torch(rows: torch.Tensor, weights: torch.Tensor, total: t
         total += weights[chunk] @ rows[chunk].to(torch.float64)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _add_weighted_rows(rows, weights, weighted):
     for k in range(rows.shape[0]):
         weight = weights[k]
@@ -57,7 +59,7 @@ def _add_weighted_rows(rows, weights, weighted):
             weighted[j] += weight * np.float64(row[j])
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@compiled(nogil=True, parallel=True)
 def _add_all_weighted_rows(rows, weights, weighted):
     """Adds the sum to `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
     num_columns = weighted.size

@@ -6,9 +6,10 @@ step(int64 context, int64 slot, float* observation, float* action)``. This joins
 """
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, types
+from numba import carray, from_dtype, types
 
 from ec_evotorch.rollout.normalizer import add_visited, normalize_row, rescale_row
+from native.compiled import callback
 from native.pointers import bool_array, call_void, float32_row, float64_row, pointer_cast
 
 CONTEXT = np.dtype(
@@ -37,7 +38,7 @@ CONTEXT = np.dtype(
 _as_context = pointer_cast(from_dtype(CONTEXT))
 
 
-@cfunc(types.void(types.int64, types.int64, types.int64, types.int64), cache=True)
+@callback(types.void(types.int64, types.int64, types.int64, types.int64))
 def act(context_address, slot, observation_address, action_address):
     """Count the observation, normalise it, let the agent act, and rescale the action."""
     context = carray(_as_context(context_address), (1,))[0]

@@ -3,7 +3,8 @@
 from math import fsum
 
 import numpy as np
-from numba import njit
+
+from native.compiled import compiled
 
 MIN_STDEV = 1e-2  # an observation that hardly varies is not blown up
 CLIP = 10.0  # in standard deviations
@@ -55,7 +56,7 @@ class ObservationNormalizer:
         self._summarize()
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def normalize_row(observation, mean, stdev, out):
     """``clip((observation − mean) / stdev)`` of one observation, computed in float64 and rounded once to float32."""
     for i in range(observation.size):
@@ -67,14 +68,14 @@ def normalize_row(observation, mean, stdev, out):
         out[i] = np.float32(value)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def normalize_rows(observations, mean, stdev, out):
     """:func:`normalize_row` of each row."""
     for row in range(observations.shape[0]):
         normalize_row(observations[row], mean, stdev, out[row])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def add_visited(observation, sums, sums_of_squares):
     """Count one observation."""
     for i in range(observation.size):
@@ -82,7 +83,7 @@ def add_visited(observation, sums, sums_of_squares):
         sums_of_squares[i] += observation[i] * observation[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def rescale_row(action, middle, half_range, out):
     """From [−1, 1] to the action space, in float32: ``middle + half_range · action``.
 

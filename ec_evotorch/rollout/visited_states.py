@@ -4,7 +4,8 @@ import struct
 from math import fsum
 
 import numpy as np
-from numba import njit
+
+from native.compiled import compiled
 
 _MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
 _HEADER = struct.Struct("<QQQQ")  # count of states, length of an observation, terms of both sums
@@ -80,7 +81,7 @@ def expand(rows: np.ndarray) -> np.ndarray:
     return np.array(terms).reshape(len(terms), rows.shape[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _grow_expansions(columns, terms):
     """Writes one expansion a column, small terms first, and returns the length of the longest."""
     longest = 0

@@ -1,4 +1,4 @@
-"""The tasks that run natively: what each of Gymnasium's MuJoCo environments observes, pays and when it ends."""
+"""The tasks that run natively: what each of Gymnasium's MuJoCo environments observes and pays, and when it ends."""
 
 from envs.tasks.ant import ANT
 from envs.tasks.half_cheetah import HALF_CHEETAH

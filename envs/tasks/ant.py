@@ -1,11 +1,12 @@
 """Ant-v5 (https://gymnasium.farama.org/environments/mujoco/ant/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, control_cost, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
@@ -25,8 +26,9 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
+    """Writes the position of the main body."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     xpos = data_array(data, call.data_xpos, 3 * call.nbody)
@@ -35,8 +37,9 @@ def locate(data, argument, slot):
     after[1] = xpos[3 * parameters.main_body + 1]
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x and y, unless asked for), velocities and, if asked for, clipped contact forces."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     end = observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
@@ -48,8 +51,9 @@ def observe(data, argument, slot):
             observation[end + i - 6] = clip(forces[i], low, high)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control and contact costs), whether it is unhealthy, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

@@ -1,10 +1,11 @@
 """HalfCheetah-v5 (https://gymnasium.farama.org/environments/mujoco/half_cheetah/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.task import X_POSITION, Task, control_cost, locate_root, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
@@ -17,15 +18,17 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x, unless asked for) and velocities."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_positions(data, call, slot, parameters.exclude_current_positions_from_observation)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress less control cost) and `info`; the episode never terminates."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     before = float64_row(call.before, slot, 2)

@@ -1,10 +1,11 @@
 """Hopper-v5 (https://gymnasium.farama.org/environments/mujoco/hopper/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.task import X_POSITION, Task, clip, control_cost, locate_root, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
@@ -22,8 +23,9 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x, unless asked for), and velocities clipped to [−10, 10]."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     end = observe_positions(data, call, slot, parameters.exclude_current_positions_from_observation)
@@ -32,8 +34,9 @@ def observe(data, argument, slot):
         observation[i] = clip(observation[i], -10.0, 10.0)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control cost), whether the hopper is unhealthy, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

@@ -1,11 +1,12 @@
 """Humanoid-v5 (https://gymnasium.farama.org/environments/mujoco/humanoid/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, clip, copy_into, observe_positions
+from native.compiled import callback, compiled
 from native.pointers import bool_array, float64_row, pointer_cast
 
 OBSERVATION_PARAMETERS = [
@@ -32,9 +33,9 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@njit(cache=True)
+@compiled
 def observe_body(data, call, slot, parameters):
-    """Positions, velocities and, as chosen, the parts of Humanoid's and HumanoidStandup's observation behind them."""
+    """Writes the observation of Humanoid and HumanoidStandup, and the tendons that `info` shows."""
     end = observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
     observation = float64_row(call.observations, slot, call.num_observations)
     if parameters.include_cinert_in_observation != 0:
@@ -50,18 +51,18 @@ def observe_body(data, call, slot, parameters):
     copy_into(tendons, end, data_array(data, call.data_ten_velocity, call.ntendon))
 
 
-@njit(cache=True)
+@compiled
 def squared_ctrl_and_contacts(data, call, slot):
-    """Sums of squares of the controls and of the external contact forces."""
+    """Returns the sums of squares of the controls and of the external contact forces."""
     scratch = float64_row(call.squares, slot, call.num_squares)
     ctrl = sum_squares(data_array(data, call.data_ctrl, call.nu), scratch[: call.nu])
     forces = data_array(data, call.data_cfrc_ext, 6 * call.nbody)
     return ctrl, sum_squares(forces, scratch[: forces.size])
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate(data, argument, slot):
-    """The centre of mass."""
+    """Writes the position of the centre of mass."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     mass = float64_row(parameters.body_mass_address, 0, call.nbody)
@@ -76,15 +77,17 @@ def locate(data, argument, slot):
     after[1] = y / parameters.total_mass
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions, velocities and the other parts of the observation that are asked for."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_body(data, call, slot, parameters)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress and health less control and contact costs), whether the humanoid fell, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

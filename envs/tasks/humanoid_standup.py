@@ -1,11 +1,12 @@
 """HumanoidStandup-v5 (https://gymnasium.farama.org/environments/mujoco/humanoid_standup/)."""
 
 import numpy as np
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.humanoid import OBSERVATION_PARAMETERS, observe_body, squared_ctrl_and_contacts
 from envs.tasks.task import XY_POSITION, Task, clip, locate_root
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 PARAMETERS = np.dtype(
@@ -20,15 +21,17 @@ PARAMETERS = np.dtype(
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions, velocities and the other parts of the observation that are asked for."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_body(data, call, slot, parameters)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (height less control and impact costs) and `info`; the episode never terminates."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     qpos = data_array(data, call.data_qpos, call.nq)

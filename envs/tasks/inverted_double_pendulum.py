@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-from numba import carray, cfunc, from_dtype, njit
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.tasks.task import Task, clip, locate_root
+from native.compiled import callback, compiled
 from native.pointers import bool_array, float64_row, pointer_cast
 
 # The exponent comes from memory: Gymnasium squares NumPy scalars with libm's pow, whose result differs in the last bit
@@ -15,13 +16,14 @@ PARAMETERS = np.dtype([("healthy_reward", np.float64), ("exponent", np.float64)]
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@njit(cache=True)
+@compiled
 def _power(x, exponent):
     return x**exponent
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes the position of the cart, sines and cosines of the angles, and clipped velocities and constraint force."""
     call = call_record(argument)
     qpos = data_array(data, call.data_qpos, call.nq)
     qvel = data_array(data, call.data_qvel, call.nv)
@@ -36,8 +38,9 @@ def observe(data, argument, slot):
     observation[start + call.nv] = clip(data_array(data, call.data_qfrc_constraint, 1)[0], -10.0, 10.0)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (an alive bonus less distance and velocity penalties), whether the tip is low, and `info`."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     info = float64_row(call.info, slot, call.num_info)

@@ -1,20 +1,22 @@
 """InvertedPendulum-v5 (https://gymnasium.farama.org/environments/mujoco/inverted_pendulum/)."""
 
 import numpy as np
-from numba import cfunc
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.task import Task, locate_root, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions and velocities."""
     observe_positions(data, call_record(argument), slot, 0)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (1 while the pole stands), whether it has fallen or is not finite, and `info`."""
     call = call_record(argument)
     observation = float64_row(call.observations, slot, call.num_observations)
     terminated = np.abs(observation[1]) > 0.2

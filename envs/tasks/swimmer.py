@@ -1,24 +1,27 @@
 """Swimmer-v5 (https://gymnasium.farama.org/environments/mujoco/swimmer/)."""
 
-from numba import carray, cfunc, from_dtype
+from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.half_cheetah import PARAMETERS
 from envs.tasks.task import DISTANCE, XY_POSITION, Task, control_cost, locate_root, observe_positions
+from native.compiled import callback
 from native.pointers import bool_array, float64_row, pointer_cast
 
 _as_parameters = pointer_cast(from_dtype(PARAMETERS))
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def observe(data, argument, slot):
+    """Writes positions (without x and y, unless asked for) and velocities."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     observe_positions(data, call, slot, 2 * parameters.exclude_current_positions_from_observation)
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def transition(data, argument, slot):
+    """Writes the reward (progress less control cost) and `info`; the episode never terminates."""
     call = call_record(argument)
     parameters = carray(_as_parameters(call.parameters), (1,))[0]
     before = float64_row(call.before, slot, 2)

@@ -1,13 +1,13 @@
-"""What the vector environment must know of a task, and pieces that tasks share."""
+"""What the vector environment must know of a task, and the pieces that tasks share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import cfunc, njit
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
+from native.compiled import Callback, callback, compiled
 from native.pointers import float64_row
 
 StateInfo = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -17,25 +17,30 @@ StateInfo = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Task:
     """One of Gymnasium's MuJoCo environments.
 
-    ``locate``, ``observe`` and ``transition`` are numba C functions ``(mjData*, call record*, slot)``: the first writes
-    the position that velocities are taken from into ``after``; the second the observation; the third reward,
-    termination and the numbers named ``step_info``.
+    Its three C functions take `(mjData*, call record*, slot)` and write to the arrays of the call record.
+
+    Attributes:
+        env_id: Gymnasium's id.
+        parameters: Record of the environment's settings; each name is the environment's attribute `_name`.
+        observe: C function that writes the observation.
+        transition: C function that writes the reward, termination and the numbers of `step_info`.
+        locate: C function that writes the position that velocities are taken from to `after`.
+        step_info: Names in `info` of the numbers that `transition` writes, in order.
+        state_info: Names in `info` and functions that compute them from (qpos (B, nq), init_qpos (nq,)) after each
+            reset and step.
+        contact_forces: Whether `cfrc_ext` is read, which needs `mj_rnePostConstraint`.
+        tendon_info: Whether `info` holds tendon_length and tendon_velocity.
     """
 
     env_id: str
     parameters: np.dtype
-    """Record of the environment's settings; each name is the environment's attribute ``_name``, pairs included."""
-    observe: object
-    transition: object
-    locate: object
+    observe: Callback
+    transition: Callback
+    locate: Callback
     step_info: tuple[str, ...]
-    """Names in ``info`` of the numbers that ``transition`` writes, in order."""
     state_info: dict[str, StateInfo] = field(default_factory=dict)
-    """Names in ``info`` computed from (qpos (B, nq), init_qpos (nq,)) after reset and step."""
     contact_forces: bool = False
-    """Whether ``cfrc_ext`` is read, which needs ``mj_rnePostConstraint``."""
     tendon_info: bool = False
-    """Whether ``info`` holds tendon_length and tendon_velocity."""
 
 
 X_POSITION: dict[str, StateInfo] = {"x_position": lambda qpos, init: qpos[:, 0]}
@@ -43,16 +48,16 @@ XY_POSITION = X_POSITION | {"y_position": lambda qpos, init: qpos[:, 1]}
 
 
 def _distance(qpos: np.ndarray, init: np.ndarray) -> np.ndarray:
-    """``np.linalg.norm`` of each row's first two coordinates: the same ``dot``, whose rounding is BLAS's own affair."""
+    """Returns `np.linalg.norm` of each row's first two coordinates, with the same `dot`, so that it rounds alike."""
     return np.sqrt([xy.dot(xy) for xy in qpos[:, :2]])
 
 
 DISTANCE: dict[str, StateInfo] = {"distance_from_origin": _distance}
 
 
-@cfunc(TASK_SIGNATURE, cache=True)
+@callback(TASK_SIGNATURE)
 def locate_root(data, argument, slot):
-    """The position is that of the first two joint coordinates."""
+    """Writes the first two joint coordinates as the position."""
     call = call_record(argument)
     qpos = data_array(data, call.data_qpos, call.nq)
     after = float64_row(call.after, slot, 2)
@@ -60,9 +65,9 @@ def locate_root(data, argument, slot):
     after[1] = qpos[1]
 
 
-@njit(cache=True)
+@compiled
 def clip(value, low, high):
-    """``np.clip`` of a number: NaN stays NaN."""
+    """Returns `np.clip` of a number; NaN stays NaN."""
     if value < low:
         return low
     if value > high:
@@ -70,25 +75,25 @@ def clip(value, low, high):
     return value
 
 
-@njit(cache=True)
+@compiled
 def copy_into(observation, start, values):
-    """Write ``values`` from index ``start`` on; return the index behind them."""
+    """Writes `values` from index `start` on, and returns the index after them."""
     for i in range(values.size):
         observation[start + i] = values[i]
     return start + values.size
 
 
-@njit(cache=True)
+@compiled
 def observe_positions(data, call, slot, skipped):
-    """Write qpos without its first ``skipped`` numbers, then qvel; return the index behind them."""
+    """Writes qpos without its first `skipped` numbers, then qvel, and returns the index after them."""
     observation = float64_row(call.observations, slot, call.num_observations)
     end = copy_into(observation, 0, data_array(data, call.data_qpos, call.nq)[skipped:])
     return copy_into(observation, end, data_array(data, call.data_qvel, call.nv))
 
 
-@njit(cache=True)
+@compiled
 def control_cost(call, slot, weight):
-    """``weight * np.sum(np.square(action))`` in the precision of the action, as NumPy promotes it."""
+    """Returns `weight * np.sum(np.square(action))` in the precision of the action, as NumPy promotes it."""
     action = float64_row(call.actions, slot, call.nu)
     scratch = float64_row(call.squares, slot, call.num_squares)
     if call.single_precision_actions != 0:

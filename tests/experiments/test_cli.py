@@ -1,10 +1,17 @@
 """A user's mistake is one line on stderr and exit code 2; nothing is written, nothing is lost."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from experiments import __version__
 from experiments.cli import COMMANDS, main
 from experiments.commands import table
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -143,6 +150,18 @@ def test_help_is_help(capsys, words):
         main(words)
     assert exit_.value.code == 0
     assert "usage: ec-evotorch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("room", ["native", "envs", "agents"])
+def test_another_projects_package_of_one_of_our_names_is_named(tmp_path, room):
+    (tmp_path / room).mkdir()
+    (tmp_path / room / "__init__.py").write_text('"""Agents that talk."""\nraise SystemExit("imported")\n')
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    words = [sys.executable, "-c", "import sys; from experiments.cli import main; sys.exit(main(['table', 'runs']))"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, cwd="/")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"the package '{room}' is not that of ec-evotorch, but {tmp_path / room / '__init__.py'}" in done.stderr
+    assert "a virtual environment of its own" in done.stderr
 
 
 def test_version_is_the_packages(capsys):

@@ -124,12 +124,36 @@ def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():
     [
         ({"num_neurons": 0}, "num_neurons: expected a positive whole number, got 0"),
         ({"connections": "ternary"}, "connections: expected one of"),
-        ({"tau_syn": -1}, "tau_syn: expected a positive number, got -1"),
+        ({"tau_syn": -1}, "tau_syn: expected a positive number, got -1.0"),
+        ({"tau_out": "abc"}, "tau_out: expected a positive number, got 'abc'"),
+        ({"density": 0}, "density: expected a positive number, got 0.0"),
+        ({"threshold": True}, "threshold: expected a positive number, got True"),
         ({"dt": 20.0}, "dt: expected at most step_duration"),
-        ({"excitatory_ratio": 2}, "excitatory_ratio: expected"),
+        ({"excitatory_ratio": 2}, r"excitatory_ratio: expected a number in \[0, 1\], got 2.0"),
         ({"backend": "jax"}, "backend: expected"),
     ],
 )
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         RSNN(3, 2, **arguments)
+
+
+def test_a_state_takes_either_a_size_or_membranes():
+    agent = RSNN(3, 2, 4)
+    for arguments in ({}, {"batch_size": 1, "v_mem": torch.zeros(1, 4)}):
+        with pytest.raises(ValueError, match="initial_state: expected either batch_size or v_mem"):
+            agent.initial_state(**arguments)
+    with pytest.raises(ValueError, match="batch_size: expected a positive whole number, got 0"):
+        agent.initial_state(0)
+    with pytest.raises(ValueError, match=r"v_mem: expected shape \(B, 4\), got \(1, 3\)"):
+        agent.initial_state(v_mem=torch.zeros(1, 3))
+
+
+def test_what_a_kernel_adds_for_a_spike_is_what_decays_from_it():
+    constants = RSNN(3, 2, 4, step_duration=2.0, dt=0.5, tau_out=10.0).constants
+    assert constants.substeps == 4
+    rates = np.zeros(4)
+    for t in range(4):
+        rates = rates * constants.decay_out + (np.arange(4) == t) * (1 - constants.decay_out) / constants.dt
+    np.testing.assert_allclose(constants.spike_rates, rates, rtol=1e-6)
+    assert constants.decay_rate == pytest.approx(constants.decay_out**4)

@@ -74,13 +74,16 @@ def test_the_default_is_that_of_the_papers_table_5():
     [
         (
             {"name": "step", "beta": 1.0},
-            r"surrogate name: expected one of \['piecewise_linear', 'sigmoid_derivative', 'su",
+            "surrogate name: expected one of 'superspike', 'piecewise_linear', 'sigmoid_derivative'; got 'step'",
         ),
         ({"name": "superspike", "beta": 0}, "surrogate beta: expected a positive number, got 0"),
         ({"name": "superspike", "beta": float("inf")}, "surrogate beta: expected a positive number, got inf"),
         ({"name": "superspike", "beta": "10"}, "surrogate beta: expected a positive number, got '10'"),
         ({"name": "superspike", "beta": 1, "gamma": -1.0}, "surrogate gamma: expected a positive number, got -1.0"),
-        ({"name": "superspike", "beta": 1, "detach_reset": "no"}, "surrogate detach_reset: expected true or false"),
+        (
+            {"name": "superspike", "beta": 1, "detach_reset": "no"},
+            "surrogate detach_reset: expected True or False, got 'no'",
+        ),
         ({"name": "superspike"}, r"surrogate: expected name and beta, .* got \['name'\]"),
         ({"name": "superspike", "beta": 1, "slope": 2}, r"got \['beta', 'name', 'slope'\]"),
         ("superspike", "surrogate: expected a mapping such as {name: superspike, beta: 10}, got 'superspike'"),

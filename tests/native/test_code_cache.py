@@ -1,0 +1,158 @@
+"""Compiled code is kept as long as nothing it was compiled from has changed, wherever it is kept."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILING = "compiling what this run needs"
+SOURCES = {
+    "__init__.py": "",
+    "settings.py": "FACTOR = 2\n",
+    "inner.py": '''
+from native.compiled import compiled
+from package.settings import FACTOR
+
+
+@compiled
+def times(x):
+    """Multiplies."""
+    return FACTOR * x
+''',
+    "outer.py": """
+import ctypes
+
+from numba import types
+
+from native.compiled import callback, compiled
+from package.inner import times
+
+
+@compiled
+def one_more(x):
+    return times(x) + 1
+
+
+@callback(types.int64(types.int64))
+def c_function(x):
+    return times(x) + 2
+
+
+def results(x):
+    return one_more(x), ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(c_function.address)(x)
+""",
+    "unused.py": "from package.inner import times\n",
+}
+
+
+class Project:
+    """A package in a folder of its own, whose functions are run in a new process."""
+
+    def __init__(self, folder: Path, place: str):
+        self.folder, self.package = folder, folder / "package"
+        self.package.mkdir()
+        for name, source in SOURCES.items():
+            (self.package / name).write_text(source)
+        self.environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment.pop("NUMBA_CACHE_DIR", None)
+        self.environment["XDG_CACHE_HOME"] = str(folder / "user")
+        if place == "variable":
+            self.environment["NUMBA_CACHE_DIR"] = str(folder / "variable")
+        if place in ("user", "nowhere"):
+            (self.package / "__pycache__").write_text("a file, so that no folder can be made here")
+        if place == "nowhere":
+            self.environment["XDG_CACHE_HOME"] = "/dev/null"
+
+    def start(self) -> subprocess.Popen:
+        words = [sys.executable, "-c", "from package.outer import results; print(*results(10))"]
+        return subprocess.Popen(
+            words, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder
+        )
+
+    def run(self) -> tuple[list[int], str]:
+        """Returns the results of both functions, and what was said on stderr."""
+        process = self.start()
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        return [int(word) for word in out.split()], err
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Changes a file and lets it keep its date, as rsync, tar and conda do."""
+        path = self.package / name
+        before = path.stat()
+        source = path.read_text()
+        assert old in source
+        path.write_text(source.replace(old, new))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def folders(self) -> set[Path]:
+        """The folders that hold compiled code of the package."""
+        return {path.parent for path in self.folder.rglob("*.code")}
+
+
+PLACES = pytest.mark.parametrize("place", ["beside the source", "variable", "user"])
+
+
+@PLACES
+def test_code_is_compiled_once_and_again_when_a_file_that_went_into_it_changes(tmp_path, place):
+    project = Project(tmp_path, place)
+    results, said = project.run()
+    assert (results, said.count(COMPILING)) == ([21, 22], 1)
+    before = project.folders()
+    assert {"variable": "variable", "user": "user"}.get(place, "package") in {
+        folder.relative_to(tmp_path).parts[0] for folder in before
+    }
+    assert project.run() == ([21, 22], "")
+    project.edit("settings.py", "2", "3")  # a file without compiled code, two imports away
+    results, said = project.run()
+    assert (results, said.count(COMPILING)) == ([31, 32], 1)
+    assert not before & project.folders()  # what no source fits is deleted
+    assert project.run() == ([31, 32], "")
+
+
+def test_words_and_files_that_do_not_go_into_code_leave_it_alone(tmp_path):
+    project = Project(tmp_path, "beside the source")
+    project.run()
+    project.edit("inner.py", "Multiplies.", "Returns the product.")
+    project.edit("inner.py", "\n    return", "\n    # A comment.\n    return")
+    project.edit("unused.py", "times", "times as product")
+    assert project.run() == ([21, 22], "")
+
+
+def test_where_nothing_can_be_written_code_works_and_one_line_says_so(tmp_path):
+    project = Project(tmp_path, "nowhere")
+    for _ in range(2):
+        results, said = project.run()
+        assert results == [21, 22]
+        assert said.count("no folder for compiled code can be written") == 1
+        assert "set NUMBA_CACHE_DIR" in said
+        assert said.count("\n") == 2  # that, and that it compiles
+    assert project.folders() == set()
+
+
+def test_a_damaged_file_is_compiled_anew(tmp_path):
+    project = Project(tmp_path, "beside the source")
+    project.run()
+    for path in tmp_path.rglob("*.code"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert COMPILING in project.run()[1]
+    assert project.run() == ([21, 22], "")
+
+
+def test_processes_may_compile_at_the_same_time(tmp_path):
+    project = Project(tmp_path, "beside the source")
+    processes = [project.start() for _ in range(3)]
+    assert [process.communicate()[0].split() for process in processes] == [["21", "22"]] * 3
+    assert project.run() == ([21, 22], "")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_importing_the_packages_compiles_nothing(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    words = "import agents, envs, ec_evotorch, experiments.training.run"
+    done = subprocess.run([sys.executable, "-c", words], env=environment, capture_output=True, text=True, check=True)
+    assert COMPILING not in done.stderr
+    assert list(tmp_path.iterdir()) == []
