@@ -18,8 +18,8 @@ def check_ranking_method(ranking_method: str) -> None:
 def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_method: str) -> torch.Tensor:
     """Turns fitnesses into utilities by one of EvoTorch's ranking methods; higher utility is better.
 
-    Failed evaluations rank worst, see `replace_failed`. All utilities are zero if the fitnesses tell nothing: if none is
-    finite, or if they are all equal and the method is "normalized".
+    Failed evaluations rank worst, see `replace_failed`. All utilities are zero if the fitnesses tell nothing: none is
+    finite, or they are all equal and the method is "normalized".
 
     Deviation: EvoTorch ranks equal fitnesses by their position. Here equal fitnesses share their mean utility, so that
     utilities do not depend on the order of the population.

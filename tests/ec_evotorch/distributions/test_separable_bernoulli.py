@@ -14,7 +14,6 @@ from evotorch.tools.ranking import rankers
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 
-
 RANKING_METHODS = sorted(rankers)
 
 
