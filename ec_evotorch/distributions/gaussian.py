@@ -1,8 +1,8 @@
-"""The science of evolution strategies as functions of arrays: sample antithetic pairs, estimate the centre's gradient.
+"""Evolution strategies as functions of arrays: sampling of antithetic pairs, and the gradient of the centre.
 
 Throughout, `center` (L,) float32 is the mean and `stdev` the standard deviation σ of an isotropic normal distribution,
 and a population (N, L) float32 holds N/2 antithetic pairs, N even: row k is center + σ ε_k and row N/2 + k is
-center − σ ε_k. Nothing here makes a second (N, L) array.
+center − σ ε_k. No function here makes a second (N, L) array.
 
 Source: Salimans et al. (2017), "Evolution Strategies as a Scalable Alternative to Reinforcement Learning",
 https://arxiv.org/abs/1703.03864; as the baseline of Wang et al. (2023), https://arxiv.org/abs/2305.17650, in

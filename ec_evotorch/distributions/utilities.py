@@ -1,4 +1,4 @@
-"""Utilities: what a population's fitnesses are worth to the gradient."""
+"""Utilities: the weights that a population's fitnesses have in the gradient."""
 
 import torch
 from evotorch.tools.ranking import rank, rankers
@@ -50,15 +50,16 @@ def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_
 def replace_failed(fitnesses: torch.Tensor, *, objective_sense: str) -> torch.Tensor:
     """Replaces every NaN and infinite fitness by a number just worse than the worst finite one.
 
-    A failed evaluation can then neither win a comparison nor put anything infinite into a mean or a gradient. "Just"
-    is two relative float32 precisions: EvoTorch's distributions round fitnesses to float32 before they rank them.
+    A failed evaluation can then neither win a comparison nor put anything infinite into a mean or a gradient. The
+    number is worse by two relative float32 precisions, because EvoTorch's distributions round fitnesses to float32
+    before they rank them.
 
     Args:
-        fitnesses: (N,), floating point, NaN or infinite where an evaluation failed.
+        fitnesses: (N,) floating point, NaN or infinite where an evaluation failed.
         objective_sense: "max" or "min".
 
     Returns:
-        (N,), finite, in the dtype of `fitnesses`; all zero if none of them is finite.
+        (N,) finite, in the dtype of `fitnesses`; all zero if none of them is finite.
     """
     finite = torch.isfinite(fitnesses)
     if not finite.any():

@@ -4,26 +4,26 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-_CHUNK_ELEMENTS = 2**20  # of one temporary of the torch definition
-_COLUMNS_PER_SUM = 1024  # that a thread sums at once: they stay in the first-level cache
+_CHUNK_ELEMENTS = 2**20  # elements of one temporary of the torch definition
+_COLUMNS_PER_SUM = 1024  # columns that a thread sums at once; their sums stay in the first-level cache
 
 
 def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor, total: torch.Tensor | None = None) -> torch.Tensor:
-    """Returns Σ_k w_k x_k without making another array of the population's size.
+    """Computes Σ_k w_k x_k without making another array of the population's size.
 
-    Sums are taken in float64; on the CPU over k = 0, 1, … one after another, so that the result does not depend on the
-    number of threads, nor on whether rows come at once or in parts, one after another added to the same `total`.
+    Sums are taken in float64. On the CPU, k runs through 0, 1, … in this order: the result depends neither on the
+    number of threads, nor on whether all rows come at once or in parts that are added to the same `total` in turn.
 
     Args:
-        rows: (N, L), boolean or real: the x_k.
-        weights: (N,) float64 on the device of `rows`: the w_k.
+        rows: (N, L) the x_k, boolean or real.
+        weights: (N,) float64 the w_k, on the device of `rows`.
         total: (L,) float64 to which the sum is added in place; None begins at zero.
 
     Returns:
-        (L,) float64: `total`, or a new tensor.
+        (L,) float64, which is `total` or a new tensor.
 
     Raises:
-        ValueError: if there is no row, or not one weight for each.
+        ValueError: If there is no row, or not one weight for each.
     """
     if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(f"rows: expected shape (N, L) with at least one row, got {tuple(rows.shape)}")
@@ -59,7 +59,7 @@ def _add_weighted_rows(rows, weights, weighted):
 
 @njit(cache=True, nogil=True, parallel=True)
 def _add_all_weighted_rows(rows, weights, weighted):
-    """Adds the sum to `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
+    """Adds the sum to `weighted` (L,) float64; each thread has columns of its own, so that no sum is split."""
     num_columns = weighted.size
     for block in prange((num_columns + _COLUMNS_PER_SUM - 1) // _COLUMNS_PER_SUM):
         start = block * _COLUMNS_PER_SUM
