@@ -33,6 +33,7 @@ def make_optimizer(optimizer, config: Mapping | None, *, stepsize: float, soluti
         if config is not None:
             raise ValueError(f"optimizer_config: expected None with optimizer={optimizer!r}, got {config!r}")
         return optimizer
+    name = optimizer if isinstance(optimizer, str) else getattr(optimizer, "__name__", optimizer)
     if isinstance(optimizer, str):
         try:
             optimizer = get_optimizer_class(optimizer)
@@ -46,11 +47,11 @@ def make_optimizer(optimizer, config: Mapping | None, *, stepsize: float, soluti
     if config is None:
         return optimizer(**settings, device=device)
     if not isinstance(config, Mapping):
-        raise ValueError(f"optimizer_config: expected keywords and their values, got {config!r}")
+        raise ValueError(f"optimizer_config: expected keywords of {name!r} and their values, got {config!r}")
     try:
         return optimizer(**settings, device=device, **config)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"optimizer_config: {dict(config)!r} does not fit the optimizer: {error}") from error
+        raise ValueError(f"optimizer_config: expected keywords of {name!r}, got {dict(config)!r}: {error}") from error
 
 
 def optimizer_state(optimizer) -> dict | None:
