@@ -6,6 +6,7 @@ import numba
 import pytest
 import torch
 
+from ec_evotorch.distributions import gaussian
 from ec_evotorch.distributions.gaussian import center_gradient, center_gradient_of_parts, sample_antithetic
 
 KEY = 0x9E3779B97F4A7C15
@@ -60,8 +61,9 @@ def test_noise_is_a_function_of_key_and_generation():
 
 
 @pytest.mark.parametrize("first_row", [0, 5])
-def test_noise_does_not_depend_on_the_number_of_threads(first_row):
-    center = random_center(60_000)  # large enough for two threads of ours, and for PyTorch's
+def test_noise_does_not_depend_on_the_number_of_threads(first_row, monkeypatch):
+    monkeypatch.setattr(gaussian, "_ELEMENTS_PER_THREAD", 100_000)
+    center = random_center(60_000)  # large enough for two threads of ours, and of PyTorch's
     before = torch.get_num_threads(), numba.get_num_threads()
     try:
         results = []
