@@ -1,4 +1,6 @@
-"""Evolving Connectivity for EvoTorch: distribution, searchers and the problem of acting in an environment."""
+"""Evolving Connectivity for EvoTorch: a search distribution, searchers, and the problem of acting in an environment."""
+
+from importlib import metadata
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.logging import TensorBoardLogger
@@ -19,3 +21,13 @@ __all__ = [
     "SeparableBernoulli",
     "TensorBoardLogger",
 ]
+
+
+def _find_version() -> str:
+    try:
+        return metadata.version("ec-evotorch")
+    except metadata.PackageNotFoundError:  # a checkout that was put on the path without being installed
+        return "0+not.installed"
+
+
+__version__ = _find_version()

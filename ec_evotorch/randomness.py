@@ -1,4 +1,50 @@
-"""Random streams that are functions of a key: Philox counters and PyTorch generators."""
+"""Random streams as functions of a key: Philox counters, PyTorch generators, and the table of all streams.
+
+Nothing in this project draws from a global generator. Two numbers are at the root of a run: its **seed**, and the
+**search key** of 64 bits, which a searcher draws from the problem's generator when it is made and which is therefore a
+function of the seed too. All streams follow from them. A stream is a function of its root and its further words alone:
+results do not depend on slots, threads, workers or chunks, nor on what else was drawn.
+
+|    | what is random                            | root                | further words                     | generator |
+|----|-------------------------------------------|---------------------|-----------------------------------|-----------|
+|  1 | the problem's own generator               | seed                | none                              | PyTorch   |
+|  2 | search key                                | stream 1            | none                              | PyTorch   |
+|  3 | first centre, unless it is given          | stream 1            | none                              | PyTorch   |
+|  4 | populations of EvoTorch's own searchers   | stream 1            | none                              | PyTorch   |
+|  5 | bits of a population                      | search key          | four columns, row, generation, 0  | Philox    |
+|  6 | bits of `SeparableBernoulli.sample`       | caller's generator  | as 5, of generation 0             | Philox    |
+|  7 | noise of antithetic pairs                 | search key          | generation · N/2 + pair           | PyTorch   |
+|  8 | first weights of PPO's critic             | search key          | 0                                 | PyTorch   |
+|  9 | PPO's noise, and then its shuffling       | search key          | iteration, from 1                 | PyTorch   |
+| 10 | episode seed, below 2^63                  | seed                | generation, row, episode, purpose | Philox    |
+| 11 | first state of the physics                | episode seed        | none                              | NumPy     |
+| 12 | first membrane potentials of an RSNN      | episode seed        | 0x7652534E                        | NumPy     |
+| 13 | episode seed of `evaluate`, from 2^63 on  | `--seed`            | 0xE7A1, episode                   | NumPy     |
+| 14 | resamples of intervals and tests          | 0                   | none                              | NumPy     |
+
+Where each is drawn, and by which function:
+
+1. `Problem` of EvoTorch, for `ec_evotorch/rollout/problem.py`; saved and restored by `ec_evotorch/resumable.py`.
+2. `draw_key` of this file, for `ec_evotorch/searchers/population_search.py` and `ec_evotorch/searchers/ppo/ppo.py`.
+3. `initial_solutions` in `agents/rsnn/agent.py`, `agents/dense_agent.py` and `agents/module_agent.py`, which draws
+   seeds for PyTorch's own initialisers and puts PyTorch's state back. For other agents EvoTorch draws uniform values.
+4. EvoTorch's distributions.
+5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`.
+6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
+7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
+8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
+9. `PPO._step` in `ec_evotorch/searchers/ppo/ppo.py`.
+10. `RolloutProblem.episode_seeds` in `ec_evotorch/rollout/problem.py`, where the purposes are; PPO's
+    `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
+11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
+12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
+13. `episode_seed` in `experiments/evaluation/episodes.py`.
+14. The functions of `experiments/analysis/statistics.py`.
+
+Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
+generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO: what it
+draws is overwritten when an episode begins. The inputs of benchmarks (`experiments/bench`) have fixed seeds.
+"""
 
 import numpy as np
 import torch
@@ -23,7 +69,7 @@ def split_key(key: int) -> tuple[int, int]:
     """Splits a 64-bit key into its (low, high) 32-bit words.
 
     Raises:
-        ValueError: if `key` does not fit into 64 unsigned bits.
+        ValueError: If the key does not fit into 64 unsigned bits.
     """
     if not 0 <= key < 2**64:
         raise ValueError(f"key: expected an integer in [0, 2**64), got {key}")
@@ -34,11 +80,11 @@ def draw_key(generator=None) -> int:
     """Draws a 64-bit key.
 
     Args:
-        generator: a `torch.Generator`, any object with a `generator` attribute (an EvoTorch `Problem`), or None for
-            PyTorch's default generator.
+        generator: A `torch.Generator`, any object with a `generator` attribute such as an EvoTorch `Problem`, or None
+            for PyTorch's default generator.
 
     Returns:
-        Uniform integer in [0, 2**64).
+        Integer, uniform in [0, 2**64).
     """
     generator = getattr(generator, "generator", generator)
     device = "cpu" if generator is None else generator.device
@@ -47,14 +93,16 @@ def draw_key(generator=None) -> int:
 
 
 def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple:
-    """Computes the four words of each counter, written for reading and for any device.
+    """Computes the four words of each counter by Philox4x32-10; written for reading, and for any device.
 
     Args:
-        counter: four int64 tensors (or integers) that broadcast against one another, values in [0, 2**32).
-        key: (low, high) words of the key.
+        counter: Four int64 tensors (or integers) that broadcast against one another, with values in [0, 2**32).
+        key: Low and high word of the key.
 
     Returns:
         Four int64 tensors with values in [0, 2**32).
+
+    Source: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3", https://doi.org/10.1145/2063384.2063405
     """
     c0, c1, c2, c3 = (torch.as_tensor(word, dtype=torch.int64) for word in counter)
     k0, k1 = key
@@ -90,9 +138,9 @@ def _five_rounds(state):
 
 @compiled(nogil=True)
 def philox4x32_words(c0, c1, c2, c3, k0, k1):
-    """Computes the four words of one counter: `philox4x32` for numba kernels, all arguments and results uint32.
+    """Computes the four words of one counter, like `philox4x32`, within numba kernels; everything is uint32.
 
-    The ten rounds are written out, not looped: LLVM then vectorises a caller's loop over counters.
+    The ten rounds are written out instead of looped over, so that LLVM vectorises a caller's loop over counters.
     """
     return _five_rounds(_five_rounds((c0, c1, c2, c3, k0, k1)))[:4]
 
@@ -107,8 +155,8 @@ def make_generator(key: int, generation: int, device: torch.device | str = "cpu"
     The seeds of up to 2^32 generations differ in their lower 32 bits, the only ones that PyTorch's CPU generator uses.
 
     Args:
-        key: integer in [0, 2**64).
-        generation: integer in [0, 2**32), or another number that tells streams of one key apart.
-        device: of the generator.
+        key: Integer in [0, 2**64).
+        generation: Integer in [0, 2**32): a generation, or another number that tells the streams of one key apart.
+        device: Device of the generator.
     """
     return torch.Generator(device).manual_seed((key + generation * _WEYL) % 2**64)

@@ -7,37 +7,37 @@ from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.generation.solution_state import load_solution, solution_state
-from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.protocols import CountingProblem, Stateful
 
 
 class Resumable:
-    """A search whose state can be saved: with PyTorch's `state_dict` and `load_state_dict`.
+    """A search whose state can be saved and restored, by `state_dict` and `load_state_dict` as in PyTorch.
 
     A state is a dictionary of tensors, NumPy arrays, numbers, strings, None and further such dictionaries, all keys
     strings. Later steps of the search leave it as it is. It holds what steps change, not what the search was made
-    with: it is loaded into a search that was made with the same arguments. The search then goes on as the first would
-    have, to the last bit.
+    with: it is loaded into a search that was made with the same arguments. That search then goes on as the first one
+    would have, to the last bit.
 
         resumable = Resumable(searcher)   # before the first step
         searcher.run(10)
         state = resumable.state_dict()
 
-    Any searcher with these two methods (those of this package) can be saved, and EvoTorch's Gaussian searchers (`PGPE`,
-    `SNES`, `CEM`, `XNES`), all with any problem; one with the two methods, as `RolloutProblem` has, adds its own state.
-    After loading, `searcher.status` has `iter` and the problem's `best` and `worst`; the rest follows in the next step.
-
-    Args:
-        searcher: Before its first step.
-
-    Raises:
-        ValueError: If the searcher, or its optimizer, is of none of these kinds.
+    The searcher is one of EvoTorch's Gaussian searchers (`PGPE`, `SNES`, `CEM`, `XNES`), or any with the two methods of
+    `protocols.Stateful`, as those of this package. The problem can be any; if it has the two methods, as
+    `RolloutProblem` has, its own state belongs to that of the search. After loading, `searcher.status` has `iter` and
+    the problem's `best` and `worst`; the other entries follow in the next step.
     """
 
     def __init__(self, searcher: SearchAlgorithm):
+        """Takes a searcher before its first step.
+
+        Raises:
+            ValueError: If the searcher or its optimizer cannot be saved.
+        """
         self._searcher, self._problem = searcher, searcher.problem
         if isinstance(searcher, GaussianSearchAlgorithm):
             self._search = GaussianState(searcher)
-        elif hasattr(searcher, "state_dict"):
+        elif isinstance(searcher, Stateful):
             self._search = searcher
         else:
             raise ValueError(
@@ -47,7 +47,7 @@ class Resumable:
         self._search.state_dict()  # an optimizer that cannot be saved is found now
 
     def state_dict(self) -> dict:
-        """The state after the last whole step."""
+        """Returns the state after the last whole step."""
         problem = self._problem
         extremes = {}
         if problem._best is not None:
@@ -61,23 +61,24 @@ class Resumable:
             "problem": {
                 "generator": _generator(problem).get_state(),
                 "extremes": extremes,
-                "own": problem.state_dict() if hasattr(problem, "state_dict") else None,
+                "own": problem.state_dict() if isinstance(problem, Stateful) else None,
             },
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Puts the search where the state was taken.
+        """Puts the search where it was when the state was taken.
 
         Raises:
-            KeyError, ValueError, RuntimeError: If the state is not one of a search like this.
+            KeyError, ValueError, RuntimeError: If the state is not one of such a search.
         """
         problem, searcher = self._problem, self._searcher
         self._search.load_state_dict(state["search"])
         _generator(problem).set_state(torch.as_tensor(state["problem"]["generator"]))
-        if hasattr(problem, "state_dict"):
+        if isinstance(problem, Stateful):
             problem.load_state_dict(state["problem"]["own"])
-        if isinstance(self._search, GaussianState) and isinstance(problem, RolloutProblem):
-            problem._after_eval_status = dict(problem.episode_statistics.status)  # by it `num_interactions` are counted
+        if isinstance(self._search, GaussianState) and isinstance(problem, CountingProblem):
+            # EvoTorch takes from here how many interactions there were, for its `num_interactions`.
+            problem._after_eval_status = dict(problem.episode_statistics.status)
         searcher._steps_count = state["steps"]
         searcher.update_status({"iter": state["steps"]})
         if extremes := state["problem"]["extremes"]:
@@ -99,19 +100,18 @@ def _generator(problem) -> torch.Generator:
 
 
 class GaussianState:
-    """`state_dict` and `load_state_dict` for `PGPE`, `SNES`, `CEM` and `XNES`.
+    """The state of a `PGPE`, `SNES`, `CEM` or `XNES`.
 
-    These learn from a population at the start of the next step, so it belongs to the state. Kept are the evaluations
-    and the state of the problem's generator before it was sampled, which give the population back.
-
-    Args:
-        searcher: Not one of EvoTorch's distributed mode, which keeps no population.
-
-    Raises:
-        ValueError: If it is distributed.
+    These learn from a population at the start of the next step, so the population belongs to the state. What is kept of
+    it are the evaluations and the state of the problem's generator before it was sampled: it can be sampled again.
     """
 
     def __init__(self, searcher: GaussianSearchAlgorithm):
+        """Takes a searcher before its first step.
+
+        Raises:
+            ValueError: If the searcher is in EvoTorch's distributed mode, in which it keeps no population.
+        """
         if searcher._step == searcher._step_distributed:
             raise ValueError("searcher: the state of a searcher with distributed=True cannot be saved")
         self._searcher = searcher
@@ -123,6 +123,7 @@ class GaussianState:
         self._before_sampling = self._generator.get_state()
 
     def state_dict(self) -> dict:
+        """Returns parameters, optimizer, and what the last population follows from."""
         searcher = self._searcher
         parameters = searcher._distribution.parameters
         population = searcher._population
@@ -134,6 +135,11 @@ class GaussianState:
         }
 
     def load_state_dict(self, state: dict) -> None:
+        """Takes the state of a searcher made with the same arguments.
+
+        Raises:
+            ValueError: If the state is of a search over vectors of another length.
+        """
         searcher = self._searcher
         parameters = searcher._distribution.parameters
         loaded = {}

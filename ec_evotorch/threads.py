@@ -9,7 +9,11 @@ import torch
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """For small arrays, and where results must not depend on the number of threads, as sums and decompositions do."""
+    """Limits PyTorch to one thread within a `with` block.
+
+    It is for small arrays, for which further threads cost more than they gain, and for sums and decompositions, whose
+    last bits depend on the number of threads.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -19,10 +23,10 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def limit_threads(num_threads: int) -> None:
-    """Sets the threads of numba (no more than it has) and of PyTorch.
+    """Sets the number of threads of PyTorch, and of numba, which cannot have more than it started with.
 
-    Where numba's threads are OpenMP's, as PyTorch's are, numba starting them sets PyTorch's to all cores, if PyTorch
-    has begun to use its own; so numba is told first.
+    Where both use OpenMP, numba sets PyTorch's threads to all cores when it starts its own, if PyTorch has begun to use
+    threads before; so numba is told first.
     """
     numba.set_num_threads(min(num_threads, numba.config.NUMBA_NUM_THREADS))
     torch.set_num_threads(num_threads)

@@ -1,8 +1,8 @@
-"""The science of Evolving Connectivity as functions of arrays: sample boolean networks, estimate the gradient of ρ.
+"""Evolving Connectivity as functions of arrays: sampling of boolean networks, and the gradient of ρ.
 
-Throughout, `rho` (L,) float32 holds connection probabilities and `theta` (N, L) bool holds N sampled networks, one a
-row. On the CPU, numba kernels read and write the memory of the tensors; on other devices, the same numbers come from
-torch operations on chunks. Neither ever makes a second (N, L) array.
+Throughout, `rho` (L,) float32 holds connection probabilities, and `theta` (N, L) bool holds N sampled networks, one in
+each row. On the CPU, numba kernels read and write the memory of the tensors; on other devices, the same numbers come
+from PyTorch operations on chunks. Neither ever makes a second (N, L) array.
 
 Source: Wang et al. (2023), "Evolving Connectivity for Recurrent Spiking Neural Networks", NeurIPS,
 https://arxiv.org/abs/2305.17650
@@ -21,9 +21,9 @@ from native.compiled import compiled
 # Fourth word of every counter: keeps these draws apart from any other use of the same key.
 SAMPLING_PURPOSE = 0
 
-# Elements of one temporary in the torch functions; counters (of four columns each) that the sampling kernel handles at
-# once. The latter stay in the first-level cache, and are a compile-time constant because LLVM does not vectorise the
-# sampling otherwise.
+# Elements of one temporary in the torch functions, and counters (of four columns each) that the sampling kernel handles
+# at once. The counters' words stay in the first-level cache. Their number is a compile-time constant because LLVM does
+# not vectorise the sampling otherwise.
 _CHUNK_ELEMENTS = 2**20
 _COUNTERS_PER_DRAW = 64
 _COLUMNS_PER_DRAW = 4 * _COUNTERS_PER_DRAW
@@ -36,7 +36,7 @@ def check_probabilities(rho: torch.Tensor) -> None:
     """Checks that `rho` is a vector of probabilities.
 
     Raises:
-        ValueError: if `rho` is not 1-dimensional and non-empty, or has an element that is not in [0, 1].
+        ValueError: If `rho` is not 1-dimensional or empty, or has an element outside [0, 1].
     """
     if rho.ndim != 1 or len(rho) == 0:
         raise ValueError(f"rho: expected a non-empty 1-dimensional tensor, got shape {tuple(rho.shape)}")
@@ -70,8 +70,8 @@ def log_prob(theta: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
         (N,) float32 (summed in float64); −inf where a network is impossible.
 
     Raises:
-        TypeError: if `theta` is not boolean.
-        ValueError: if shapes or devices do not match.
+        TypeError: If `theta` is not boolean.
+        ValueError: If shapes or devices do not match.
     """
     _check_theta(theta, rho)
     log_present, log_absent = torch.log(rho), torch.log1p(-rho)
@@ -97,22 +97,23 @@ def sample_theta(
 
         θ_kj = [word < 2^32 ρ_j].
 
-    Hence rows can be sampled in parts, anywhere and in any order, and common random numbers link equal keys. The
-    probability of a bit is ρ_j rounded to a multiple of 2^-32; ρ_j = 0 is never and ρ_j = 1 is always sampled.
+    Hence rows can be sampled in parts, anywhere and in any order, and equal keys have common random numbers. The
+    probability of a bit is ρ_j rounded to a multiple of 2^-32; with ρ_j = 0 it is never and with ρ_j = 1 always set.
 
     Args:
         rho: (L,) float32, connection probabilities in [0, 1].
         out: (N, L) bool, on the device of `rho`; overwritten.
-        key: integer in [0, 2**64).
-        generation: integer in [0, 2**32).
-        first_row: number of the first row of `out` within its generation; rows are numbered in [0, 2**32).
+        key: Integer in [0, 2**64).
+        generation: Number of the generation, in [0, 2**32).
+        first_row: Number of the first row of `out` within its generation; rows are numbered in [0, 2**32).
 
     Returns:
         `out`.
 
     Raises:
-        TypeError: if `out` is not boolean.
-        ValueError: if a shape, a device or an integer is out of its range, or `rho` holds no probabilities.
+        TypeError: If `out` is not boolean.
+        ValueError: If a shape or a device does not match, an integer is out of its range, or `rho` holds no
+            probabilities.
     """
     check_probabilities(rho)
     _check_theta(out, rho, "out")
@@ -201,33 +202,35 @@ def rho_gradient(theta: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor
 
     Args:
         theta: (N, L) bool, N ≥ 1 networks sampled from `rho`.
-        utilities: (N,), the utilities w: higher is better.
+        utilities: (N,) utilities w; higher is better. They are used as they are: a baseline is for the caller to
+            subtract.
         rho: (L,) float32, connection probabilities.
 
     Returns:
         (L,) float32.
 
     Raises:
-        TypeError: if `theta` is not boolean.
-        ValueError: if shapes or devices do not match, or there is no network.
+        TypeError: If `theta` is not boolean.
+        ValueError: If shapes or devices do not match, or there is no network.
     """
     return rho_gradient_of_parts([theta], utilities, rho)
 
 
 def rho_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
-    """`rho_gradient` of networks that come in parts, to the last bit the same on the CPU.
+    """Estimates `rho_gradient` of networks that come in parts, on the CPU to the same last bit.
 
     Args:
-        parts: (n, L) bool each, the rows of θ in their order; one is looked at after the other, and may then be reused.
-        utilities: (N,), the utilities of all rows.
-        rho: (L,) float32.
+        parts: All rows of θ in their order, in tensors (n, L) bool; each is looked at before the next one is asked for,
+            and may then be overwritten.
+        utilities: (N,) utilities of all rows.
+        rho: (L,) float32, connection probabilities.
 
     Returns:
         (L,) float32.
 
     Raises:
-        TypeError: if a part is not boolean.
-        ValueError: if shapes or devices do not match, or there is no network.
+        TypeError: If a part is not boolean.
+        ValueError: If shapes or devices do not match, or there is no network.
     """
     utilities = utilities.to(device=rho.device, dtype=torch.float64)
     weighted = torch.zeros(len(rho), dtype=torch.float64, device=rho.device)

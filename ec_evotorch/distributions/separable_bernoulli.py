@@ -1,24 +1,28 @@
 """The search distribution of Evolving Connectivity: independent Bernoulli bits."""
 
 import math
-from numbers import Real
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
 from evotorch.distributions import Distribution
 
-from ec_evotorch.distributions.bernoulli import check_probabilities, log_prob, rho_gradient, sample_theta
+from ec_evotorch.distributions.bernoulli import check_probabilities, log_prob, rho_gradient_of_parts, sample_theta
 from ec_evotorch.distributions.utilities import compute_utilities
 from ec_evotorch.randomness import draw_key
 from ec_evotorch.threads import one_torch_thread
+from native.arguments import check_in_range
 
 
 class SeparableBernoulli(Distribution):
     """Networks θ of L independent bits, θ_j ~ Bernoulli(ρ_j), as an EvoTorch search distribution.
 
+    It is also a seeded distribution (`protocols.SeededDistribution`), through which the searcher uses it. Both ways are
+    one: a step of `EvolvingConnectivity` is `sample`, `compute_gradients` and `update_parameters`, to the last bit.
+
     Parameters (the dictionary `parameters`):
         rho: (L,), connection probabilities in [0, 1]; kept as float32.
-        prob_min: optional float in [0, 0.5), default 0: updates keep ρ in [prob_min, 1 − prob_min], so that no bit
+        prob_min: Optional number in [0, 0.5), 0 by default. Updates keep ρ in [prob_min, 1 − prob_min], so that no bit
             freezes.
 
     Samples are boolean; `dtype`, which is that of ρ and of gradients, is float32.
@@ -34,15 +38,15 @@ class SeparableBernoulli(Distribution):
         """Makes the distribution.
 
         Args:
-            parameters: see the class.
+            parameters: See the class.
             solution_length: L; None takes it from `rho`.
-            dtype: None, `torch.float32`, or `torch.bool`. EvoTorch casts a distribution to its problem's dtype, hence
+            dtype: None, `torch.float32` or `torch.bool`. EvoTorch casts a distribution to its problem's dtype, hence
                 bool is understood as that of the samples; ρ stays float32.
-            device: where ρ lives and samples are made; None leaves ρ where it is.
+            device: Device where ρ lives and samples are made; None leaves ρ where it is.
 
         Raises:
-            ValueError: if a parameter is missing, unknown or out of range, or its length is not `solution_length`.
-            TypeError: if `dtype` is another one.
+            ValueError: If a parameter is missing, unknown or out of range, or its length is not `solution_length`.
+            TypeError: If `dtype` is another one.
         """
         if "rho" not in parameters:
             raise ValueError(f'parameters: expected an entry "rho", got {sorted(parameters)}')
@@ -52,21 +56,19 @@ class SeparableBernoulli(Distribution):
         check_probabilities(rho)
         if solution_length not in (None, len(rho)):
             raise ValueError(f"solution_length: expected the length {len(rho)} of rho, got {solution_length}")
-        prob_min = parameters.get("prob_min", 0.0)
-        if not isinstance(prob_min, Real) or not 0.0 <= prob_min < 0.5:
-            raise ValueError(f"prob_min: expected a number in [0, 0.5), got {prob_min!r}")
-        super().__init__(
-            solution_length=len(rho), parameters={**parameters, "rho": rho}, dtype=torch.float32, device=device
-        )
+        parameters = {**parameters, "rho": rho}
+        if "prob_min" in parameters:
+            parameters["prob_min"] = check_in_range("prob_min", parameters["prob_min"], 0.0, 0.5, include_high=False)
+        super().__init__(solution_length=len(rho), parameters=parameters, dtype=torch.float32, device=device)
 
     @property
     def rho(self) -> torch.Tensor:
-        """(L,) float32, connection probabilities."""
+        """Connection probabilities, (L,) float32."""
         return self.parameters["rho"]
 
     @property
     def center(self) -> torch.Tensor:
-        """(L,) bool, the most probable network θ* = [ρ > 0.5]."""
+        """The most probable network θ* = [ρ > 0.5], (L,) bool."""
         return self.rho > 0.5
 
     @property
@@ -77,7 +79,7 @@ class SeparableBernoulli(Distribution):
 
     @property
     def entropy(self) -> float:
-        """Entropy in bits per connection, in [0, 1]: what is undecided. Times L it is the entropy of θ."""
+        """Entropy of a connection in bits, in [0, 1]: how much is undecided. Times L it is the entropy of θ."""
         with one_torch_thread():
             rho = self.rho.to(torch.float64)
             nats = torch.special.entr(rho) + torch.special.entr(1.0 - rho)
@@ -87,21 +89,24 @@ class SeparableBernoulli(Distribution):
         """Returns the natural logarithm of the probability of each network, (N, L) bool -> (N,) float32."""
         return log_prob(theta, self.rho)
 
+    # --- EvoTorch's protocol ---
+
     def sample(self, num_solutions: int | None = None, *, out: torch.Tensor | None = None, generator=None):
-        """Samples networks; see `Distribution.sample`, from which this differs in that samples are boolean.
+        """Samples networks like EvoTorch's `Distribution.sample`, except that the samples are boolean.
 
         Args:
             num_solutions: N, to get a new tensor, or None.
-            out: (N, L) bool to fill, or None.
-            generator: a `torch.Generator`, an object with a `generator` attribute such as a `Problem`, or None for
-                PyTorch's default. The same generator state gives the same bits, on any device.
+            out: (N, L) bool tensor to fill, or None.
+            generator: A `torch.Generator`, an object with a `generator` attribute such as a `Problem`, or None for
+                PyTorch's default generator. One key is drawn from it, and the networks are those of generation 0 of
+                that key: the same generator state gives the same bits, on any device.
 
         Returns:
             (N, L) bool.
 
         Raises:
-            ValueError: if not exactly one of `num_solutions` and `out` is given, or `out` has a wrong shape.
-            TypeError: if `out` is not boolean.
+            ValueError: If not exactly one of `num_solutions` and `out` is given, or `out` has a wrong shape.
+            TypeError: If `out` is not boolean.
         """
         if num_solutions is not None and out is None:
             shape = (int(num_solutions), self.solution_length)
@@ -109,46 +114,54 @@ class SeparableBernoulli(Distribution):
         return super().sample(num_solutions, out=out, generator=generator)
 
     def _fill(self, out: torch.Tensor, *, generator=None) -> None:
-        sample_theta(self.rho, out, draw_key(generator))
+        self.fill_rows(out, draw_key(generator), 0, 0, len(out))
 
     def compute_gradients(
         self, samples: torch.Tensor, fitnesses, *, objective_sense: str, ranking_method: str | None = None
     ) -> dict:
-        """Estimates the natural gradient: see `compute_utilities` for the utilities, `rho_gradient` for the estimate.
+        """Estimates the natural gradient mean_k (w_k − w̄) (θ_k − ρ) from utilities w, see `compute_utilities`.
+
+        The mean utility w̄ is subtracted as a baseline, as EvoTorch's Gaussian distributions do. It is zero already for
+        "centered", "nes" and "normalized". For "linear" and "raw" it matters: without a baseline, a constant that is
+        added to all fitnesses would pull ρ towards the networks that happened to be sampled. The price is a factor of
+        (N − 1) / N in the expectation, for utilities that are a function of the network. Utilities that are all equal
+        give a gradient of exactly zero.
+
+        Deviation: Eq. 14 has no baseline, and needs none, because the paper's utilities are centred ranks.
+        `rho_gradient` is Eq. 14 to the letter.
 
         Args:
             samples: (N, L) bool.
             fitnesses: (N,); NaN and infinite ones rank worst.
             objective_sense: "max" or "min".
-            ranking_method: EvoTorch's name of one; None means "raw". "raw" and "linear" utilities are used as they
-                are, with no baseline subtracted.
+            ranking_method: Name of one of EvoTorch's ranking methods; None means "raw".
 
         Returns:
             {"rho": (L,) float32}, in the direction of better fitnesses.
 
         Raises:
-            ValueError: if a name is unknown or lengths do not match.
-            TypeError: if `samples` is not boolean.
+            ValueError: If a name is unknown, or shapes do not match.
+            TypeError: If `samples` is not boolean.
         """
-        utilities = compute_utilities(
-            torch.as_tensor(fitnesses), objective_sense=objective_sense, ranking_method=ranking_method or "raw"
-        )
-        return super().compute_gradients(samples, utilities, objective_sense="max", ranking_method="raw")
-
-    def _compute_gradients(self, samples: torch.Tensor, weights: torch.Tensor, ranking_used: str | None) -> dict:
-        return {"rho": rho_gradient(samples, weights, self.rho)}
+        with one_torch_thread():
+            utilities = compute_utilities(
+                torch.as_tensor(fitnesses, device=self.device),
+                objective_sense=objective_sense,
+                ranking_method="raw" if ranking_method is None else ranking_method,
+            )
+            return {"rho": self._gradient([samples], utilities)}
 
     def update_parameters(
         self, gradients: dict, *, learning_rates: dict | None = None, optimizers: dict | None = None
     ) -> "SeparableBernoulli":
         """Moves ρ up the gradient and clips it to [prob_min, 1 − prob_min].
 
-        A gradient of zeros, which is what a population without differences gives, changes neither ρ nor the
-        optimizer: there is nothing to follow (ClipUp would divide zero by zero).
+        A gradient of zeros, which is that of a population without differences, changes neither ρ nor the optimizer:
+        there is nothing to follow (ClipUp would divide zero by zero).
 
         Args:
             gradients: {"rho": (L,)}.
-            learning_rates: {"rho": η} for ρ ← ρ + η·gradient (Eq. 14), or None.
+            learning_rates: {"rho": η} for ρ ← ρ + η · gradient (Eq. 14), or None.
             optimizers: {"rho": an EvoTorch optimizer}, or None.
 
         Returns:
@@ -160,3 +173,51 @@ class SeparableBernoulli(Distribution):
         ascent = self._follow_gradient("rho", gradient, learning_rates=learning_rates, optimizers=optimizers)
         prob_min = self.parameters.get("prob_min", 0.0)
         return self.modified_copy(rho=torch.clamp(self.rho + ascent, prob_min, 1.0 - prob_min))
+
+    # --- the protocol of seeded distributions ---
+
+    @property
+    def vector(self) -> torch.Tensor:
+        """ρ, which is what is learned, (L,) float32."""
+        return self.rho
+
+    def with_vector(self, vector: torch.Tensor) -> "SeparableBernoulli":
+        """Returns a copy with other connection probabilities (L,)."""
+        return self.modified_copy(rho=vector)
+
+    def fill_rows(self, out: torch.Tensor, key: int, generation: int, first_row: int, popsize: int) -> None:
+        """Samples consecutive rows of a population, see `sample_theta`.
+
+        Args:
+            out: (n, L) bool; overwritten.
+            key: 64-bit key of the search.
+            generation: Number of the generation.
+            first_row: Number of the first row of `out` in the population.
+            popsize: N, on which the bits do not depend.
+        """
+        sample_theta(self.rho, out, key, generation=generation, first_row=first_row)
+
+    def updated(
+        self, parts: Iterable[torch.Tensor], utilities: torch.Tensor, optimizer, learning_rate: float | None
+    ) -> "SeparableBernoulli":
+        """Returns the distribution after `update_parameters` by the gradient of `compute_gradients`.
+
+        Args:
+            parts: All rows of the population in their order, in tensors (n, L) bool.
+            utilities: (N,) float64, finite; higher is better.
+            optimizer: An object with `ascent(gradient)`, or None for plain ascent.
+            learning_rate: Step size of plain ascent; not used if there is an optimizer.
+        """
+        gradients = {"rho": self._gradient(parts, utilities)}
+        if optimizer is None:
+            return self.update_parameters(gradients, learning_rates={"rho": learning_rate})
+        return self.update_parameters(gradients, optimizers={"rho": optimizer})
+
+    def _gradient(self, parts: Iterable[torch.Tensor], utilities: torch.Tensor) -> torch.Tensor:
+        if len(utilities) and torch.all(utilities == utilities[0]):
+            # No network stands out. What is left of utilities less their mean, and of an optimizer's step that scales
+            # it up, would be rounding errors.
+            utilities = torch.zeros_like(utilities)
+        else:
+            utilities = utilities - utilities.mean()
+        return rho_gradient_of_parts(parts, utilities, self.rho)

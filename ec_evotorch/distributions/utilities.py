@@ -1,30 +1,31 @@
-"""Utilities: what a population's fitnesses are worth to the gradient."""
+"""Utilities: the weights that a population's fitnesses have in the gradient."""
 
 import torch
 from evotorch.tools.ranking import rank, rankers
 
+from native.arguments import check_choice
+
 
 def check_ranking_method(ranking_method: str) -> None:
-    """Checks that EvoTorch knows `ranking_method`.
+    """Checks that EvoTorch knows a ranking method.
 
     Raises:
-        ValueError: if it does not.
+        ValueError: If it does not.
     """
-    if ranking_method not in rankers:
-        raise ValueError(f"ranking_method: expected one of {sorted(rankers)}, got {ranking_method!r}")
+    check_choice("ranking_method", ranking_method, sorted(rankers))
 
 
 def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_method: str) -> torch.Tensor:
     """Turns fitnesses into utilities by one of EvoTorch's ranking methods; higher utility is better.
 
-    Failed evaluations rank worst, see `replace_failed`. Fitnesses that tell nothing (none is finite, or "normalized"
-    with no spread) have utility zero.
+    Failed evaluations rank worst, see `replace_failed`. All utilities are zero if the fitnesses tell nothing: none is
+    finite, or they are all equal and the method is "normalized".
 
     Deviation: EvoTorch ranks equal fitnesses by their position. Here equal fitnesses share their mean utility, so that
     utilities do not depend on the order of the population.
 
     Args:
-        fitnesses: (N,), real numbers, NaN or infinite where an evaluation failed.
+        fitnesses: (N,) real numbers, NaN or infinite where an evaluation failed.
         objective_sense: "max" or "min".
         ranking_method: "centered", "linear", "nes", "normalized" or "raw", see `evotorch.tools.ranking`.
 
@@ -32,10 +33,9 @@ def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_
         (N,) float64, finite.
 
     Raises:
-        ValueError: if `objective_sense` or `ranking_method` is unknown, or `fitnesses` is not 1-dimensional.
+        ValueError: If `objective_sense` or `ranking_method` is unknown, or `fitnesses` is not 1-dimensional.
     """
-    if objective_sense not in ("max", "min"):
-        raise ValueError(f'objective_sense: expected "max" or "min", got {objective_sense!r}')
+    check_choice("objective_sense", objective_sense, ("max", "min"))
     check_ranking_method(ranking_method)
     if fitnesses.ndim != 1:
         raise ValueError(f"fitnesses: expected a 1-dimensional tensor, got shape {tuple(fitnesses.shape)}")
@@ -50,15 +50,16 @@ def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_
 def replace_failed(fitnesses: torch.Tensor, *, objective_sense: str) -> torch.Tensor:
     """Replaces every NaN and infinite fitness by a number just worse than the worst finite one.
 
-    A failed evaluation can then neither win a comparison nor put anything infinite into a mean or a gradient. "Just"
-    is two relative float32 precisions: EvoTorch's distributions round fitnesses to float32 before they rank them.
+    A failed evaluation can then neither win a comparison nor put anything infinite into a mean or a gradient. The
+    number is worse by two relative float32 precisions, because EvoTorch's distributions round fitnesses to float32
+    before they rank them.
 
     Args:
-        fitnesses: (N,), floating point, NaN or infinite where an evaluation failed.
+        fitnesses: (N,) floating point, NaN or infinite where an evaluation failed.
         objective_sense: "max" or "min".
 
     Returns:
-        (N,), finite, in the dtype of `fitnesses`; all zero if none of them is finite.
+        (N,) finite, in the dtype of `fitnesses`; all zero if none of them is finite.
     """
     finite = torch.isfinite(fitnesses)
     if not finite.any():

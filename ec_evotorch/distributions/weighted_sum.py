@@ -6,26 +6,26 @@ from numba import prange
 
 from native.compiled import compiled
 
-_CHUNK_ELEMENTS = 2**20  # of one temporary of the torch definition
-_COLUMNS_PER_SUM = 1024  # that a thread sums at once: they stay in the first-level cache
+_CHUNK_ELEMENTS = 2**20  # elements of one temporary of the torch definition
+_COLUMNS_PER_SUM = 2048  # columns that a thread sums at once; their sums stay in the first-level cache
 
 
 def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor, total: torch.Tensor | None = None) -> torch.Tensor:
-    """Returns Σ_k w_k x_k without making another array of the population's size.
+    """Computes Σ_k w_k x_k without making another array of the population's size.
 
-    Sums are taken in float64; on the CPU over k = 0, 1, … one after another, so that the result does not depend on the
-    number of threads, nor on whether rows come at once or in parts, one after another added to the same `total`.
+    Sums are taken in float64. On the CPU, k runs through 0, 1, … in this order: the result depends neither on the
+    number of threads, nor on whether all rows come at once or in parts that are added to the same `total` in turn.
 
     Args:
-        rows: (N, L), boolean or real: the x_k.
-        weights: (N,) float64 on the device of `rows`: the w_k.
+        rows: (N, L) the x_k, boolean or real.
+        weights: (N,) float64 the w_k, on the device of `rows`.
         total: (L,) float64 to which the sum is added in place; None begins at zero.
 
     Returns:
-        (L,) float64: `total`, or a new tensor.
+        (L,) float64, which is `total` or a new tensor.
 
     Raises:
-        ValueError: if there is no row, or not one weight for each.
+        ValueError: If there is no row, or not one weight for each.
     """
     if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(f"rows: expected shape (N, L) with at least one row, got {tuple(rows.shape)}")
@@ -52,16 +52,26 @@ def _add_weighted_rows_torch(rows: torch.Tensor, weights: torch.Tensor, total: t
 
 @compiled(nogil=True)
 def _add_weighted_rows(rows, weights, weighted):
-    for k in range(rows.shape[0]):
-        weight = weights[k]
-        row = rows[k]
+    """Adds the rows to `weighted` in their order; four at a time, so that a sum is read and written once for them."""
+    num_rows = rows.shape[0]
+    in_fours = num_rows - num_rows % 4
+    for k in range(0, in_fours, 4):
+        a, b, c, d = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        row_a, row_b, row_c, row_d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for j in range(weighted.size):
+            total = weighted[j] + a * np.float64(row_a[j])
+            total = total + b * np.float64(row_b[j])
+            total = total + c * np.float64(row_c[j])
+            weighted[j] = total + d * np.float64(row_d[j])
+    for k in range(in_fours, num_rows):
+        weight, row = weights[k], rows[k]
         for j in range(weighted.size):
             weighted[j] += weight * np.float64(row[j])
 
 
 @compiled(nogil=True, parallel=True)
 def _add_all_weighted_rows(rows, weights, weighted):
-    """Adds the sum to `weighted` (L,) float64; threads share out blocks of columns, never a sum."""
+    """Adds the sum to `weighted` (L,) float64; each thread has columns of its own, so that no sum is split."""
     num_columns = weighted.size
     for block in prange((num_columns + _COLUMNS_PER_SUM - 1) // _COLUMNS_PER_SUM):
         start = block * _COLUMNS_PER_SUM

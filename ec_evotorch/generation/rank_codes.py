@@ -12,11 +12,11 @@ def encode_scores(evals: torch.Tensor, ranking_method: str) -> np.ndarray:
 
     Args:
         evals: (N,) floating point, NaN or infinite where an evaluation failed.
-        ranking_method: see `compute_utilities`.
+        ranking_method: Name of EvoTorch's ranking method, see `compute_utilities`.
 
     Returns:
-        (N,) int32, the number of smaller values among the finite evaluations, each counted once, and −1 where an
-        evaluation failed; or float64 evaluations if the utilities depend on their values.
+        (N,) int32, the number of different smaller values among the finite evaluations, and −1 where an evaluation
+        failed; or the evaluations as float64 if the utilities depend on their values.
     """
     values = evals.cpu().numpy().astype(np.float64)
     if ranking_method in _FOLLOW_VALUES:
@@ -28,7 +28,7 @@ def encode_scores(evals: torch.Tensor, ranking_method: str) -> np.ndarray:
 
 
 def decode_scores(scores: np.ndarray) -> torch.Tensor:
-    """(N,) float64 that have the utilities of the evaluations that were encoded; NaN where one failed."""
+    """Returns (N,) float64 with the same utilities as the evaluations that were encoded; NaN where one failed."""
     if scores.dtype == np.int32:
         scores = np.where(scores == _FAILED, np.nan, scores)
     return torch.from_numpy(np.array(scores, dtype=np.float64))

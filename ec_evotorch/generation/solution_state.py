@@ -7,17 +7,17 @@ from ec_evotorch.generation.population import Population
 
 
 def solution_state(solution: Solution | None) -> dict | None:
-    """Returns {"values": (L,), "evals": (objectives,)}, or None for None."""
+    """Returns {"values": (L,), "evals": (objectives,)}; None for None."""
     if solution is None:
         return None
     return {"values": _plain(solution.values), "evals": _plain(solution.evals)}
 
 
 def load_solution(problem: Problem, state: dict | None) -> Solution | None:
-    """Makes the solution of a `solution_state` anew.
+    """Makes a solution of the problem from its `solution_state`; None from None.
 
     Raises:
-        ValueError: If it is not of the problem's length.
+        ValueError: If the values do not have the problem's length.
     """
     if state is None:
         return None

@@ -5,27 +5,28 @@ from typing import ClassVar
 import torch
 from evotorch import Problem
 
-from ec_evotorch.generation.learner import GaussianLearner
+from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
 from ec_evotorch.searchers.initial_center import make_initial_center
 from ec_evotorch.searchers.population_search import PopulationSearch
+from native.arguments import check_in_range, check_positive
 
 
 class EvolutionStrategy(PopulationSearch):
     """Evolution strategy with antithetic Gaussian samples of fixed σ, centred ranks, and Adam with decoupled decay.
 
     The real-weight baseline of Evolving Connectivity, for any EvoTorch problem of dtype `torch.float32` without strict
-    bounds, maximised or minimised. Each step samples `popsize` solutions, center ± σ ε, evaluates them and at once does
+    bounds, maximised or minimised. Each step samples `popsize` solutions center ± σ ε, evaluates them, and at once does
 
         center ← center · (1 − center_learning_rate · weight_decay) + ascent(gradient),
 
-    with the gradient of `center_gradient`. A gradient of zero (a population without differences) leaves the
-    optimizer alone and only decays the centre.
+    with the gradient of `center_gradient`. After a gradient of zero (from a population without differences) the centre
+    only decays, and the optimizer stays as it is.
 
-    It differs from EvoTorch's `PGPE` in that σ is fixed, the centre decays, an update belongs to the step of its
-    evaluations (`PGPE` makes it at the start of the next one), failed evaluations rank worst and ties share a rank.
+    It differs from EvoTorch's `PGPE`: σ is fixed, the centre decays, an update belongs to the step of its evaluations
+    (`PGPE` makes it at the start of the next one), failed evaluations rank worst, and ties share a rank.
 
     Status after step k, besides that of `PopulationSearch`:
-        center: (L,) float32, after the update of step k.
+        center: (L,) float32, the centre after the update of step k.
     The population of step k is sampled around the centre as it was before that step's update.
 
     Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650, and its published code, es_dense.py in
@@ -60,25 +61,25 @@ class EvolutionStrategy(PopulationSearch):
         and LSTM.
 
         Args:
-            problem: any EvoTorch problem of dtype `torch.float32` without strict bounds.
-            popsize: solutions a step; even, at least 2.
-            stdev: σ; positive.
-            center_learning_rate: step size of the optimizer, or of plain ascent, and of the decay; positive.
-            weight_decay: in [0, 1 / center_learning_rate].
+            problem: Any EvoTorch problem of dtype `torch.float32` without strict bounds.
+            popsize: Solutions in a step; even, at least 2.
+            stdev: Standard deviation σ of the samples; positive.
+            center_learning_rate: Step size of the optimizer, or of plain ascent, and of the decay; positive.
+            weight_decay: Number in [0, 1 / center_learning_rate].
             optimizer: "adam", "sgd", "clipup" or another of EvoTorch's names; a class or function that takes its
                 keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
                 own step size; or None for plain ascent.
-            optimizer_config: further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
+            optimizer_config: Further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
-            center_init: the first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
-            obj_index: which objective to follow; needed when there are several.
-            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
-                and sampled anew, see `EvolvingConnectivity`.
+            center_init: The first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+            obj_index: Objective that is followed; needed if there are several.
+            chunk_size: Solutions that are in memory at once; None for all. The others are known by their row number and
+                sampled anew, see `EvolvingConnectivity`.
 
         Raises:
-            ValueError: if the problem is not one of real numbers or has strict bounds, or an argument is out of its
+            ValueError: If the problem is not one of real numbers or has strict bounds, or an argument is out of its
                 range or unknown.
-            TypeError: if `optimizer` is none of the above.
+            TypeError: If `optimizer` is none of the above.
         """
         super().__init__(
             problem,
@@ -93,20 +94,13 @@ class EvolutionStrategy(PopulationSearch):
         )
         problem.ensure_unbounded()
         if popsize % 2:
-            raise ValueError(f"popsize: expected an even integer, for antithetic pairs, got {popsize}")
-        if not 0.0 < stdev < float("inf"):
-            raise ValueError(f"stdev: expected a positive number, got {stdev!r}")
-        if not 0.0 <= center_learning_rate * weight_decay <= 1.0:
-            raise ValueError(
-                f"weight_decay: expected a number in [0, 1 / center_learning_rate] = [0, {1 / center_learning_rate}],"
-                f" got {weight_decay!r}"
-            )
-        self._learner = GaussianLearner(
-            make_initial_center(problem, center_init),
-            stdev=float(stdev),
-            kept_by_decay=1.0 - float(center_learning_rate) * float(weight_decay),
-            **self._learning,
+            raise ValueError(f"popsize: expected an even whole number, for antithetic pairs, got {popsize}")
+        stdev = check_positive("stdev", stdev)
+        center_learning_rate = float(center_learning_rate)
+        weight_decay = check_in_range("weight_decay", weight_decay, 0.0, 1.0 / center_learning_rate)
+        self._begin_with(
+            AntitheticGaussian(make_initial_center(problem, center_init), stdev, center_learning_rate * weight_decay)
         )
 
     def _get_center(self) -> torch.Tensor:
-        return self._learner.center
+        return self.distribution.center

@@ -6,26 +6,28 @@ import torch
 from evotorch import Problem
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
-from ec_evotorch.generation.learner import BernoulliLearner
+from ec_evotorch.searchers.initial_center import number_or_vector
 from ec_evotorch.searchers.population_search import PopulationSearch
+from native.arguments import check_in_range
 
 
 class EvolvingConnectivity(PopulationSearch):
     """Evolving Connectivity: natural evolution strategy over independent bits.
 
-    Works on any EvoTorch problem of dtype `torch.bool`, maximised or minimised. Each step samples `popsize` solutions
-    θ_k ~ Bernoulli(ρ), evaluates them, and moves ρ at once along mean_k w_k (θ_k − ρ) (Eq. 14), w being the
-    utilities of the fitnesses with their mean subtracted (a baseline; zero already for "centered").
+    It works on any EvoTorch problem of dtype `torch.bool`, maximised or minimised. Each step samples `popsize`
+    solutions θ_k ~ Bernoulli(ρ), evaluates them, and at once moves ρ along mean_k (w_k − w̄) (θ_k − ρ) (Eq. 14), with
+    the utilities w of the fitnesses and their mean w̄ as a baseline, see `SeparableBernoulli.compute_gradients`. A
+    population without differences changes neither ρ nor the optimizer.
 
     Status after step k, besides that of `PopulationSearch`:
         prob: (L,) float32, ρ after the update of step k.
         center: (L,) bool, θ* = [ρ > 0.5].
-        density: mean of ρ.
-        entropy: bits per connection, see `SeparableBernoulli.entropy`.
+        density: Mean of ρ.
+        entropy: Bits per connection, see `SeparableBernoulli.entropy`.
     The population of step k is sampled from ρ as it was before that step's update.
 
-    Deviation: Eq. 14 is plain ascent; as in the published code the default is Adam, with ρ clipped to
-    [prob_min, 1 − prob_min].
+    Deviation: Eq. 14 is plain ascent without a baseline. As in the published code the default optimizer is Adam, and ρ
+    is clipped to [prob_min, 1 − prob_min]; the mean of the default utilities, centred ranks, is zero.
 
     Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650; code: https://github.com/imoneoi/EvolvingConnectivity
     """
@@ -53,24 +55,24 @@ class EvolvingConnectivity(PopulationSearch):
         """Makes the searcher.
 
         Args:
-            problem: any EvoTorch problem of dtype `torch.bool`; bounds are not needed.
-            popsize: solutions a step, at least 2.
-            center_learning_rate: step size of the optimizer, or η of plain ascent; positive.
+            problem: Any EvoTorch problem of dtype `torch.bool`; bounds are not needed.
+            popsize: Solutions in a step, at least 2.
+            center_learning_rate: Step size of the optimizer, or η of plain ascent; positive.
             optimizer: "adam", "sgd", "clipup" or another of EvoTorch's names; a class or function that takes its
                 keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
                 own step size; or None for plain ascent.
-            optimizer_config: further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
-            prob_init: initial ρ, a number or (L,), within [prob_min, 1 − prob_min].
-            prob_min: in [0, 0.5); ρ is kept in [prob_min, 1 − prob_min].
+            optimizer_config: Further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
+            prob_init: Initial ρ, a number or (L,), within [prob_min, 1 − prob_min].
+            prob_min: Number in [0, 0.5); ρ is kept in [prob_min, 1 − prob_min].
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
-            obj_index: which objective to follow; needed when there are several.
-            chunk_size: how many solutions are in memory at once; None for all. The others are known by their row number
-                and sampled anew when the gradient needs them: the memory of a step does not grow with `popsize`, and
-                the result is the same to the last bit. The problem evaluates one chunk after the other.
+            obj_index: Objective that is followed; needed if there are several.
+            chunk_size: Solutions that are in memory at once; None for all. The others are known by their row number and
+                sampled anew when the gradient needs them: the memory of a step does not grow with `popsize`, and the
+                result is the same to the last bit. The problem evaluates one chunk after the other.
 
         Raises:
-            ValueError: if the problem is not boolean, or an argument is out of its range or unknown.
-            TypeError: if `optimizer` is none of the above.
+            ValueError: If the problem is not boolean, or an argument is out of its range or unknown.
+            TypeError: If `optimizer` is none of the above.
         """
         super().__init__(
             problem,
@@ -86,12 +88,7 @@ class EvolvingConnectivity(PopulationSearch):
             density=self._get_density,
             entropy=self._get_entropy,
         )
-        self._learner = BernoulliLearner(_initial_distribution(problem, prob_init, prob_min), **self._learning)
-
-    @property
-    def distribution(self) -> SeparableBernoulli:
-        """The current search distribution; each update makes a new one."""
-        return self._learner.distribution
+        self._begin_with(_initial_distribution(problem, prob_init, prob_min))
 
     def _get_prob(self) -> torch.Tensor:
         return self.distribution.rho
@@ -107,18 +104,11 @@ class EvolvingConnectivity(PopulationSearch):
 
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
-    try:
-        rho = torch.as_tensor(prob_init, dtype=torch.float32, device=problem.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"prob_init: expected a number or one for each bit, got {prob_init!r}") from error
-    if rho.shape not in ((), (problem.solution_length,)):
-        raise ValueError(
-            f"prob_init: expected a number or shape ({problem.solution_length},), got shape {tuple(rho.shape)}"
-        )
-    distribution = SeparableBernoulli({"rho": rho.expand(problem.solution_length).clone(), "prob_min": prob_min})
+    prob_min = check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
+    rho = number_or_vector("prob_init", problem, prob_init)
     if not torch.all((rho >= prob_min) & (rho <= 1.0 - prob_min)):
         raise ValueError(
             f"prob_init: expected values in [{prob_min}, {1.0 - prob_min}], as prob_min={prob_min} says, got values"
             f" from {rho.min().item()} to {rho.max().item()}"
         )
-    return distribution
+    return SeparableBernoulli({"rho": rho.expand(problem.solution_length).clone(), "prob_min": prob_min})

@@ -5,21 +5,46 @@ from evotorch import Problem
 
 
 def make_initial_center(problem: Problem, center_init) -> torch.Tensor:
-    """Makes the first centre (L,) float32 from a number, (L,) numbers, or None: `problem.generate_values(1)`.
+    """Makes the first centre of a search.
+
+    Args:
+        problem: Problem that is searched.
+        center_init: A number for all elements, (L,) numbers, or None for `problem.generate_values(1)`.
+
+    Returns:
+        (L,) float32, a tensor of its own.
 
     Raises:
-        ValueError: if `center_init` is something else, has another shape or is not finite.
+        ValueError: If `center_init` is something else, has another shape or is not finite.
     """
     if center_init is None:
         center_init = problem.generate_values(1)[0]
-    try:
-        center = torch.as_tensor(center_init, dtype=torch.float32, device=problem.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"center_init: expected a number or a sequence of them, got {center_init!r}") from error
-    if center.shape not in ((), (problem.solution_length,)):
-        raise ValueError(
-            f"center_init: expected a number or shape ({problem.solution_length},), got shape {tuple(center.shape)}"
-        )
+    center = number_or_vector("center_init", problem, center_init)
     if not torch.isfinite(center).all():
         raise ValueError("center_init: expected finite numbers, got NaN or infinity among them")
     return center.as_subclass(torch.Tensor).expand(problem.solution_length).clone()
+
+
+def number_or_vector(name: str, problem: Problem, value) -> torch.Tensor:
+    """Returns a number, or one for each element of a solution, as a float32 tensor () or (L,) on the problem's device.
+
+    Args:
+        name: Name of the argument, for the message.
+        problem: Problem whose solutions have L elements.
+        value: A number, or an array, tensor or list of L numbers.
+
+    Raises:
+        ValueError: If the value is something else, such as text or a truth value, or has another shape.
+    """
+    try:
+        as_given = torch.as_tensor(value)
+        if as_given.dtype == torch.bool or as_given.is_complex():
+            raise TypeError
+        tensor = torch.as_tensor(value, dtype=torch.float32, device=problem.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}: expected a number or a sequence of them, got {value!r}") from error
+    if tensor.shape not in ((), (problem.solution_length,)):
+        raise ValueError(
+            f"{name}: expected a number or shape ({problem.solution_length},), got shape {tuple(tensor.shape)}"
+        )
+    return tensor

@@ -1,7 +1,6 @@
-"""What the searchers of this package share: sample a population, evaluate it, rank it and learn from it at once."""
+"""What the population-based searchers share: they sample a population, evaluate it, rank it and learn from it."""
 
 from collections.abc import Iterator
-from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
@@ -9,26 +8,52 @@ from evotorch import Problem, Solution
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.distributions.utilities import check_ranking_method
+from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.optimizer import make_optimizer
 from ec_evotorch.generation.population import Population
+from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.generation.solution_state import load_solution, solution_state
+from ec_evotorch.protocols import GenerationProblem, SeededDistribution
 from ec_evotorch.randomness import draw_key
-from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.threads import one_torch_thread
+from native.arguments import check_positive, check_whole
 
 
 class PopulationSearch(SearchAlgorithm):
-    """A searcher whose population is a function of (key, generation, what was learned) and which ranks it soundly.
+    """A searcher over a seeded distribution, whose population is a function of (key, generation, what was learned).
 
-    A subclass declares the dtype it searches over, and makes `_learner`, a `Learner` with the settings `_learning`.
+    A subclass declares the dtype it searches over, and its constructor calls `_begin_with` on the first distribution:
+
+        class MySearch(PopulationSearch):
+            DTYPE = torch.float32
+            HOW_TO_GET_DTYPE = "Make a problem with Problem(..., dtype=torch.float32)."
+
+            def __init__(self, problem, *, popsize, center_learning_rate, **options):
+                super().__init__(
+                    problem,
+                    popsize=popsize,
+                    center_learning_rate=center_learning_rate,
+                    center=self._get_center,  # an entry of the status
+                    **options,
+                )
+                self._begin_with(MyDistribution(torch.zeros(problem.solution_length)))
+
+            def _get_center(self):
+                return self.distribution.vector
+
+    A problem with `begin_generation` and `end_generation` (`protocols.GenerationProblem`) is told of each generation.
 
     Status after step k, besides that of the problem (`best`, `best_eval`, …) and of the subclass:
-        pop_best, pop_best_eval: best finite solution of the population of step k; of NaNs only, its first one.
-        mean_eval, median_eval: over the finite evaluations of that population; NaN when there is none.
+        pop_best, pop_best_eval: Best finite solution of the population of step k; its first one if all are NaN.
+        mean_eval, median_eval: Over the finite evaluations of that population; NaN if there is none.
         iter: k.
 
     Randomness: one key is drawn from `problem.generator` at construction (`Problem(..., seed=...)` sets it; without a
     seed EvoTorch means PyTorch's default generator). Later draws from the generator, by whomever, change nothing.
+
+    Attributes:
+        DTYPE: Dtype of the solutions, declared by the subclass.
+        HOW_TO_GET_DTYPE: A sentence for the message if a problem has another dtype, declared by the subclass.
     """
 
     DTYPE: ClassVar[torch.dtype]
@@ -40,43 +65,40 @@ class PopulationSearch(SearchAlgorithm):
         *,
         popsize: int,
         center_learning_rate: float,
-        optimizer,
-        optimizer_config: dict | None,
-        ranking_method: str | None,
-        obj_index: int | None,
+        optimizer="adam",
+        optimizer_config: dict | None = None,
+        ranking_method: str | None = "centered",
+        obj_index: int | None = None,
         chunk_size: int | None = None,
         **status_getters,
     ):
         """Checks the arguments that all searchers have in common and allocates the population, or a chunk of it.
 
         Args:
-            problem: an EvoTorch problem of dtype `DTYPE`.
-            popsize: solutions a step, at least 2.
-            center_learning_rate: step size of the optimizer, or of plain ascent; positive.
-            optimizer: see `make_optimizer`.
-            optimizer_config: see `make_optimizer`.
-            ranking_method: see `compute_utilities`; None means "raw".
-            obj_index: which objective to follow; needed when there are several.
-            chunk_size: how many solutions are kept in memory at once; None for all.
-            **status_getters: the subclass's own entries of the status, see EvoTorch's `SearchAlgorithm`.
+            problem: An EvoTorch problem of dtype `DTYPE`.
+            popsize: Solutions in a step, at least 2.
+            center_learning_rate: Step size of the optimizer, or of plain ascent; positive.
+            optimizer: See `make_optimizer`.
+            optimizer_config: See `make_optimizer`.
+            ranking_method: See `compute_utilities`; None means "raw".
+            obj_index: Objective that is followed; needed if there are several.
+            chunk_size: Solutions that are kept in memory at once; None for all.
+            **status_getters: The subclass's own entries of the status, as functions without arguments, see EvoTorch's
+                `SearchAlgorithm`.
 
         Raises:
-            ValueError: if the problem has another dtype, or an argument is out of its range or unknown.
-            TypeError: if `optimizer` is nothing that can be one.
+            ValueError: If the problem has another dtype, or an argument is out of its range or unknown.
+            TypeError: If `optimizer` is nothing that can be one.
         """
         if problem.dtype != self.DTYPE:
             raise ValueError(
                 f"problem: {type(self).__name__} needs a problem of dtype {self.DTYPE}, got {problem.dtype}."
                 f" {self.HOW_TO_GET_DTYPE}"
             )
-        if not isinstance(popsize, Integral) or popsize < 2:
-            raise ValueError(f"popsize: expected an integer of at least 2, got {popsize!r}")
-        chunk_size = popsize if chunk_size is None else chunk_size
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, Integral) or chunk_size < 1:
-            raise ValueError(f"chunk_size: expected a positive whole number or None, got {chunk_size!r}")
-        if not isinstance(center_learning_rate, Real) or not 0.0 < center_learning_rate < float("inf"):
-            raise ValueError(f"center_learning_rate: expected a positive number, got {center_learning_rate!r}")
-        ranking_method = ranking_method or "raw"
+        popsize = check_whole("popsize", popsize, minimum=2)
+        chunk_size = popsize if chunk_size is None else check_whole("chunk_size", chunk_size)
+        center_learning_rate = check_positive("center_learning_rate", center_learning_rate)
+        ranking_method = "raw" if ranking_method is None else ranking_method
         check_ranking_method(ranking_method)
 
         SearchAlgorithm.__init__(
@@ -96,29 +118,38 @@ class PopulationSearch(SearchAlgorithm):
             solution_length=problem.solution_length,
             device=problem.device,
         )
-        sizes = [min(int(chunk_size), int(popsize) - row) for row in range(0, int(popsize), int(chunk_size))]
+        sizes = [min(chunk_size, popsize - row) for row in range(0, popsize, chunk_size)]
         buffers = {size: Population(problem, size, device=problem.device, empty=True) for size in dict.fromkeys(sizes)}
         self._chunks = [buffers[size] for size in sizes]
         self._evals = self._pop_best = None
-        self._learning = {
-            "popsize": int(popsize),
+        self._learner_settings = {
+            "popsize": popsize,
             "key": draw_key(problem),
             "objective_sense": problem.senses[self._obj_index],
             "ranking_method": ranking_method,
             "optimizer": optimizer,
-            "learning_rate": float(center_learning_rate),
+            "learning_rate": center_learning_rate,
         }
+
+    def _begin_with(self, distribution: SeededDistribution) -> None:
+        """Makes the learner from the first distribution; a subclass calls this once, at the end of its constructor."""
+        self._learner = Learner(distribution, **self._learner_settings)
+
+    @property
+    def distribution(self) -> SeededDistribution:
+        """The current search distribution; each step puts a new one in its place."""
+        return self._learner.distribution
 
     @property
     def population(self) -> Population:
         """The solutions of the last step and their evaluations; reused by the next step.
 
         Raises:
-            RuntimeError: if there is a `chunk_size` smaller than `popsize`: they are not kept then.
+            RuntimeError: If `chunk_size` is smaller than `popsize`: then the solutions are not kept.
         """
         if len(self._chunks) > 1:
             raise RuntimeError(
-                "population: not kept, as chunk_size says; status has pop_best and the evaluations' mean"
+                "population: not kept, because chunk_size is less than popsize; the status has pop_best and mean_eval"
             )
         return self._chunks[0]
 
@@ -139,8 +170,8 @@ class PopulationSearch(SearchAlgorithm):
 
     def _step(self) -> None:
         rows = self._learner.rows(self.step_count)
-        has_workers = isinstance(self.problem, RolloutProblem) and self.problem.num_actors > 0
-        if has_workers:  # they play while the population is sampled here
+        is_told = isinstance(self.problem, GenerationProblem)
+        if is_told:  # its workers play while the population is sampled here
             self.problem.begin_generation(rows, self._learner)
         evals, self._pop_best = [], None
         for chunk in self._sampled_chunks(rows):
@@ -148,12 +179,12 @@ class PopulationSearch(SearchAlgorithm):
             evals.append(chunk.access_evals(self._obj_index).clone())
             self._keep_best(chunk)
         self._evals = torch.cat(evals)
-        if has_workers:  # their copies learn while this one does
+        if is_told:  # its workers' copies of the search learn while this one does
             self.problem.end_generation(self._evals, self._learner)
         self._learner.learn(self._evals, self._sampled_values(rows))
 
-    def _sampled_chunks(self, rows) -> Iterator[Population]:
-        """The population in parts, each sampled when its turn comes; a later one may overwrite it."""
+    def _sampled_chunks(self, rows: SeededRows) -> Iterator[Population]:
+        """Yields the population in parts, each sampled when its turn comes; a later one may overwrite it."""
         first_row, popsize = 0, sum(map(len, self._chunks))
         for chunk in self._chunks:
             chunk.rows, chunk.first_row = rows, first_row
@@ -162,8 +193,8 @@ class PopulationSearch(SearchAlgorithm):
             chunk.ends_generation = first_row == popsize
             yield chunk
 
-    def _sampled_values(self, rows) -> Iterator[torch.Tensor]:
-        """The rows of this step's population in parts, sampled once more unless they are still there."""
+    def _sampled_values(self, rows: SeededRows) -> Iterator[torch.Tensor]:
+        """Yields the rows of this step's population in parts, sampled once more unless they are still there."""
         if len(self._chunks) == 1:
             yield self._chunks[0].access_values(keep_evals=True)
         else:
@@ -178,7 +209,10 @@ class PopulationSearch(SearchAlgorithm):
             self._pop_best = best.clone()
 
     def state_dict(self) -> dict:
-        """What steps change, for `load_state_dict` of a searcher made with the same arguments; see `Resumable`."""
+        """Returns what steps change, for `load_state_dict` of a searcher made with the same arguments.
+
+        `Resumable` adds to it what a problem and EvoTorch know.
+        """
         return {
             "learner": self._learner.state_dict(),
             "evals": self._evals,
@@ -186,6 +220,11 @@ class PopulationSearch(SearchAlgorithm):
         }
 
     def load_state_dict(self, state: dict) -> None:
+        """Takes the state of a searcher made with the same arguments.
+
+        Raises:
+            KeyError, ValueError: If the state is not one of such a searcher.
+        """
         self._learner.load_state_dict(state["learner"])
         self._evals = None if state["evals"] is None else torch.as_tensor(state["evals"]).to(self.problem.device)
         self._pop_best = load_solution(self.problem, state["pop_best"])

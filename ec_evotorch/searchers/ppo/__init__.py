@@ -1,1 +1,5 @@
-"""Proximal policy optimisation with surrogate gradients: the learner, its collector of steps, and its critic."""
+"""Proximal policy optimisation (PPO) with surrogate gradients.
+
+`ppo` is the searcher. It has a `collector` that plays the episodes, a `critic` that estimates values, and `advantages`,
+which turns rewards and values into what the policy learns from.
+"""

@@ -1,24 +1,24 @@
-"""What of the reward a critic did not expect: generalised advantage estimation, and the scale of the rewards."""
+"""Generalised advantage estimation and reward scaling."""
 
 import math
 
 import torch
 
-_LEAST_VARIATION = 1e-4  # of the sums, relative to their size; below it they count as constant
+_LEAST_VARIATION = 1e-4  # sums that vary less than this, relative to their size, count as constant
 
 
 def estimate_advantages(rewards, values, next_values, terminated, ended, *, discount: float, gae_lambda: float):
-    """Generalised advantage estimates A_t = δ_t + γ λ A_{t+1}, with δ_t = r_t + γ V(s_{t+1}) − V(s_t).
+    """Computes generalised advantage estimates A_t = δ_t + γ λ A_{t+1}, with δ_t = r_t + γ V(s_{t+1}) − V(s_t).
 
     V(s_{t+1}) is 0 where the episode terminated, and the value of the final observation where it was truncated.
     A_{t+1} is 0 where the episode ended either way, and after the last step.
 
     Args:
-        rewards: (T, B).
-        values: (T, B) of the observations that were acted on.
-        next_values: (T, B) of the observations that came next, final ones included.
-        terminated: (T, B) bool.
-        ended: (T, B) bool, terminated or truncated.
+        rewards: (T, B) rewards of T steps in B environments.
+        values: (T, B) values of the observations that were acted on.
+        next_values: (T, B) values of the observations that came next, final ones included.
+        terminated: (T, B) bool, steps with which an episode terminated.
+        ended: (T, B) bool, steps with which an episode terminated or was truncated.
         discount: γ.
         gae_lambda: λ.
 
@@ -38,23 +38,22 @@ def estimate_advantages(rewards, values, next_values, terminated, ended, *, disc
 
 
 class RewardScale:
-    """Standard deviation of the discounted sum of rewards so far: rewards over it suit one step size everywhere.
+    """The standard deviation of the discounted sum of rewards so far.
 
-    Source: Engstrom et al. (2020), https://arxiv.org/abs/2005.12729, section 3; as in Gymnasium's ``NormalizeReward``.
-    Deviation: it changes between iterations only.
+    Rewards divided by it suit one step size, whatever the environment.
 
-    Args:
-        num_envs: B.
-        discount: γ.
+    Source: Engstrom et al. (2020), https://arxiv.org/abs/2005.12729, section 3; as in Gymnasium's `NormalizeReward`.
+    Deviation: the scale changes between iterations only.
     """
 
     def __init__(self, num_envs: int, discount: float):
+        """Makes the scale of `num_envs` environments with the discount γ."""
         self._discount = discount
         self._sums = torch.zeros(num_envs, dtype=torch.float64)  # discounted rewards of the running episodes
         self._count, self._total, self._total_of_squares = 0, 0.0, 0.0
 
     def update(self, rewards: torch.Tensor, ended: torch.Tensor) -> None:
-        """Adds the rewards (T, B) float64 of an iteration; ``ended`` (T, B) bool says where episodes ended."""
+        """Adds the rewards (T, B) float64 of an iteration; `ended` (T, B) bool says where episodes ended."""
         for reward, last in zip(rewards, ended, strict=True):
             self._sums = self._discount * self._sums + reward
             self._total += float(self._sums.sum())
@@ -63,7 +62,7 @@ class RewardScale:
         self._count += rewards.numel()
 
     def state_dict(self) -> dict:
-        """The sums, for :meth:`load_state_dict`."""
+        """Returns the sums, for `load_state_dict`."""
         return {
             "sums": self._sums,
             "count": self._count,
@@ -72,6 +71,7 @@ class RewardScale:
         }
 
     def load_state_dict(self, state: dict) -> None:
+        """Takes the sums of another scale."""
         self._sums = torch.as_tensor(state["sums"]).to(self._sums)
         self._count, self._total, self._total_of_squares = state["count"], state["total"], state["total_of_squares"]
 

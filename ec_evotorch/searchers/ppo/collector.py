@@ -1,4 +1,4 @@
-"""Collecting steps of a stochastic policy in a fixed number of environments whose episodes go on and on."""
+"""Collecting steps of a stochastic policy; episodes continue from one call to the next."""
 
 from dataclasses import dataclass
 
@@ -15,56 +15,78 @@ _DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
 
 @dataclass
 class Sequences:
-    """Stretches of steps of one episode each, the longest first: S of them, of at most W steps."""
+    """S sequences of at most W consecutive steps of one episode each, the longest first.
 
-    steps: torch.Tensor  # (W, S) int64 rows of the flattened (T · B) steps; 0 after the end of a sequence
-    lengths: torch.Tensor  # (S,) int64, falling
-    memory: object  # of the agent before the first step of each: tensors (S, …)
+    Attributes:
+        steps: (W, S) int64, rows of the flattened (T · B) steps; 0 after the end of a sequence.
+        lengths: (S,) int64, steps of each sequence, falling.
+        memory: The agent's memory before the first step of each sequence, tensors (S, …).
+    """
+
+    steps: torch.Tensor
+    lengths: torch.Tensor
+    memory: object
 
     def take(self, chosen: torch.Tensor) -> "Sequences":
-        """Some of them; ``chosen`` (n,) must rise."""
+        """Returns the sequences with these indices (n,), which must rise."""
         memory = tree_map(lambda leaf: leaf[chosen], self.memory)
         lengths = self.lengths[chosen]
         return Sequences(self.steps[: lengths[0], chosen], lengths, memory)
 
     @property
     def mask(self) -> torch.Tensor:
-        """(W, S) bool: which of ``steps`` are there."""
+        """Which of `steps` belong to a sequence, (W, S) bool."""
         return torch.arange(len(self.steps))[:, None] < self.lengths
 
 
 @dataclass
 class Experience:
-    """T steps of B environments. Observations are normalised as the agent saw them."""
+    """T steps of B environments.
 
-    observations: torch.Tensor  # (T, B, obs_length) float32
-    next_observations: torch.Tensor  # (T, B, obs_length) float32; the final one where the episode ended
-    means: torch.Tensor  # (T, B, act_length) float32, the agent's output
-    actions: torch.Tensor  # (T, B, act_length) float32, means + noise, not clipped
-    rewards: torch.Tensor  # (T, B) float64, those of training
-    terminated: torch.Tensor  # (T, B) bool
-    ended: torch.Tensor  # (T, B) bool, terminated or truncated
+    Attributes:
+        observations: (T, B, obs_length) float32, normalised as the agent saw them.
+        next_observations: (T, B, obs_length) float32, likewise; the final one where the episode ended.
+        means: (T, B, act_length) float32, the agent's outputs.
+        actions: (T, B, act_length) float32, means plus noise, not clipped.
+        rewards: (T, B) float64, rewards of training.
+        terminated: (T, B) bool, steps with which an episode terminated.
+        ended: (T, B) bool, steps with which an episode terminated or was truncated.
+        sequences: The steps cut into sequences.
+        returns: (episodes,) float64 of the episodes that ended, in the environment's own reward; NaN for failed ones.
+        lengths: (episodes,) int64, environment steps of these episodes.
+        visited: Number of observations, and their sums and sums of squares (B, obs_length).
+    """
+
+    observations: torch.Tensor
+    next_observations: torch.Tensor
+    means: torch.Tensor
+    actions: torch.Tensor
+    rewards: torch.Tensor
+    terminated: torch.Tensor
+    ended: torch.Tensor
     sequences: Sequences
-    returns: np.ndarray  # (episodes,) float64 of those that ended, in the environment's own reward; NaN: it failed
-    lengths: np.ndarray  # (episodes,) int64
-    visited: tuple[int, np.ndarray, np.ndarray]  # count, sums and sums of squares (B, obs_length) of observations
+    returns: np.ndarray
+    lengths: np.ndarray
+    visited: tuple[int, np.ndarray, np.ndarray]
 
 
 class Collector:
-    """Environments in which an agent acts with noise, from one call to the next.
+    """A vector environment that collects on-policy steps; episodes continue across calls.
 
-    An episode whose physics diverge (the environment says so, or a reward or observation is NaN or beyond 1e10) is over
-    at once; its last step pays 0.
+    An episode whose physics diverge (the environment says so, or a reward or observation is NaN or beyond 1e10) ends at
+    once, and its last step pays 0.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
-
-    Args:
-        problem: Whose environment, agent, normaliser and training reward are used.
-        num_envs: B.
-        window: Steps W after which a new sequence begins, if no episode has ended before.
     """
 
     def __init__(self, problem: RolloutProblem, num_envs: int, window: int):
+        """Makes the environment and begins its first episodes.
+
+        Args:
+            problem: Problem whose environment, agent, normaliser and training reward are used.
+            num_envs: B, sub-environments.
+            window: W, steps after which a new sequence begins if no episode has ended before.
+        """
         self._problem, self._window = problem, window
         self._env, self._agent = problem.make_env(num_envs), problem.agent
         self._state = self._agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
@@ -78,15 +100,15 @@ class Collector:
         self._begin(np.arange(num_envs))
 
     def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
-        """Act with outputs + stdev · noise, clipped to [−1, 1].
+        """Takes T steps in every sub-environment; actions are outputs + stdev · noise, clipped to [−1, 1].
 
         Args:
             center: (L,) solution of the agent.
-            stdev: (act_length,).
+            stdev: (act_length,) standard deviations of the policy.
             noise: (T, B, act_length) standard normal numbers.
 
         Raises:
-            FloatingPointError: an output of the agent is NaN or infinite.
+            FloatingPointError: If an output of the agent is NaN or infinite.
         """
         num_steps, num_envs, act_length = noise.shape
         solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
@@ -144,7 +166,7 @@ class Collector:
         )
 
     def state_dict(self) -> dict:
-        """Where the running episodes are, for :meth:`load_state_dict`: their seeds and all their actions so far."""
+        """Returns where the running episodes are, for `load_state_dict`: their numbers and all their actions so far."""
         act_length = len(self._middle)
         return {
             "begun": self._begun.copy(),
@@ -156,10 +178,10 @@ class Collector:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Plays the running episodes again, up to where they were; that works in every environment.
+        """Plays the running episodes again up to where they were, which works in every environment.
 
         Raises:
-            RuntimeError: The environment went another way than when the state was taken, as other physics do.
+            RuntimeError: If the environment did not repeat them, as with another version of the physics.
         """
         for name in ("begun", "returns", "lengths"):
             getattr(self, f"_{name}")[:] = state[name]
@@ -180,7 +202,7 @@ class Collector:
         self._restart(self._lengths == 0)
 
     def _restart(self, mask: np.ndarray) -> None:
-        """Lets the current episodes of the slots in the ``mask`` (B,) begin."""
+        """Begins the current episodes of the slots in the mask (B,)."""
         slots = np.flatnonzero(mask)
         if not slots.size:
             return
@@ -196,7 +218,7 @@ class Collector:
 
 
 def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int) -> Sequences:
-    """Sequences that begin at these (t, slot), in the order of t."""
+    """Makes the sequences that begin at these (t, slot), given in the order of t."""
     lengths = np.empty(len(starts), dtype=np.int64)
     until = np.full(num_envs, num_steps)
     for row in range(len(starts) - 1, -1, -1):

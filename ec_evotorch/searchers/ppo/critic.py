@@ -8,15 +8,16 @@ from torch import nn
 
 
 def make_critic(obs_length: int, hidden_sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Makes (…, obs_length) -> (…, 1), with tanh between layers.
+    """Makes a network (…, obs_length) -> (…, 1) with tanh between its layers.
 
-    Weights are orthogonal with gain √2, in the last layer 1, and biases 0: Andrychowicz et al. (2021),
-    https://arxiv.org/abs/2006.05990; as in https://github.com/vwxyzjn/cleanrl.
+    Weights are orthogonal with gain √2, and 1 in the last layer; biases are 0.
+
+    Source: Andrychowicz et al. (2021), https://arxiv.org/abs/2006.05990; as in https://github.com/vwxyzjn/cleanrl.
 
     Args:
-        obs_length: Observations.
+        obs_length: Numbers in an observation.
         hidden_sizes: Units of each hidden layer.
-        generator: From which the weights are drawn.
+        generator: Generator from which the weights are drawn.
     """
     layers: list[nn.Module] = []
     width = obs_length

@@ -17,7 +17,9 @@ from ec_evotorch.searchers.ppo.advantages import RewardScale, estimate_advantage
 from ec_evotorch.searchers.ppo.collector import Collector, Experience
 from ec_evotorch.searchers.ppo.critic import make_critic
 from ec_evotorch.threads import one_torch_thread
-from native.arguments import check_whole
+from native.arguments import check_in_range, check_whole
+
+_LARGEST = float(torch.finfo(torch.float32).max)
 
 
 class PPO(SearchAlgorithm):
@@ -40,29 +42,30 @@ class PPO(SearchAlgorithm):
        in the policy, and of value_coefficient · mean (V − V_target)² / 2 in the critic;
     5. update the normaliser from all visited states.
 
-    The agent gives what the gradient needs: `memory(state)` and `unroll(solution, observations, memory, lengths)`.
+    The agent offers what the gradient needs, see `protocols.DifferentiableAgent`.
 
     Status after step k:
         center: (L,) float32, the agent's solution; acting with its clipped output is the deterministic policy.
-        stdev: mean standard deviation of the policy.
-        mean_eval, median_eval: training return of the episodes that ended in this iteration; NaN if none did.
-        policy_loss, value_loss, policy_entropy, approx_kl, clip_fraction, gradient_norm: means over the minibatches.
+        stdev: Mean standard deviation of the policy.
+        mean_eval, median_eval: Training return of the episodes that ended in this iteration; NaN if none did.
+        policy_loss, value_loss, policy_entropy, approx_kl, clip_fraction, gradient_norm: Means over the minibatches.
         explained_variance: 1 − Var(V_target − V) / Var(V_target), before the critic learned from it.
-        total_interaction_count, mean_return, …: as of `RolloutProblem`, over the episodes that ended.
+        total_interaction_count, mean_return, …: As with `RolloutProblem`, over the episodes that ended.
         iter: k.
 
-    An iteration that did not come to its end, as after Ctrl-C, is made anew by the next step. After a
-    `FloatingPointError` (a loss or gradient of NaN or infinity) it fails again; `center` is that of the last whole one.
+    An iteration that was interrupted, for example by Ctrl-C, is repeated from its beginning by the next step. After a
+    `FloatingPointError` (a loss or gradient of NaN or infinity) that fails again; `center` then is the last good one.
 
-    Randomness: of the problem's generator at construction alone: a key, and the first centre if it is not given. Noise
-    and shuffling of an iteration are functions of (key, k).
+    Randomness: only at construction are numbers drawn from the problem's generator: the first centre, if it is not
+    given, and a key. Noise and shuffling of iteration k are functions of (key, k), the critic's first weights of the
+    key.
 
     Source: Schulman et al. (2017), https://arxiv.org/abs/1707.06347; the details after Huang et al. (2022), "The 37
     Implementation Details of Proximal Policy Optimization",
     https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/; settings of the paper's Table 5.
     Deviations: spiking networks have a larger step size in the project's YAML, 4.5e-3; gradient norms are clipped for
     policy and critic each by itself; advantages are normalised over each minibatch; the value loss is not clipped. The
-    paper states none of what goes beyond its Table 5.
+    paper does not state what goes beyond its Table 5.
     """
 
     def __init__(
@@ -90,28 +93,28 @@ class PPO(SearchAlgorithm):
         """Makes the searcher.
 
         Args:
-            problem: a `RolloutProblem` whose agent has real weights.
-            batch_size: environment steps of an iteration, a multiple of `num_envs`.
-            num_envs: environments that are collected from at the same time.
-            bptt_length: longest sequence that a gradient flows through, in environment steps.
-            num_minibatches: gradient steps of an epoch.
-            num_epochs: times that each step is learned from.
-            center_learning_rate: step size of the agent's weights.
-            learning_rate: step size of the critic and of the policy's standard deviation.
-            adam_epsilon: ε of Adam.
-            max_gradient_norm: to which the gradients of policy and critic are clipped, each by itself.
+            problem: A `RolloutProblem` whose agent has real weights.
+            batch_size: Environment steps of an iteration, a multiple of `num_envs`.
+            num_envs: Environments that steps are collected from at the same time.
+            bptt_length: Length of the longest sequence that a gradient flows through, in environment steps.
+            num_minibatches: Gradient steps of an epoch.
+            num_epochs: Times that each environment step is learned from.
+            center_learning_rate: Step size of the agent's weights, in (0, 1].
+            learning_rate: Step size of the critic and of the policy's standard deviation, in (0, 1].
+            adam_epsilon: ε of Adam, in (0, 1].
+            max_gradient_norm: Norm to which the gradients of policy and critic are clipped, each by itself.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
-            clip: ε of the loss.
-            value_coefficient: of the critic's loss.
-            entropy_coefficient: of the policy's entropy, 0 or more.
-            stdev_init: standard deviation of the policy at the start.
-            critic_sizes: hidden units of each layer of the critic.
-            center_init: the first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+            clip: ε of the policy's loss, positive.
+            value_coefficient: Weight of the critic's loss, 0 or more.
+            entropy_coefficient: Weight of the policy's entropy, 0 or more.
+            stdev_init: Standard deviation of the policy at the start, in [1e-6, 1e6].
+            critic_sizes: Hidden units of each layer of the critic.
+            center_init: The first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
 
         Raises:
-            ValueError: if the problem is none of rollouts or its agent has no real weights, or an argument is out of
-                its range.
+            ValueError: If the problem is not a `RolloutProblem`, its agent has no real weights or no gradient, or an
+                argument is out of its range.
         """
         if not isinstance(problem, RolloutProblem):
             raise ValueError(f"problem: PPO needs a RolloutProblem, got {type(problem).__name__}")
@@ -127,38 +130,28 @@ class PPO(SearchAlgorithm):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
         if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
             raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
-        counts = {
-            "batch_size": batch_size,
-            "num_envs": num_envs,
-            "bptt_length": bptt_length,
-            "num_minibatches": num_minibatches,
-            "num_epochs": num_epochs,
-            **{f"critic_sizes[{layer}]": size for layer, size in enumerate(critic_sizes)},
-        }
-        for name, value in counts.items():
-            check_whole(name, value)
+        critic_sizes = [check_whole(f"critic_sizes[{layer}]", size) for layer, size in enumerate(critic_sizes)]
+        batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
-        largest = float(torch.finfo(torch.float32).max)
-        _check_range(0.0, largest, entropy_coefficient=entropy_coefficient, value_coefficient=value_coefficient)
-        _check_range(0.0, 1.0, discount=discount, gae_lambda=gae_lambda)
-        _check_positive(
-            1.0, center_learning_rate=center_learning_rate, learning_rate=learning_rate, adam_epsilon=adam_epsilon
-        )
-        _check_positive(
-            largest,
-            max_gradient_norm=max_gradient_norm,
-            clip=clip,
-        )
-
-        _check_range(1e-6, 1e6, stdev_init=stdev_init)
+        bptt_length = check_whole("bptt_length", bptt_length)
+        center_learning_rate = _check_fraction("center_learning_rate", center_learning_rate)
+        learning_rate = _check_fraction("learning_rate", learning_rate)
+        adam_epsilon = _check_fraction("adam_epsilon", adam_epsilon)
+        stdev_init = check_in_range("stdev_init", stdev_init, 1e-6, 1e6)
 
         super().__init__(problem, center=self._get_center)
         self._num_steps, self._num_envs = batch_size // num_envs, num_envs
-        self._num_minibatches, self._num_epochs = num_minibatches, num_epochs
-        self._max_gradient_norm, self._clip = max_gradient_norm, clip
-        self._discount, self._gae_lambda = discount, gae_lambda
-        self._value_coefficient, self._entropy_coefficient = value_coefficient, entropy_coefficient
+        self._num_minibatches = check_whole("num_minibatches", num_minibatches)
+        self._num_epochs = check_whole("num_epochs", num_epochs)
+        self._max_gradient_norm = check_in_range(
+            "max_gradient_norm", max_gradient_norm, 0.0, _LARGEST, include_low=False
+        )
+        self._clip = check_in_range("clip", clip, 0.0, _LARGEST, include_low=False)
+        self._discount = check_in_range("discount", discount, 0.0, 1.0)
+        self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
+        self._value_coefficient = check_in_range("value_coefficient", value_coefficient, 0.0, _LARGEST)
+        self._entropy_coefficient = check_in_range("entropy_coefficient", entropy_coefficient, 0.0, _LARGEST)
 
         self._center = make_initial_center(problem, center_init)
         self._key = draw_key(problem)
@@ -175,7 +168,7 @@ class PPO(SearchAlgorithm):
             eps=adam_epsilon,
         )
         self._collector = Collector(problem, num_envs, bptt_length)
-        self._reward_scale = RewardScale(num_envs, discount)
+        self._reward_scale = RewardScale(num_envs, self._discount)
         self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
 
     def _step(self) -> None:
@@ -268,11 +261,11 @@ class PPO(SearchAlgorithm):
         }
 
     def _log_probs(self, means: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """(…,) log density of actions (…, act_length) under the policy with these means."""
+        """Returns the log density (…,) of actions (…, act_length) under the policy with these means."""
         return Normal(means, self._log_stdev.exp(), validate_args=False).log_prob(actions).sum(dim=-1)
 
     def _clip_gradients(self) -> torch.Tensor:
-        """Clips them, and returns the norm of the policy's before, or NaN if the critic's is not finite."""
+        """Clips the gradients; returns the norm of the policy's before that, or NaN if the critic's is not finite."""
         critic_norm = clip_grad_norm_(self._critic.parameters(), self._max_gradient_norm)
         policy_norm = clip_grad_norm_([self._weights, self._log_stdev], self._max_gradient_norm)
         return policy_norm + 0.0 * critic_norm
@@ -285,7 +278,7 @@ class PPO(SearchAlgorithm):
             self.problem.normalizer.update(count, sums, sums_of_squares)
 
     def state_dict(self) -> dict:
-        """What whole iterations change, for :meth:`load_state_dict` of a searcher made with the same arguments."""
+        """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
         if self._interrupted is not None:
             return self._interrupted
         return {
@@ -299,6 +292,12 @@ class PPO(SearchAlgorithm):
         }
 
     def load_state_dict(self, state: dict) -> None:
+        """Takes the state of a searcher made with the same arguments.
+
+        Raises:
+            KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
+                repeat the episodes that were running.
+        """
         self._key = state["key"]
         self._center = make_initial_center(self.problem, state["center"])
         with torch.no_grad():
@@ -314,13 +313,5 @@ class PPO(SearchAlgorithm):
         return self._center
 
 
-def _check_positive(high: float, **values) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= high:
-            raise ValueError(f"{name}: expected a positive number, at most {high:g}, got {value!r}")
-
-
-def _check_range(low: float, high: float, **values) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"{name}: expected a number in [{low:g}, {high:g}], got {value!r}")
+def _check_fraction(name: str, value: object) -> float:
+    return check_in_range(name, value, 0.0, 1.0, include_low=False)

@@ -2,9 +2,11 @@
 
 import math
 
+import numba
 import pytest
 import torch
 
+from ec_evotorch.distributions import gaussian
 from ec_evotorch.distributions.gaussian import center_gradient, center_gradient_of_parts, sample_antithetic
 
 KEY = 0x9E3779B97F4A7C15
@@ -58,15 +60,23 @@ def test_noise_is_a_function_of_key_and_generation():
     assert torch.equal(sampled(center, 10, generation=3), first)
 
 
-def test_noise_does_not_depend_on_the_number_of_threads():
-    center = random_center(50_000)
-    whole = sampled(center, 10)
-    before = torch.get_num_threads()
+@pytest.mark.parametrize("first_row", [0, 5])
+def test_noise_does_not_depend_on_the_number_of_threads(first_row, monkeypatch):
+    monkeypatch.setattr(gaussian, "_ELEMENTS_PER_THREAD", 100_000)
+    center = random_center(60_000)  # large enough for two threads of ours, and of PyTorch's
+    before = torch.get_num_threads(), numba.get_num_threads()
     try:
-        torch.set_num_threads(2)
-        assert torch.equal(sampled(center, 10), whole)
+        results = []
+        for num_threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+            torch.set_num_threads(num_threads)
+            numba.set_num_threads(num_threads)
+            part = torch.empty(15, len(center))
+            results.append(sample_antithetic(center, STDEV, part, KEY, first_row=first_row, popsize=20))
+            assert torch.get_num_threads() == num_threads
+        assert torch.equal(*results)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        numba.set_num_threads(before[1])
 
 
 def test_rows_sampled_in_parts_are_those_sampled_at_once():

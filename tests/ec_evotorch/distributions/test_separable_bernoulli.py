@@ -10,8 +10,11 @@ import torch
 from evotorch import Problem
 from evotorch.optimizers import Adam, ClipUp
 from evotorch.tools import as_read_only_tensor
+from evotorch.tools.ranking import rankers
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
+
+RANKING_METHODS = sorted(rankers)
 
 
 def generator(seed=0):
@@ -132,14 +135,40 @@ def test_gradient_points_to_the_better_network_for_either_sense():
     torch.testing.assert_close(minimised["rho"], torch.tensor([-0.25, 0.0, 0.0]))
 
 
-def test_raw_is_the_default_ranking_and_equation_14_to_the_letter():
+def test_raw_is_the_default_ranking_and_has_the_mean_as_its_baseline():
     theta = torch.tensor([[True, False, True], [False, False, True]])
     gradients = distribution().compute_gradients(theta, [5.0, 1.0], objective_sense="max")
-    # column 0: (5·0.8 − 1·0.2)/2; column 1: −6·0.5/2; column 2: 6·0.1/2
-    torch.testing.assert_close(gradients["rho"], torch.tensor([1.9, -1.5, 0.3]))
+    # utilities ±2 about their mean; column 0: (2·0.8 + 2·0.2)/2; columns 1 and 2 are the same in both networks
+    torch.testing.assert_close(gradients["rho"], torch.tensor([1.0, 0.0, 0.0]))
 
 
-@pytest.mark.parametrize("ranking_method", ["centered", "linear", "nes", "normalized", "raw"])
+@pytest.mark.parametrize("ranking_method", RANKING_METHODS)
+def test_a_constant_added_to_all_fitnesses_changes_no_gradient(ranking_method):
+    theta = distribution().sample(9, generator=generator())
+    fitnesses = torch.arange(9.0).roll(4)
+    settings = {"objective_sense": "max", "ranking_method": ranking_method}
+    near = distribution().compute_gradients(theta, fitnesses, **settings)["rho"]
+    far = distribution().compute_gradients(theta, fitnesses + 1000.0, **settings)["rho"]
+    torch.testing.assert_close(far, near)
+
+
+@pytest.mark.parametrize("ranking_method", RANKING_METHODS)
+def test_fitnesses_without_differences_give_a_gradient_of_exactly_zero(ranking_method):
+    theta = distribution().sample(9, generator=generator())
+    gradients = distribution().compute_gradients(
+        theta, torch.full((9,), 0.1), objective_sense="max", ranking_method=ranking_method
+    )
+    assert not gradients["rho"].any()
+
+
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_one_fitness_is_needed_for_each_network(count):
+    theta = distribution().sample(3, generator=generator())
+    with pytest.raises(ValueError, match="utilities: expected"):
+        distribution().compute_gradients(theta, torch.ones(count), objective_sense="max")
+
+
+@pytest.mark.parametrize("ranking_method", RANKING_METHODS)
 def test_failed_evaluations_never_reach_rho(ranking_method):
     theta = distribution().sample(4, generator=generator())
     fitnesses = torch.tensor([math.nan, 1.0, math.inf, -math.inf])

@@ -79,8 +79,8 @@ def test_fitnesses_are_ranked_in_their_own_precision():
 @pytest.mark.parametrize(
     ("fitnesses", "sense", "method", "message"),
     [
-        ([1.0], "best", "centered", 'objective_sense: expected "max" or "min", got \'best\''),
-        ([1.0], "max", "centred", "ranking_method: expected one of .*'centered'.*, got 'centred'"),
+        ([1.0], "best", "centered", "objective_sense: expected one of 'max', 'min'; got 'best'"),
+        ([1.0], "max", "centred", "ranking_method: expected one of .*'centered'.*; got 'centred'"),
         ([[1.0]], "max", "centered", r"fitnesses: expected a 1-dimensional tensor, got shape \(1, 1\)"),
     ],
 )

@@ -32,10 +32,20 @@ def defined_sum(rows, weights):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 3000])
+@pytest.mark.parametrize("length", [1, 2047, 2048, 2049, 5000])
 def test_kernel_sums_what_the_definition_sums(dtype, length):
     rows, weights = random_rows(dtype, length), random_weights()
     torch.testing.assert_close(sum_weighted_rows(rows, weights), defined_sum(rows, weights))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 4, 5, 8, 11])
+def test_kernel_adds_one_row_after_the_other_to_the_last_bit(dtype, num_rows):
+    rows, weights = random_rows(dtype, 2049, num_rows), random_weights(num_rows)
+    total = torch.zeros(2049, dtype=torch.float64)
+    for row, weight in zip(rows.double(), weights, strict=True):
+        total += weight * row
+    assert torch.equal(sum_weighted_rows(rows, weights), total)
 
 
 def test_definition_does_not_depend_on_its_chunks(monkeypatch):
@@ -46,10 +56,11 @@ def test_definition_does_not_depend_on_its_chunks(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sum_does_not_depend_on_whether_rows_come_in_parts(dtype):
-    rows, weights = random_rows(dtype, 1025), random_weights()
-    whole, total = sum_weighted_rows(rows, weights), torch.zeros(1025, dtype=torch.float64)
-    for part, part_weights in zip(rows.split(7), weights.split(7), strict=True):
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_sum_does_not_depend_on_whether_rows_come_in_parts(dtype, size):
+    rows, weights = random_rows(dtype, 2049), random_weights()
+    whole, total = sum_weighted_rows(rows, weights), torch.zeros(2049, dtype=torch.float64)
+    for part, part_weights in zip(rows.split(size), weights.split(size), strict=True):
         assert sum_weighted_rows(part, part_weights, total) is total
     assert torch.equal(total, whole)
 

@@ -1,0 +1,364 @@
+"""The contract between the rooms: what an agent, a vector environment, a problem and a searcher must and may offer.
+
+The rooms do not import one another. A problem is given a function that makes environments and one that makes agents,
+and uses what they return through the methods below, whatever class they are. What something *must* have stands in one
+protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its own, and is used where it is found:
+
+| it may have | what for | without it |
+|---|---|---|
+| `NativeAgent` and `NativeVectorEnv` | whole episodes are played without Python | one Python call per step |
+| `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
+| `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
+| `RestingVectorEnv` | episodes can be given up | they run on unseen until their slots are reset |
+| `DivergingVectorEnv` | unstable physics count as failed | only NaN and infinite returns do |
+| `GenerationProblem` | a problem prepares a population, or learns with the search | populations are just evaluated |
+| `CountingProblem` | EvoTorch's `num_interactions` goes on after resuming | it starts at zero |
+| `Stateful` | a problem, a searcher or an optimizer can be saved | `Resumable` refuses the searcher or optimizer |
+
+Shapes: B slots (sub-environments, each with an agent's state), N solutions of a population, each of length L.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import torch
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Agents
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """A network with a state that acts in B slots at once, each slot with one row of a population of solutions.
+
+    Attributes:
+        obs_length: Numbers in an observation.
+        act_length: Numbers in an action.
+        solution_length: L, numbers in a solution.
+        dtype: Type of these numbers, `torch.bool` or `torch.float32`.
+    """
+
+    obs_length: int
+    act_length: int
+    dtype: torch.dtype
+
+    @property
+    def solution_length(self) -> int:
+        """L, numbers in a solution."""
+
+    def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None) -> Any:
+        """Returns a state of B slots, to be passed to the other methods and changed by them in place.
+
+        Args:
+            batch_size: B.
+            generator: Source of whatever is random in the state, on the device where the state is to be.
+        """
+
+    def reset(self, state: Any, slots: Sequence[int], seeds: Sequence[int]) -> None:
+        """Begins an episode in some slots; their state then is a function of the episode's seed alone.
+
+        Args:
+            state: State of B slots, changed in place in these slots only.
+            slots: Indices of the slots.
+            seeds: One non-negative integer for each of them.
+        """
+
+    def step(self, solutions: torch.Tensor, members: Any, obs: Any, state: Any) -> torch.Tensor:
+        """Acts: takes one environment step in every slot.
+
+        Args:
+            solutions: (N, L) in `dtype`.
+            members: (B,) integers, the row of `solutions` that each slot acts with; a slot with a negative one rests.
+            obs: (B, obs_length) float32 observations.
+            state: State of B slots, changed in place.
+
+        Returns:
+            (B, act_length) float32 actions in [−1, 1]; 0 for a resting slot.
+        """
+
+
+@runtime_checkable
+class NativeFunction(Protocol):
+    """A step of one slot as a C function, and what it works on.
+
+    Attributes:
+        function: Address of `void step(int64 context, int64 slot, float* observation, float* action)`, which may be
+            called from several threads at once for different slots.
+        context: Address that is passed to it; what it points to lives as long as this object.
+    """
+
+    function: int
+    context: int
+
+
+@runtime_checkable
+class NativeAgent(Protocol):
+    """An agent that can act without Python."""
+
+    def native(self, solutions: torch.Tensor, members: np.ndarray, state: Any) -> NativeFunction | None:
+        """Returns the agent's step as a C function on these arrays, or None if it has none for them.
+
+        Args:
+            solutions: (N, L) in the agent's dtype.
+            members: (B,) int64, read at every call, so that the caller may change it in between.
+            state: State of B slots, changed in place by the function.
+        """
+
+
+@runtime_checkable
+class InitializingAgent(Protocol):
+    """An agent that says where a search over its solutions sensibly begins."""
+
+    def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Draws solutions to start from.
+
+        Args:
+            count: How many.
+            generator: Source of all randomness.
+
+        Returns:
+            (count, L) in the agent's dtype.
+        """
+
+
+@runtime_checkable
+class DifferentiableAgent(Protocol):
+    """An agent whose outputs have a gradient with respect to its solution."""
+
+    def readout(self, state: Any) -> torch.Tensor:
+        """Returns the outputs of the last step before they were clipped, (B, act_length) float32."""
+
+    def memory(self, state: Any) -> Any:
+        """Returns what of `state` the next step depends on: tensors (B, …), nested in tuples and dictionaries."""
+
+    def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory: Any, lengths: torch.Tensor):
+        """Computes the outputs of one solution over sequences of steps, with a gradient.
+
+        Args:
+            solution: (L,) float32.
+            observations: (T, S, obs_length) float32.
+            memory: `memory` of S slots before the first step of each sequence; no gradient flows into it.
+            lengths: (S,) int64 steps of each sequence, falling, in [1, T].
+
+        Returns:
+            (T, S, act_length) float32, those of `readout` after each step; 0 after the end of a sequence.
+        """
+
+
+class AgentFactory(Protocol):
+    """A function that makes agents, such as `functools.partial(agents.RSNN, num_neurons=256)`."""
+
+    def __call__(self, obs_length: int, act_length: int, /) -> Agent:
+        """Makes an agent for an environment with observations and actions of these lengths."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Environments
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class VectorEnv(Protocol):
+    """A vector environment of B sub-environments: Gymnasium's `VectorEnv` with autoreset disabled and partial reset.
+
+    A sub-environment whose episode has ended stays as it is until it is reset: it keeps its last observation and flags,
+    and pays 0.
+
+    Attributes:
+        num_envs: B.
+        single_observation_space: One-dimensional `Box` of an observation.
+        single_action_space: One-dimensional `Box` of an action, bounded.
+    """
+
+    num_envs: int
+    single_observation_space: Any
+    single_action_space: Any
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begins episodes.
+
+        Args:
+            seed: List of B seeds; entries of sub-environments that are not reset are None.
+            options: `{"reset_mask": (B,) bool}`, which sub-environments are reset.
+
+        Returns:
+            (B, obs_length) observations, those of the others unchanged, and Gymnasium's `info`.
+        """
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Takes a step in every sub-environment whose episode has not ended.
+
+        Args:
+            actions: (B, act_length) float32 within the bounds.
+
+        Returns:
+            Observations (B, obs_length), rewards (B,), terminated (B,) bool, truncated (B,) bool, and `info`.
+        """
+
+    def close(self, **kwargs: Any) -> None:
+        """Frees what the environment holds."""
+
+
+@runtime_checkable
+class NativeVectorEnv(Protocol):
+    """A vector environment that lets a C function act, from threads of its own.
+
+    Attributes:
+        finished: (B,) bool, sub-environments whose episode has ended or not begun.
+        episode_return: (B,) float64, sum of rewards since the sub-environment's reset.
+        episode_length: (B,) int64, steps since then.
+    """
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Sub-environments whose episode has ended or not begun, (B,) bool."""
+
+    @property
+    def episode_return(self) -> np.ndarray:
+        """Sum of rewards since each sub-environment's reset, (B,) float64."""
+
+    @property
+    def episode_length(self) -> np.ndarray:
+        """Steps since each sub-environment's reset, (B,) int64."""
+
+    def rollout(self, policy: int, context: int, max_steps: int = ...) -> None:
+        """Lets every sub-environment whose episode has not ended go on until it has.
+
+        Args:
+            policy: Address of `void policy(int64 context, int64 slot, double* observation, double* action)`.
+            context: Address that is passed to it.
+            max_steps: Most steps that a sub-environment takes in this call; whole episodes if it is left out.
+        """
+
+
+@runtime_checkable
+class RestingVectorEnv(Protocol):
+    """A vector environment whose episodes can be given up."""
+
+    def rest(self) -> None:
+        """Ends all episodes: no sub-environment is simulated until it is reset."""
+
+
+@runtime_checkable
+class DivergingVectorEnv(Protocol):
+    """A vector environment that notices when its physics become unstable."""
+
+    @property
+    def diverged(self) -> np.ndarray:
+        """Sub-environments whose physics became unstable in the current episode, (B,) bool."""
+
+
+class VectorEnvFactory(Protocol):
+    """A function that makes vector environments, such as `functools.partial(envs.make_vec, "Hopper-v5")`."""
+
+    def __call__(self, *, num_envs: int, num_threads: int) -> VectorEnv:
+        """Makes a vector environment.
+
+        Args:
+            num_envs: B.
+            num_threads: Threads that step the physics, 0 for all cores.
+        """
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Problems and searchers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A problem, searcher or optimizer that can be saved and restored, as with PyTorch's modules.
+
+    A state is a dictionary of tensors, NumPy arrays, numbers, strings, None and further such dictionaries, all keys
+    strings. It holds what changes over time, not the arguments that the object was made with.
+    """
+
+    def state_dict(self) -> dict:
+        """Returns the state; what happens later leaves the returned dictionary as it is."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """Takes the state of an object that was made with the same arguments."""
+
+
+@runtime_checkable
+class GenerationProblem(Protocol):
+    """A problem that is told by `PopulationSearch` when a generation begins and ends, as `RolloutProblem` is.
+
+    It can thus begin to evaluate a population before it is sampled (from `rows`), and keep copies of the search that
+    learn by themselves (from `learner`).
+    """
+
+    def begin_generation(self, rows: Any, learner: Any) -> None:
+        """Takes notice of the population that is evaluated next.
+
+        Args:
+            rows: A `SeededRows`, which can make any row of the population.
+            learner: The `Learner` whose population it is.
+        """
+
+    def end_generation(self, evals: torch.Tensor, learner: Any) -> None:
+        """Takes notice of the evaluations (N,) from which the `learner` is about to learn."""
+
+
+@runtime_checkable
+class CountingProblem(Protocol):
+    """A problem that keeps count of its episodes.
+
+    Attributes:
+        episode_statistics: An object whose property `status` is a dictionary of entries for the problem's status, with
+            "total_interaction_count" among them.
+    """
+
+    episode_statistics: Any
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Search distributions
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class SeededDistribution(Protocol):
+    """A search distribution whose samples are functions of a seed: all that a `PopulationSearch` needs to know of it.
+
+    It is immutable: learning makes another one. Any row of any generation can be made anywhere and in any order, which
+    is what makes chunks, workers with copies of the search, and exact resuming possible.
+
+    A new distribution is one class with these members and a searcher that hands it to a `Learner`, see
+    `EvolutionStrategy` for a short one.
+    """
+
+    @property
+    def vector(self) -> torch.Tensor:
+        """The numbers that are learned, (L,) float32."""
+
+    def with_vector(self, vector: torch.Tensor) -> Self:
+        """Returns a copy with other numbers (L,) in the place of `vector`, and everything else the same."""
+
+    def fill_rows(self, out: torch.Tensor, key: int, generation: int, first_row: int, popsize: int) -> None:
+        """Samples consecutive rows of a population.
+
+        Each row is a function of `vector`, `key`, `generation`, its number and `popsize` alone.
+
+        Args:
+            out: (n, L) contiguous tensor that is overwritten, in the dtype of solutions.
+            key: 64-bit key of the search.
+            generation: Number of the generation, counted from 0.
+            first_row: Number of the first row of `out` in the population.
+            popsize: N, rows of the whole population.
+        """
+
+    def updated(
+        self, parts: Iterable[torch.Tensor], utilities: torch.Tensor, optimizer: Any, learning_rate: float | None
+    ) -> Self:
+        """Learns from a population and returns the distribution for the next one.
+
+        Args:
+            parts: All rows of the population in their order, in tensors (n, L); each is looked at before the next one
+                is asked for, and may then be overwritten.
+            utilities: (N,) float64, finite; higher is better.
+            optimizer: An object with `ascent(gradient)`, which returns the step (L,) to add; None for plain ascent.
+            learning_rate: Step size of plain ascent; not used if there is an optimizer.
+        """
