@@ -9,7 +9,7 @@ from evotorch import Problem, SolutionBatch
 
 from ec_evotorch.distributions.utilities import replace_failed
 from ec_evotorch.generation.learner import Learner
-from ec_evotorch.generation.population import Population
+from ec_evotorch.generation.population import Population, part_of_generation
 from ec_evotorch.generation.rank_codes import encode_scores
 from ec_evotorch.randomness import philox4x32, split_key
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
@@ -213,35 +213,34 @@ class RolloutProblem(Problem):
         if self._workers is None:
             super()._evaluate_all(batch)
             return
-        first_row, stop_row = _rows_of(batch)
-        if not self._workers.is_playing(getattr(batch, "rows", None)):
+        part = part_of_generation(batch)
+        if not self._workers.is_playing(part.rows):
             if self._scalar_only:
                 raise ValueError(
                     "scalar_only: expected the population that a searcher of this package has just sampled; the workers"
                     " have no copies of others"
                 )
             values = batch.access_values(keep_evals=True).as_subclass(torch.Tensor)
-            self._workers.begin(first_row, stop_row, self._plan(), values=values)
-        self._count(batch, *self._workers.results(first_row, stop_row))
-        if getattr(batch, "ends_generation", True):
+            self._workers.begin(part.first_row, part.stop_row, self._plan(), values=values)
+        self._count(batch, *self._workers.results(part.first_row, part.stop_row))
+        if part.ends_generation:
             self._visited = self._workers.end()
             self._end_generation()
 
     def _evaluate_batch(self, batch: SolutionBatch) -> None:
-        first_row, _ = _rows_of(batch)
-        played = self.play(batch.access_values(keep_evals=True), self._generation, first_row)
+        part = part_of_generation(batch)
+        played = self.play(batch.access_values(keep_evals=True), self._generation, part.first_row)
         each = (-1, self._num_episodes)
         self._count(batch, played.returns.reshape(each), played.lengths.reshape(each))
         if self.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
-        if getattr(batch, "ends_generation", True):
+        if part.ends_generation:
             self._end_generation()
 
     def _count(self, batch: SolutionBatch, returns: np.ndarray, lengths: np.ndarray) -> None:
         training = returns - self.decrease_rewards_by * lengths
         batch.set_evals(torch.as_tensor(training.mean(axis=1)))
-        first_row, _ = _rows_of(batch)
-        if first_row == 0:
+        if part_of_generation(batch).first_row == 0:
             self._played, self._visited = [], self._none_visited()  # of a generation that was interrupted
         self._played.append((returns, lengths))
 
@@ -342,9 +341,3 @@ class RolloutProblem(Problem):
         counter = [np.broadcast_to(np.asarray(c), members.shape) for c in (generation, members, episodes, purpose)]
         words = philox4x32(tuple(torch.as_tensor(np.array(c, dtype=np.int64)) for c in counter), self._episode_key)
         return [(int(high) << 32 | int(low)) & ((1 << _SEED_BITS) - 1) for low, high in zip(*words[:2], strict=True)]
-
-
-def _rows_of(batch: SolutionBatch) -> tuple[int, int]:
-    """Numbers of the first row and the one after the last: a Population may be a part of its generation."""
-    first_row = getattr(batch, "first_row", 0)
-    return first_row, first_row + len(batch)
