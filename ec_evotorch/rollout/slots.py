@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ec_evotorch.rollout.native_policy import CONTEXT, act
+from ec_evotorch.rollout.native_policy import NativePolicy
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
 
 _STRETCH = 256  # environment steps between two looks at the queue; results do not depend on it
@@ -112,28 +112,20 @@ class Slots:
         native = self.agent.native(solutions, self._members, self._state)
         if native is None:
             return None
-        context = np.zeros(1, dtype=CONTEXT)
-        arrays = {
-            "sums": self._sums,
-            "sums_of_squares": self._sums_of_squares,
-            "inputs": self._inputs,
-            "outputs": self._outputs,
-            "middle": self._middle,
-            "half_range": self._half_range,
-            "failed": self._failed,
-        }
-        if normalizer is not None:
-            arrays |= {"mean": normalizer.mean, "stdev": normalizer.stdev}
-        for name, array in arrays.items():
-            context[0][name] = array.ctypes.data
-        context[0]["obs_length"] = self._inputs.shape[1]
-        context[0]["act_length"] = self._outputs.shape[1]
-        context[0]["normalize"] = normalizer is not None
-        context[0]["agent"] = native.function
-        context[0]["agent_context"] = native.context
+        policy = NativePolicy(
+            native,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            middle=self._middle,
+            half_range=self._half_range,
+            sums=self._sums,
+            sums_of_squares=self._sums_of_squares,
+            failed=self._failed,
+            statistics=None if normalizer is None else (normalizer.mean, normalizer.stdev),
+        )
 
-        def advance(others_wait, kept_alive=(native, arrays)):  # C reads them through bare addresses
-            self.env.rollout(act.address, context.ctypes.data, *([_STRETCH] if others_wait else []))
+        def advance(others_wait):
+            self.env.rollout(policy.function, policy.context, *([_STRETCH] if others_wait else []))
             return self.env.finished, self.env.episode_return, self.env.episode_length
 
         return advance
