@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ec_evotorch.rollout.workers.driver import connect_to_ray
+from ec_evotorch.rollout.workers.ray_cluster import connect_to_ray
 from experiments.bench.simulated_cluster import Costs, simulate_generation
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.errors import UserError

@@ -17,8 +17,9 @@ from ray.cluster_utils import Cluster
 
 from agents import RSNN
 from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
-from ec_evotorch.rollout.workers import driver
+from ec_evotorch.rollout.workers import schedule
 from ec_evotorch.rollout.workers.driver import WorkerError
+from ec_evotorch.rollout.workers.ray_cluster import connect_to_ray
 from envs import make_vec
 
 SEARCHERS = {
@@ -38,7 +39,7 @@ def local_ray():
     """One Ray for all tests but the last; what this file defines travels by value, for workers cannot import it."""
     module = sys.modules[__name__]
     ray.cloudpickle.register_pickle_by_value(module)
-    driver.connect_to_ray(4)
+    connect_to_ray(4)
     yield
     ray.shutdown()
     ray.cloudpickle.unregister_pickle_by_value(module)
@@ -233,7 +234,7 @@ def test_a_worker_that_hangs_is_replaced(make_problem, tmp_path):
 
 
 def test_rows_that_kill_every_worker_end_the_search(make_problem, monkeypatch):
-    monkeypatch.setattr(driver, "MOST_LOSSES", 2)
+    monkeypatch.setattr(schedule, "MOST_LOSSES", 2)
     search = SEARCHERS["ec"](make_problem(partial(sabotaged, kill_this_process), num_actors=1), popsize=20)
     with pytest.raises(WorkerError, match="rows 0 to 2 of generation 1: 2 workers were lost one after the other"):
         search.step()
@@ -251,7 +252,7 @@ def test_workers_that_cannot_start_end_the_search(make_problem, monkeypatch):
             raise ValueError("there are no wheels")
         return make_vec("InvertedPendulum-v5", num_envs=num_envs, num_threads=num_threads)
 
-    monkeypatch.setattr(driver, "MOST_LOSSES", 1)
+    monkeypatch.setattr(schedule, "MOST_LOSSES", 1)
     search = SEARCHERS["ec"](make_problem(partial(only_here, os.getpid()), num_actors=1), popsize=4)
     with pytest.raises(WorkerError, match="there are no wheels"):
         search.step()
@@ -267,8 +268,8 @@ class Occupant:
 def test_workers_for_which_there_is_no_room_are_waited_for_and_then_given_up(
     make_problem, scalar_problem, monkeypatch, caplog
 ):
-    monkeypatch.setattr(driver, "START_SECONDS", 2.0)
-    monkeypatch.setattr(driver, "_SECONDS_BEFORE_COMPLAINT", 1.0)
+    monkeypatch.setattr(schedule, "START_SECONDS", 2.0)
+    monkeypatch.setattr(schedule, "SECONDS_BEFORE_COMPLAINT", 1.0)
     room = int(ray.cluster_resources()["CPU"]) - len(scalar_problem.actors or ())
     occupants = [ray.remote(num_cpus=1)(Occupant).remote() for _ in range(room)]
     ray.get([occupant.stay.remote() for occupant in occupants])
