@@ -196,8 +196,8 @@ class Schedule:
         return sum(not worker.ready for worker in self._workers.values())
 
     def overdue(self, now: float) -> list[int]:
-        """Returns the numbers of workers that take longer than they may for a call."""
-        return [w.number for w in self._workers.values() if w.ready and w.calls and now - w.since > self._timeout]
+        """Returns the numbers of workers that have taken all the time they may for a call."""
+        return [w.number for w in self._workers.values() if w.ready and w.calls and now - w.since >= self._timeout]
 
     def starts_late(self, now: float) -> bool:
         """Returns whether a worker has not started for long; once for all that are starting now."""

@@ -201,8 +201,8 @@ def test_a_worker_is_overdue_when_a_call_takes_longer_than_it_may():
     schedule = started(2, timeout=10.0)
     schedule.begin(0, 64, 100.0)
     schedule.take_calls(100.0)
-    assert schedule.overdue(110.0) == []
-    assert schedule.overdue(110.5) == [0, 1]
+    assert schedule.overdue(109.5) == []
+    assert schedule.overdue(110.0) == [0, 1]
     schedule.answered(1, 109.0)
     assert schedule.overdue(110.5) == [0]
     assert schedule.overdue(119.5) == [0, 1]
