@@ -215,7 +215,9 @@ def test_rows_that_lose_many_workers_end_the_search(make_problem, caplog):
     problem = make_problem(cluster, num_actors=1)
     search = EvolvingConnectivity(problem, popsize=20)
     cluster.losses = schedule.MOST_LOSSES
-    with pytest.raises(WorkerError, match="a worker failed in ready: 3 workers were lost one after the other: the plug"):
+    with pytest.raises(
+        WorkerError, match="a worker failed in ready: 3 workers were lost one after the other: the plug"
+    ):
         search.step()
     assert caplog.text.count("a worker was lost and is replaced: the plug was pulled") == 3
 
