@@ -1,7 +1,33 @@
-"""A population in which a failed evaluation is never the best."""
+"""A population that knows its place in a generation, and in which a failed evaluation is never the best."""
+
+from dataclasses import dataclass
 
 import torch
 from evotorch import SolutionBatch
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a generation that a batch holds.
+
+    Attributes:
+        first_row: Number of the first row within the generation.
+        stop_row: Number of the row after the last one.
+        ends_generation: Whether no part of the generation comes after this one.
+        rows: The generation as an object that can make any of its rows (see `ec_evotorch.generation.seeded_rows`), or
+            None if there is none, as for the searchers of EvoTorch.
+    """
+
+    first_row: int
+    stop_row: int
+    ends_generation: bool
+    rows: object | None = None
+
+
+def part_of_generation(batch: SolutionBatch) -> Part:
+    """Returns which part of its generation a batch is: the whole of it, unless it is a `Population` that was placed."""
+    part = batch.part if isinstance(batch, Population) else None
+    return Part(0, len(batch), ends_generation=True) if part is None else part
 
 
 class Population(SolutionBatch):
@@ -11,14 +37,26 @@ class Population(SolutionBatch):
     then remembers none, and fails at the first generation.
 
     Attributes:
-        rows: What can make any row of its generation (`BernoulliRows` and the like), if that is known.
-        first_row: Number of its first row in the generation, of which it may be a part.
-        ends_generation: Whether no part of the generation comes after it.
+        part: The rows of a generation that it holds, as `place` has said, or None before.
     """
 
-    rows = None
-    first_row: int = 0
-    ends_generation: bool = True
+    part: Part | None = None
+
+    def place(self, rows: object, first_row: int, popsize: int) -> None:
+        """Says which rows of a generation the population holds from now on.
+
+        Args:
+            rows: What can make any row of the generation, see `Part`.
+            first_row: Number of the population's first row within the generation.
+            popsize: Number of all rows of the generation.
+
+        Raises:
+            ValueError: If the generation does not have these rows.
+        """
+        stop_row = first_row + len(self)
+        if not 0 <= first_row < stop_row <= popsize:
+            raise ValueError(f"first_row: expected {len(self)} rows within [0, {popsize}), got rows from {first_row}")
+        self.part = Part(first_row, stop_row, stop_row == popsize, rows)
 
     @torch.no_grad()
     def argbest(self, obj_index: int | None = None) -> torch.Tensor:

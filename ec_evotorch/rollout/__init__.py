@@ -1,1 +1,7 @@
-"""Playing a population in an environment: the problem, its slots, the observation normaliser and the saved policy."""
+"""Playing a population in an environment.
+
+`problem` is the EvoTorch problem; `slots` plays many episodes in a fixed number of environment slots, in C where
+environment and agent offer that (`native_policy`); `normalizer` and `visited_states` keep the statistics of
+observations, `episode_statistics` those of returns; `policy` is one trained solution for a plain Gymnasium loop;
+`components` makes environment and agent; `workers` plays on several processes or machines.
+"""

@@ -7,9 +7,9 @@ class EpisodeStatistics:
     """What a run has played so far, whichever searcher played it.
 
     Attributes:
-        interactions: environment steps so far.
-        episodes: finished episodes so far.
-        failed: those among them whose return was NaN or infinite.
+        interactions: Environment steps so far.
+        episodes: Finished episodes so far.
+        failed: Those among them whose return was NaN or infinite.
     """
 
     def __init__(self):
@@ -20,9 +20,9 @@ class EpisodeStatistics:
         """Adds a generation.
 
         Args:
-            returns: (individuals, episodes of each) in the environment's own reward.
-            lengths: (individuals, episodes of each) environment steps.
-            interactions: environment steps of the generation; None for the sum of `lengths`. They differ where
+            returns: (solutions, episodes of each) returns in the environment's own reward.
+            lengths: (solutions, episodes of each) environment steps of the episodes.
+            interactions: Environment steps of the generation; None for the sum of `lengths`. They differ where
                 episodes go on from one generation to the next.
         """
         self.interactions += int(lengths.sum()) if interactions is None else interactions
@@ -31,7 +31,7 @@ class EpisodeStatistics:
         self._returns, self._lengths = returns.mean(axis=1), lengths
 
     def state_dict(self) -> dict:
-        """Counters and the last generation's episodes, for :meth:`load_state_dict`."""
+        """Returns the counters and the last generation's episodes, for `load_state_dict`."""
         return {
             "interactions": self.interactions,
             "episodes": self.episodes,
@@ -41,12 +41,13 @@ class EpisodeStatistics:
         }
 
     def load_state_dict(self, state: dict) -> None:
+        """Goes on counting from where a `state_dict` was taken."""
         self.interactions, self.episodes, self.failed = state["interactions"], state["episodes"], state["failed"]
         self._returns, self._lengths = np.asarray(state["returns"]), np.asarray(state["lengths"])
 
     @property
     def status(self) -> dict:
-        """Entries for EvoTorch's status; those of the last generation are NaN if it finished no sound episode."""
+        """Entries for EvoTorch's status; those of a generation without a finite return are NaN."""
         sound = self._returns[np.isfinite(self._returns)]
         mean, median, best = (float(f(sound)) if sound.size else float("nan") for f in (np.mean, np.median, np.max))
         return {

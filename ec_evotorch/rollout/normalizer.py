@@ -13,10 +13,19 @@ CLIP = 10.0  # in standard deviations
 class ObservationNormalizer:
     """Sums over all visited states, and the mean and standard deviation that follow from them.
 
-    :attr:`mean` and :attr:`stdev`, (obs_length,) float64, change only when :meth:`update` is called: between
-    generations. Before the first update they are 0 and 1.
+    Mean and standard deviation change only in `update`, between generations. Before the first update they are 0 and 1.
 
     Deviation: the published code counts only the final state of each episode.
+
+    Attributes:
+        count: Number of states visited so far.
+        sum: (obs_length,) float64 sum of their observations.
+        sum_of_squares: (obs_length,) float64 sum of the squares of their observations.
+        mean: (obs_length,) float64 mean of observations.
+        stdev: (obs_length,) float64 standard deviation of observations, at least `MIN_STDEV`.
+
+    Args:
+        obs_length: Length of an observation.
     """
 
     def __init__(self, obs_length: int):
@@ -27,13 +36,13 @@ class ObservationNormalizer:
         self.stdev = np.ones(obs_length)
 
     def update(self, count: int, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
-        """Add some states.
+        """Adds some states.
 
         Args:
             count: Number of states.
-            sums: (n, obs_length) finite, in any order: their exact total is rounded once. Of each episode, each slot,
-                or the terms of `VisitedStates`.
-            sums_of_squares: the same for squares.
+            sums: (n, obs_length) finite numbers whose exact total is the sum of the observations; it is rounded once.
+                Their order does not matter: they may be sums of episodes or of slots, or the terms of `VisitedStates`.
+            sums_of_squares: (n, obs_length) numbers, likewise for the squares of the observations.
         """
         self.count += int(count)
         self.sum += [fsum(column) for column in sums.T.tolist()]
@@ -47,10 +56,11 @@ class ObservationNormalizer:
             self.stdev = np.maximum(np.sqrt(variance), MIN_STDEV)
 
     def state_dict(self) -> dict:
-        """A copy of the sums, for :meth:`load_state_dict`."""
+        """Returns a copy of the sums, for `load_state_dict`."""
         return {"count": self.count, "sum": self.sum.copy(), "sum_of_squares": self.sum_of_squares.copy()}
 
     def load_state_dict(self, state: dict) -> None:
+        """Takes over the sums of a `state_dict`."""
         self.count = state["count"]
         self.sum[:], self.sum_of_squares[:] = state["sum"], state["sum_of_squares"]
         self._summarize()
@@ -58,7 +68,14 @@ class ObservationNormalizer:
 
 @compiled(nogil=True)
 def normalize_row(observation, mean, stdev, out):
-    """``clip((observation − mean) / stdev)`` of one observation, computed in float64 and rounded once to float32."""
+    """Writes `clip((observation − mean) / stdev)` of one observation, computed in float64 and rounded once to float32.
+
+    Args:
+        observation: (obs_length,) float64.
+        mean: (obs_length,) float64.
+        stdev: (obs_length,) float64.
+        out: (obs_length,) float32, overwritten with numbers in [−`CLIP`, `CLIP`].
+    """
     for i in range(observation.size):
         value = (observation[i] - mean[i]) / stdev[i]
         if value > CLIP:
@@ -70,14 +87,14 @@ def normalize_row(observation, mean, stdev, out):
 
 @compiled(nogil=True)
 def normalize_rows(observations, mean, stdev, out):
-    """:func:`normalize_row` of each row."""
+    """Does what `normalize_row` does for each row of (n, obs_length) observations."""
     for row in range(observations.shape[0]):
         normalize_row(observations[row], mean, stdev, out[row])
 
 
 @compiled(nogil=True)
 def add_visited(observation, sums, sums_of_squares):
-    """Count one observation."""
+    """Adds one observation, and its squares, to the sums of its slot or episode, (obs_length,) float64 each."""
     for i in range(observation.size):
         sums[i] += observation[i]
         sums_of_squares[i] += observation[i] * observation[i]
@@ -85,10 +102,16 @@ def add_visited(observation, sums, sums_of_squares):
 
 @compiled(nogil=True)
 def rescale_row(action, middle, half_range, out):
-    """From [−1, 1] to the action space, in float32: ``middle + half_range · action``.
+    """Brings an action from [−1, 1] to the action space, `middle + half_range · action`, computed in float32.
+
+    Args:
+        action: (act_length,) float32.
+        middle: (act_length,) float32, see `action_scale`.
+        half_range: (act_length,) float32, see `action_scale`.
+        out: (act_length,) floating point, overwritten.
 
     Returns:
-        Whether all of the action was finite; what was not becomes the middle.
+        Whether all numbers of the action were finite; those that were not become the middle.
     """
     finite = True
     for i in range(action.size):
@@ -101,7 +124,15 @@ def rescale_row(action, middle, half_range, out):
 
 
 def action_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and half range of a bounded action space, float32."""
+    """Returns middle and half range of a bounded action space, (act_length,) float32 each.
+
+    Args:
+        low: (act_length,) lower bounds.
+        high: (act_length,) upper bounds.
+
+    Raises:
+        ValueError: If a bound is not finite.
+    """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError(f"action space: expected finite bounds, got low={low}, high={high}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ec_evotorch.rollout.native_policy import CONTEXT, act
+from ec_evotorch.rollout.native_policy import NativePolicy
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
 
 _STRETCH = 256  # environment steps between two looks at the queue; results do not depend on it
@@ -15,19 +15,31 @@ _IDLE = -1  # member of a slot that rests
 
 @dataclass
 class Episodes:
-    """Results in the order of the queue, whatever slots and threads played them."""
+    """Results in the order of the queue, whatever slots and threads played them.
 
-    returns: np.ndarray  # (episodes,) float64, sum of the environment's own rewards
-    lengths: np.ndarray  # (episodes,) int64, environment steps
-    sums: np.ndarray  # (episodes, obs_length) float64, sum of visited observations; zero rows without a normaliser
+    Attributes:
+        returns: (episodes,) float64 sums of the environment's own rewards; NaN where the agent's output was not finite.
+        lengths: (episodes,) int64 environment steps.
+        sums: (episodes, obs_length) float64 sums of visited observations; 0 without a normaliser.
+        sums_of_squares: (episodes, obs_length) float64 sums of their squares; 0 without a normaliser.
+        diverged: (episodes,) bool, whether the physics became unstable, where the environment's `diverged` tells.
+    """
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    sums: np.ndarray
     sums_of_squares: np.ndarray
-    diverged: np.ndarray  # (episodes,) bool, the physics became unstable, where the environment's `diverged` tells
+    diverged: np.ndarray
 
 
 class Slots:
     """The slots of a vector environment, each with an agent's state; a finished slot takes the next episode at once.
 
-    An agent whose output is NaN or infinite lets the middle of the action space act and has a NaN return.
+    Where an agent's output is NaN or infinite, the middle of the action space acts, and the episode's return is NaN.
+
+    Args:
+        env: A vector environment with partial reset and without autoreset.
+        agent: An agent with observations and actions of these lengths.
     """
 
     def __init__(self, env, agent):
@@ -51,13 +63,14 @@ class Slots:
         seeds: Sequence[int],
         normalizer: ObservationNormalizer | None,
     ) -> Episodes:
-        """Play episode e with solution ``members[e]`` and ``seeds[e]``, for environment and agent alike.
+        """Plays episodes: number e with solution `members[e]`, and `seeds[e]` for environment and agent alike.
 
         Args:
-            solutions: (N, L) in the agent's dtype.
-            members: (episodes,) rows of ``solutions``.
-            seeds: (episodes,) episode seeds.
-            normalizer: Read, not updated; None passes observations as they are.
+            solutions: (N, L) solutions in the agent's dtype.
+            members: (episodes,) rows of `solutions`.
+            seeds: (episodes,) seeds of the episodes.
+            normalizer: Statistics by which observations are normalised, which stay as they are; None passes
+                observations on as they are.
         """
         num_episodes = len(members)
         obs_length = self._inputs.shape[1]
@@ -106,40 +119,35 @@ class Slots:
         self._lengths[slots] = 0
 
     def _native(self, solutions, normalizer):
-        """Advance in C: a stretch of steps while others wait for a slot, else to the end; None where that cannot be."""
+        """Returns a function that plays in C, or None where environment or agent do not offer that.
+
+        It plays a stretch of steps while other episodes wait for a slot, or else all episodes to their ends.
+        """
         if not (hasattr(self.env, "rollout") and hasattr(self.agent, "native")):
             return None
         native = self.agent.native(solutions, self._members, self._state)
         if native is None:
             return None
-        context = np.zeros(1, dtype=CONTEXT)
-        arrays = {
-            "sums": self._sums,
-            "sums_of_squares": self._sums_of_squares,
-            "inputs": self._inputs,
-            "outputs": self._outputs,
-            "middle": self._middle,
-            "half_range": self._half_range,
-            "failed": self._failed,
-        }
-        if normalizer is not None:
-            arrays |= {"mean": normalizer.mean, "stdev": normalizer.stdev}
-        for name, array in arrays.items():
-            context[0][name] = array.ctypes.data
-        context[0]["obs_length"] = self._inputs.shape[1]
-        context[0]["act_length"] = self._outputs.shape[1]
-        context[0]["normalize"] = normalizer is not None
-        context[0]["agent"] = native.function
-        context[0]["agent_context"] = native.context
+        policy = NativePolicy(
+            native,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            middle=self._middle,
+            half_range=self._half_range,
+            sums=self._sums,
+            sums_of_squares=self._sums_of_squares,
+            failed=self._failed,
+            statistics=None if normalizer is None else (normalizer.mean, normalizer.stdev),
+        )
 
-        def advance(others_wait, kept_alive=(native, arrays)):  # C reads them through bare addresses
-            self.env.rollout(act.address, context.ctypes.data, *([_STRETCH] if others_wait else []))
+        def advance(others_wait):
+            self.env.rollout(policy.function, policy.context, *([_STRETCH] if others_wait else []))
             return self.env.finished, self.env.episode_return, self.env.episode_length
 
         return advance
 
     def _step_by_step(self, solutions, normalizer):
-        """Advance by one step: the agent's batched step, then the environment's."""
+        """Returns a function that plays one step of all slots: the agent's batched step, then the environment's."""
 
         def advance(others_wait):
             running = self._members != _IDLE
@@ -163,7 +171,7 @@ class Slots:
 
 
 def diverged_slots(env) -> np.ndarray:
-    """(B,) bool: where the environment says, by a property ``diverged``, that its physics became unstable."""
+    """Returns (B,) bool, where the environment says by a property `diverged` that its physics became unstable."""
     return getattr(env, "diverged", np.zeros(env.num_envs, dtype=bool))
 
 
@@ -172,9 +180,10 @@ def begin_episodes(env, agent, state, slots: np.ndarray, seeds: list[int]) -> np
 
     Args:
         env: A vector environment with partial reset.
-        agent: The agent, whose ``state`` is changed in these slots.
-        slots: Indices.
-        seeds: As many.
+        agent: The agent.
+        state: State of the agent in all slots, which is changed in these slots.
+        slots: (n,) indices of the slots.
+        seeds: (n,) seeds of the episodes.
 
     Returns:
         (B, obs_length) observations of all slots.

@@ -15,12 +15,15 @@ _MAX_TERMS = 64  # 40 terms of 53 bits span all of float64's exponents
 class VisitedStates:
     """How many states were visited, and the exact sums of their observations and of the squares of these.
 
-    Each column is kept as an expansion: a few float64 whose exact total is the column's.
+    Each column of a sum is kept as an expansion: a few float64 numbers whose exact total is the sum.
 
     Attributes:
-        count: of states.
-        sums: (terms, obs_length) float64.
-        sums_of_squares: (terms, obs_length) float64.
+        count: Number of states.
+        sums: (terms, obs_length) float64 expansions of the sums of observations.
+        sums_of_squares: (terms, obs_length) float64 expansions of the sums of squared observations.
+
+    Args:
+        obs_length: Length of an observation.
     """
 
     def __init__(self, obs_length: int):
@@ -29,28 +32,28 @@ class VisitedStates:
         self.sums_of_squares = np.zeros((0, obs_length))
 
     def add(self, lengths: np.ndarray, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:
-        """Adds episodes, but for those whose observations were not finite or of no use.
+        """Adds episodes, without those whose observations were not finite or too large to be summed.
 
         Args:
-            lengths: (episodes,) states of each.
-            sums: (episodes, obs_length) over the states of each.
-            sums_of_squares: likewise.
+            lengths: (episodes,) number of states of each.
+            sums: (episodes, obs_length) float64 sums over the observations of each.
+            sums_of_squares: (episodes, obs_length) float64 sums over the squared observations of each.
         """
         sound = (sums_of_squares < _MAX_SUM_OF_SQUARES).all(axis=1)  # NaN is not below
         self._add(int(lengths[sound].sum()), sums[sound], sums_of_squares[sound])
 
     def merge(self, other: "VisitedStates") -> None:
-        """Adds the states that another has counted."""
+        """Adds the states that another object has counted."""
         self._add(other.count, other.sums, other.sums_of_squares)
 
     def to_bytes(self) -> bytes:
-        """The counts as bytes, for `from_bytes`."""
+        """Returns all counts as bytes, for `from_bytes`."""
         header = _HEADER.pack(self.count, self.sums.shape[1], len(self.sums), len(self.sums_of_squares))
         return header + self.sums.tobytes() + self.sums_of_squares.tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "VisitedStates":
-        """What `to_bytes` has written."""
+        """Reads what `to_bytes` has written."""
         count, obs_length, num_sums, num_squares = _HEADER.unpack_from(content)
         terms = np.frombuffer(content, np.float64, offset=_HEADER.size).reshape(num_sums + num_squares, obs_length)
         visited = cls(obs_length)
@@ -64,9 +67,15 @@ class VisitedStates:
 
 
 def expand(rows: np.ndarray) -> np.ndarray:
-    """Expansions of the sums of columns, (n, columns) finite -> (terms, columns): a column's exact total is kept.
+    """Returns expansions of the sums of columns, with few terms whose exact totals are those of the columns.
 
-    The first term is the rounded total, the next what it lacks, rounded, and so on.
+    The first term is the rounded total, the next is what the first lacks, rounded, and so on.
+
+    Args:
+        rows: (n, columns) finite float64.
+
+    Returns:
+        (terms, columns) float64.
 
     Source: Shewchuk (1997), "Adaptive precision floating-point arithmetic and fast robust geometric predicates",
     https://doi.org/10.1007/PL00009321, Grow-Expansion with zero elimination, as in Python's `math.fsum`.
@@ -83,7 +92,7 @@ def expand(rows: np.ndarray) -> np.ndarray:
 
 @compiled(nogil=True)
 def _grow_expansions(columns, terms):
-    """Writes one expansion a column, small terms first, and returns the length of the longest."""
+    """Writes one expansion for each column, small terms first, and returns the length of the longest."""
     longest = 0
     for c in range(columns.shape[0]):
         length = 0

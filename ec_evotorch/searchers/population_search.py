@@ -187,10 +187,9 @@ class PopulationSearch(SearchAlgorithm):
         """Yields the population in parts, each sampled when its turn comes; a later one may overwrite it."""
         first_row, popsize = 0, sum(map(len, self._chunks))
         for chunk in self._chunks:
-            chunk.rows, chunk.first_row = rows, first_row
+            chunk.place(rows, first_row, popsize)
             rows.fill(chunk.access_values(), first_row)
             first_row += len(chunk)
-            chunk.ends_generation = first_row == popsize
             yield chunk
 
     def _sampled_values(self, rows: SeededRows) -> Iterator[torch.Tensor]:

@@ -1,4 +1,7 @@
-"""What large populations and many workers cost: the tables of docs/SCALING.md."""
+"""What large populations and many workers cost: the tables of docs/SCALING.md.
+
+Each function of `num_envs` (environment slots) and `seconds` (to measure each thing for) yields the rows of one table.
+"""
 
 import logging
 import subprocess
@@ -9,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ec_evotorch.rollout.workers.driver import connect_to_ray
+from ec_evotorch.rollout.workers.ray_cluster import connect_to_ray
 from experiments.bench.simulated_cluster import Costs, simulate_generation
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.errors import UserError
@@ -25,7 +28,7 @@ LEARNED_FROM = 512  # rows; the time for CLUSTER_POPSIZE follows in proportion
 
 
 def measure_memory(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Peak resident memory of a process that plays one generation on Humanoid-v5, whole and by chunks."""
+    """Measures the peak of resident memory of a process that plays one generation on Humanoid-v5, whole and in chunks."""
     for popsize in POPSIZES:
         for chunk_size in ("null", 512):
             if chunk_size != "null" and chunk_size > popsize:
@@ -46,7 +49,7 @@ def measure_memory(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Bytes of the second generation on Hopper-v5 with two workers."""
+    """Counts the bytes that travel in the second generation on Hopper-v5 with two workers."""
     _start_ray(2)
     for popsize in POPSIZES:
         for scalar_only in (False, True):
@@ -57,7 +60,7 @@ def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
             at_start = searcher.status["startup_bytes_sent"]
             searcher.step()
             status = searcher.status
-            problem.kill_actors()
+            problem.close()
             total = status["bytes_sent"] + status["bytes_received"]
             yield {
                 "popsize": popsize,
@@ -70,7 +73,7 @@ def measure_bytes(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Trainings on Hopper-v5 in one thread and with workers, which take turns."""
+    """Measures trainings on Hopper-v5 in one thread and with workers, which take turns."""
     _start_ray(sum(WORKERS))
     for popsize in (128, 1024):
         names = {"one thread": 0, **{f"{count} workers": count for count in WORKERS}}
@@ -80,7 +83,7 @@ def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
         }
         speeds = measure_speeds({name: _generation_of(searcher) for name, (_, searcher) in searches.items()}, seconds)
         for problem, _ in searches.values():
-            problem.kill_actors()
+            problem.close()
         yield {
             "popsize": popsize,
             **{f"{name}, steps/s": speeds[name].median() for name in names},
@@ -89,7 +92,7 @@ def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
-    """A generation of the paper's size on Humanoid-v5 by the real driver and simulated workers of measured speed."""
+    """Simulates a generation of the paper's size on Humanoid-v5: the real driver, and workers of the speed measured here."""
     problem, searcher = build(compose_config(["env=humanoid", f"searcher.popsize={LEARNED_FROM}", *ONE_THREAD]))
     step_seconds = 1.0 / measure_speeds({"": _generation_of(searcher)}, seconds)[""].median()
     length = problem.solution_length
@@ -117,7 +120,11 @@ def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_ray(seconds: float) -> dict[str, float]:
-    """What a call to a worker costs the driver, call and answer together, and the least time until it is answered."""
+    """Measures calls to a worker.
+
+    Returns:
+        `call_seconds` and `latency_seconds` of `Costs`.
+    """
     ray = _start_ray(1)
 
     class Echo:
@@ -144,7 +151,7 @@ def measure_ray(seconds: float) -> dict[str, float]:
 
 
 def _start_ray(num_cpus: int):
-    """Starts a Ray with room for so many workers, in the place of another; returns its module."""
+    """Starts Ray anew with room for so many workers, and returns its module."""
     import ray
 
     ray.shutdown()
@@ -179,7 +186,7 @@ def _generation_of(searcher):
 
 
 def _learning_seconds(searcher, seconds: float) -> float:
-    """Of sampling the searcher's population once more and learning from it."""
+    """Measures how long sampling the searcher's population once more and learning from it take."""
     learner, population = searcher._learner, searcher.population.access_values(keep_evals=True)
     evals = torch.rand(learner.popsize, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

@@ -1,18 +1,15 @@
-"""The driver of many workers, tried out without them: Ray and the workers are simulated, the driver's code is real."""
+"""The driver of many workers, tried out without them: cluster and workers are simulated, the driver's code is real."""
 
 import pickle
-import sys
 import time
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from ec_evotorch.generation.seeded_rows import BernoulliRows
 from ec_evotorch.rollout.visited_states import VisitedStates
-from ec_evotorch.rollout.workers import driver as workers
-from ec_evotorch.rollout.workers.worker import RANGE
+from ec_evotorch.rollout.workers.driver import Workers
+from ec_evotorch.rollout.workers.messages import RANGE, Plan, pack_episodes
 
 
 @dataclass
@@ -20,10 +17,10 @@ class Costs:
     """What things take, in seconds.
 
     Attributes:
-        step_seconds: an environment step, agent included, in one thread.
-        learn_seconds: sampling the population once more and learning from it, by the driver.
-        call_seconds: of the driver, for a call to a worker and its answer.
-        latency_seconds: from a call to the answer of a worker that has nothing to do.
+        step_seconds: An environment step, agent included, in one thread.
+        learn_seconds: Sampling the population once more and learning from it, by the driver.
+        call_seconds: What a call to a worker and its answer cost the driver.
+        latency_seconds: From a call to the answer of a worker that has nothing to do.
     """
 
     step_seconds: float
@@ -37,10 +34,10 @@ class Simulated:
     """What a simulated generation took.
 
     Attributes:
-        seconds: until all results were in.
-        calls: to workers.
-        sent: bytes by the driver.
-        received: bytes by the driver.
+        seconds: Time until all results were in.
+        calls: Number of calls to workers.
+        sent: Bytes sent by the driver.
+        received: Bytes received by the driver.
     """
 
     seconds: float
@@ -49,10 +46,18 @@ class Simulated:
     received: int
 
 
-class _Ray:
-    """The part of Ray's interface that `Workers` uses, in simulated time.
+class SimulatedCluster:
+    """A `Cluster` in simulated time whose workers only say how long they would play.
 
     Time goes on as the driver computes, by `call_seconds` for each call, and jumps when the driver waits.
+
+    Attributes:
+        calls: Number of calls to workers so far.
+
+    Args:
+        lengths: (N,) steps of each row's episode.
+        obs_length: Length of an observation.
+        costs: What things take.
     """
 
     def __init__(self, lengths: np.ndarray, obs_length: int, costs: Costs):
@@ -62,68 +67,74 @@ class _Ray:
         visited = VisitedStates(obs_length)
         visited.add(np.ones(2, dtype=np.int64), np.ones((2, obs_length)) / 3, np.ones((2, obs_length)) / 7)
         self._visited = visited.to_bytes()
-        self.cloudpickle = pickle
-        self.exceptions = SimpleNamespace(RayTaskError=_Never, RayError=_Never)
 
-    def now(self) -> float:
-        mark = time.perf_counter()
-        self._now += mark - self._mark
-        self._mark = mark
-        return self._now
+    def connect(self, num_workers: int) -> None:
+        """Does nothing: there is room for any number of workers."""
 
-    def is_initialized(self) -> bool:
+    def is_connected(self) -> bool:
+        """Returns True."""
         return True
 
-    def put(self, message: bytes) -> bytes:
+    def pickle(self, message: object) -> bytes:
+        """Pickles an object."""
+        return pickle.dumps(message)
+
+    def share(self, message: bytes) -> bytes:
+        """Returns the message, which takes no time."""
         return message
 
-    def remote(self, **options):
-        return lambda worker: SimpleNamespace(remote=lambda setup: _Actor(self))
+    def start_worker(self, make_problem: bytes) -> "_Worker":
+        """Starts a worker, which takes no time."""
+        return _Worker()
 
-    def call(self, actor: "_Actor", method: str, message: tuple) -> "_Answer":
-        self.now()
-        self._now += self._costs.call_seconds
+    def end_worker(self, worker: "_Worker") -> None:
+        """Does nothing."""
+
+    def call(self, worker: "_Worker", method: str, *message: bytes) -> "_Answer":
+        """Lets a worker answer once it has answered all earlier calls and has played as many steps as it must."""
+        self._now = self.now() + self._costs.call_seconds
         self.calls += 1
         seconds, content = 0.0, None
         if method == "play":
             first_row, stop_row = RANGE.unpack(message[0])
             lengths = self._lengths[first_row:stop_row]
-            seconds = lengths.sum() * self._costs.step_seconds
-            content = np.zeros(len(lengths)).tobytes() + lengths.astype(np.int32).tobytes()
+            seconds, content = lengths.sum() * self._costs.step_seconds, pack_episodes(np.zeros(len(lengths)), lengths)
         elif method == "hand_over":
             content = self._visited
-        actor.busy_until = max(actor.busy_until, self._now + self._costs.latency_seconds / 2) + seconds
-        return _Answer(actor.busy_until + self._costs.latency_seconds / 2, content)
+        worker.busy_until = max(worker.busy_until, self._now + self._costs.latency_seconds / 2) + seconds
+        return _Answer(worker.busy_until + self._costs.latency_seconds / 2, content)
 
-    def wait(self, answers: list["_Answer"], num_returns: int = 1, timeout: float | None = None):
+    def wait(self, answers: list["_Answer"], seconds: float) -> list["_Answer"]:
+        """Lets time jump to the first answer, or to the end of the wait, and returns what has come by then."""
         now = self.now()
-        in_order = sorted(answers, key=lambda answer: answer.time)
-        until = in_order[num_returns - 1].time
-        if timeout is not None:
-            until = min(until, now + timeout)
-        self._now = max(now, until)
-        ready = [answer for answer in in_order[:num_returns] if answer.time <= self._now]
-        return ready, [answer for answer in answers if answer not in ready]
+        self._now = max(now, min(now + seconds, min(answer.time for answer in answers)))
+        return [answer for answer in answers if answer.time <= self._now]
 
-    def get(self, answer: "_Answer"):
+    def result(self, answer: "_Answer") -> bytes | None:
+        """Returns the content of an answer."""
         return answer.content
 
+    def describe_room(self) -> str:
+        """Says that there is room."""
+        return "a simulated cluster has room for any number"
 
-class _Never(Exception):
-    """What the simulated workers never raise."""
+    def now(self) -> float:
+        """Returns the simulated time."""
+        mark = time.perf_counter()
+        self._now += mark - self._mark
+        self._mark = mark
+        return self._now
 
 
-class _Actor:
-    def __init__(self, ray: _Ray):
-        self._ray, self.busy_until = ray, 0.0
-
-    def __getattr__(self, method: str):
-        return SimpleNamespace(remote=lambda *message: self._ray.call(self, method, message))
+@dataclass(eq=False)
+class _Worker:
+    busy_until: float = 0.0
 
 
+@dataclass(eq=False)
 class _Answer:
-    def __init__(self, time: float, content: bytes | None):
-        self.time, self.content = time, content
+    time: float
+    content: bytes | None
 
 
 def simulate_generation(
@@ -132,26 +143,17 @@ def simulate_generation(
     """Lets the real driver play a generation with simulated workers.
 
     Args:
-        num_workers: How many.
-        lengths: (N,) steps of each individual's episode.
-        obs_length: of an observation.
-        solution_length: L, of ρ.
-        costs: Measured ones.
+        num_workers: Number of workers.
+        lengths: (N,) steps of each row's episode.
+        obs_length: Length of an observation.
+        solution_length: Length of a solution, L; the driver sends as many probabilities.
+        costs: What things take, as measured.
     """
-    ray = _Ray(lengths, obs_length, costs)
-    real_ray, real_time = sys.modules.get("ray"), workers.time
-    sys.modules["ray"], workers.time = ray, SimpleNamespace(monotonic=ray.now)
-    try:
-        driver = workers.Workers(dict, num_workers, float("inf"), 1, obs_length, False)
-        rows = BernoulliRows(torch.full((solution_length,), 0.5), 0, 0)
-        plan = workers.Plan(0, rows, None, np.zeros(obs_length), np.ones(obs_length))
-        driver.begin(0, len(lengths), plan)
-        driver.results(0, len(lengths))
-        driver.end()
-        status = driver.status
-        return Simulated(float(ray.now()), ray.calls, status["bytes_sent"], status["bytes_received"])
-    finally:
-        workers.time = real_time
-        del sys.modules["ray"]
-        if real_ray is not None:
-            sys.modules["ray"] = real_ray
+    cluster = SimulatedCluster(lengths, obs_length, costs)
+    workers = Workers(dict, num_workers, float("inf"), 1, obs_length, scalar_only=False, cluster=cluster)
+    rho = torch.full((solution_length,), 0.5)
+    workers.begin(Plan(0, rho, None, np.zeros(obs_length), np.ones(obs_length)), 0, len(lengths))
+    workers.results(0, len(lengths))
+    workers.end()
+    status = workers.status
+    return Simulated(float(cluster.now()), cluster.calls, status["bytes_sent"], status["bytes_received"])

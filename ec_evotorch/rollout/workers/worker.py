@@ -2,31 +2,31 @@
 
 import logging
 import pickle
-import struct
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from ec_evotorch.generation.rank_codes import decode_scores
 from ec_evotorch.rollout.visited_states import VisitedStates
+from ec_evotorch.rollout.workers.messages import RANGE, pack_episodes
 from ec_evotorch.threads import limit_threads
 
-RANGE = struct.Struct("<II")  # first row, and the one after the last
 _ELEMENTS_PER_PART = 2**22  # of a population that a copy of a search samples at once to learn from it
 
 
 class Worker:
     """Plays rows of a generation and counts the states that they visit, in one thread.
 
-    Messages are bytes, so that what goes over the network is what is counted. Answers are plain arrays. Messages from
-    the driver are pickled in part, as Ray's own are, which runs whatever a member of its cluster sends: never join a
-    cluster that is not one's own.
+    Messages are bytes, so that what goes over the network is what is counted. Messages from the driver are pickled in
+    part, as Ray's own are, which runs whatever a member of its cluster sends: never join a cluster that is not one's
+    own.
 
     Calls come in the order in which they are made: `begin`, then `play` any number of times, then `hand_over`; with
     `scalar_only`, `adopt` before the first of them and `learn` after each generation.
 
     Args:
-        make_problem: Pickled; called without arguments it returns the `RolloutProblem`, which has no actors.
+        make_problem: A pickled function without arguments that makes the `RolloutProblem`, which has no workers itself.
     """
 
     def __init__(self, make_problem: bytes):
@@ -37,24 +37,28 @@ class Worker:
         self._begin_counting()
 
     def ready(self) -> None:
-        """Returns when the problem is made."""
+        """Returns once the problem is made."""
 
     def adopt(self, learner: bytes) -> None:
-        """Takes a copy of the search."""
+        """Takes a copy of the search, a pickled `Learner`."""
         self._learner = pickle.loads(learner)
 
     def learn(self, scores: bytes) -> None:
-        """Lets the copy of the search learn from the generation that is over: what `encode_scores` has made of it."""
+        """Lets the copy of the search learn from the generation that is over.
+
+        Args:
+            scores: Pickled, what `encode_scores` has made of the evaluations.
+        """
         self._learner.learn(decode_scores(pickle.loads(scores)), self._parts())
 
     def begin(self, plan: bytes) -> None:
         """Begins a generation.
 
         Args:
-            plan: A `Plan`.
+            plan: A pickled `Plan`.
 
         Raises:
-            RuntimeError: the copy of the search has learned something else than the search itself.
+            RuntimeError: If the copy of the search has learned something else than the search itself.
         """
         plan = pickle.loads(plan)
         if plan.copied is None:
@@ -80,7 +84,7 @@ class Worker:
             values: The solutions, row-major, where the plan has no rows.
 
         Returns:
-            The returns of all episodes, float64, then their lengths, int32.
+            What `pack_episodes` makes of the returns and lengths of all episodes.
         """
         first_row, stop_row = RANGE.unpack(rows)
         solutions = torch.empty(stop_row - first_row, self._problem.solution_length, dtype=self._problem.dtype)
@@ -91,10 +95,10 @@ class Worker:
         played = self._problem.play(solutions, self._generation, first_row)
         if self._problem.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
-        return played.returns.tobytes() + played.lengths.astype(np.int32).tobytes()
+        return pack_episodes(played.returns, played.lengths)
 
     def hand_over(self) -> bytes:
-        """Returns and forgets the `VisitedStates`, as bytes, of what was played since `begin` or the last call."""
+        """Returns the `VisitedStates` of what was played since the last call or `begin`, as bytes, and forgets them."""
         visited = self._visited
         self._begin_counting()
         return visited.to_bytes()
@@ -102,7 +106,8 @@ class Worker:
     def _begin_counting(self) -> None:
         self._visited = VisitedStates(self._problem.env.single_observation_space.shape[0])
 
-    def _parts(self):
+    def _parts(self) -> Iterator[torch.Tensor]:
+        """Yields the rows of the generation in parts, sampled once more; each part overwrites the one before."""
         popsize, length = self._learner.popsize, self._problem.solution_length
         buffer = torch.empty(min(popsize, max(1, _ELEMENTS_PER_PART // length)), length, dtype=self._problem.dtype)
         for first_row in range(0, popsize, len(buffer)):

@@ -1,18 +1,21 @@
 """Laws of the rollout problem, on real environments and agents."""
 
+import re
 from functools import partial
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import ClosedEnvironmentError
 
 from agents import RSNN
 from ec_evotorch import EvolvingConnectivity, RolloutProblem
-from ec_evotorch.rollout.problem import EVALUATION
+from ec_evotorch.rollout.problem import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING
 from envs import make_vec
 
 LENGTH = RSNN(11, 3, num_neurons=24).solution_length  # of Hopper-v5
+SEEDS_OF_PURPOSES = [2155051375293123959, 877587751659667374, 7178421844588924579, 4094022528053799738]
 
 
 class BatchedOnly:
@@ -60,6 +63,8 @@ def test_results_do_not_depend_on_slots_threads_or_the_path_through_python():
         ({"num_episodes": 0}, "num_episodes: expected a positive whole number, got 0"),
         ({"num_episodes": 1.5}, "num_episodes: expected a positive whole number, got 1.5"),
         ({"num_episodes": True}, "num_episodes: expected a positive whole number, got True"),
+        ({"seed": -1}, r"seed: expected a whole number in \[0, 4294967295\], got -1"),
+        ({"seed": 0.5}, r"seed: expected a whole number in \[0, 4294967295\], got 0.5"),
     ],
 )
 def test_a_wrong_solution_or_number_of_episodes_is_refused_and_plays_nothing(arguments, message):
@@ -68,6 +73,55 @@ def test_a_wrong_solution_or_number_of_episodes_is_refused_and_plays_nothing(arg
     with pytest.raises(ValueError, match=message):
         problem.evaluate_center(**{"solution": center} | arguments)
     np.testing.assert_array_equal(problem.evaluate_center(center, 2), other.evaluate_center(center, 2))
+
+
+def played_seeds(problem, monkeypatch):
+    """The seeds of each batch of episodes that a problem plays from now on."""
+    played, play = [], problem._slots.play
+    monkeypatch.setattr(
+        problem._slots, "play", lambda *arguments: played.append(list(arguments[2])) or play(*arguments)
+    )
+    return played
+
+
+def test_episodes_without_a_seed_are_those_of_no_seed_of_no_training_and_of_no_earlier_call(monkeypatch):
+    problem = make_problem()
+    seeds, center = played_seeds(problem, monkeypatch), torch.zeros(LENGTH, dtype=torch.bool)
+    run(problem, generations=2)
+    for number in range(4):
+        problem.evaluate_center(center, 5, seed=number)  # as training evaluates its centres
+    for _ in range(4):
+        problem.evaluate_center(center, 5)
+    every = [seed for batch in seeds for seed in batch]
+    assert len(set(every)) == len(every) == 2 * 10 + 8 * 5
+
+
+def test_purposes_keep_seeds_apart_and_seeded_episodes_stay_what_they_were():
+    problem, zeros = make_problem(), np.zeros(1, dtype=np.int64)
+    seeds = [
+        problem.episode_seeds(0, zeros, zeros, purpose)[0]
+        for purpose in (TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION)
+    ]
+    assert seeds == SEEDS_OF_PURPOSES
+
+
+def test_fresh_episodes_go_on_after_a_resume(monkeypatch):
+    problem, resumed = make_problem(), make_problem()
+    center = torch.zeros(LENGTH, dtype=torch.bool)
+    problem.evaluate_center(center, 2)
+    resumed.load_state_dict(problem.state_dict())
+    seeds, resumed_seeds = played_seeds(problem, monkeypatch), played_seeds(resumed, monkeypatch)
+    problem.evaluate_center(center, 2)
+    resumed.evaluate_center(center, 2)
+    assert seeds == resumed_seeds
+    assert seeds[0] != played_from_the_start(monkeypatch, center)
+
+
+def played_from_the_start(monkeypatch, center):
+    problem = make_problem()
+    seeds = played_seeds(problem, monkeypatch)
+    problem.evaluate_center(center, 2)
+    return seeds[0]
 
 
 def test_a_solution_is_a_tensor_an_array_or_evotorchs():
@@ -121,6 +175,13 @@ def test_an_environment_of_another_kind_may_have_more_slots_than_episodes():
         ({"num_envs": True}, "num_envs: expected a positive whole number, got True"),
         ({"num_episodes": 1.0}, "num_episodes: expected a positive whole number, got 1.0"),
         ({"seed": -1}, r"seed: expected a whole number in \[0, 4294967295\], got -1"),
+        ({"num_threads": -1}, "num_threads: expected a whole number of at least 0, got -1"),
+        ({"num_threads": 1.5}, "num_threads: expected a whole number of at least 0, got 1.5"),
+        ({"actor_timeout": "x"}, "actor_timeout: expected a positive number of seconds, got 'x'"),
+        ({"actor_timeout": True}, "actor_timeout: expected a positive number of seconds, got True"),
+        ({"actor_timeout": float("nan")}, "actor_timeout: expected a positive number of seconds, got nan"),
+        ({"observation_normalization": 1}, "observation_normalization: expected True or False, got 1"),
+        ({"scalar_only": "no"}, "scalar_only: expected True or False, got 'no'"),
     ],
 )
 def test_wrong_numbers_are_refused_by_name(arguments, message):
@@ -129,13 +190,15 @@ def test_wrong_numbers_are_refused_by_name(arguments, message):
 
 
 def test_numbers_may_be_numpys():
-    settings = {"seed": np.int64(3), "num_envs": np.int32(4), "num_episodes": np.int64(1)}
+    settings = {"seed": np.int64(3), "num_envs": np.int32(4), "num_episodes": np.int64(1), "num_threads": np.int16(1)}
+    settings |= {"num_actors": np.int64(0), "actor_timeout": np.float32(60), "decrease_rewards_by": np.float32(0)}
     assert run(make_problem(**settings))[0] == run(make_problem())[0]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "abc", [1.0]])
 def test_a_reward_can_only_be_decreased_by_a_number(value):
-    with pytest.raises(ValueError, match=f"decrease_rewards_by: expected a finite number or None, got {value}"):
+    expected = re.escape(f"decrease_rewards_by: expected a finite number or None, got {value!r}")
+    with pytest.raises(ValueError, match=expected):
         make_problem(decrease_rewards_by=value)
 
 
@@ -268,3 +331,65 @@ def test_individuals_with_unstable_physics_fail_and_do_not_count_as_visited(monk
     assert np.isfinite(
         problem.evaluate_center(searcher.status["center"], num_episodes=3)
     ).all()  # as plain Gymnasium pays
+
+
+class NoEnvironment:
+    """What a function might return in the place of an environment or an agent."""
+
+
+@pytest.mark.parametrize(
+    ("env", "got"),
+    [
+        ("Hopper-v5", "got 'Hopper-v5'"),
+        (None, "got a NoneType"),
+        (NoEnvironment(), "got a NoEnvironment"),
+        (lambda num_envs: None, "got a function that cannot be called so: got an unexpected keyword argument"),
+        (
+            lambda num_envs, num_threads: NoEnvironment(),
+            "it has made a NoEnvironment, which has no num_envs, single_obs",
+        ),
+        (lambda num_envs, num_threads: gymnasium.make("Hopper-v5"), "it has made a TimeLimit, which has no num_envs"),
+    ],
+)
+def test_what_makes_no_environment_is_named(env, got):
+    expected = "env: expected a function of num_envs and num_threads that makes a vector environment, such as"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)} .*{re.escape(got)}"):
+        RolloutProblem(env, RSNN)
+
+
+@pytest.mark.parametrize(
+    ("agent", "got"),
+    [
+        ("RSNN", "got 'RSNN'"),
+        (RSNN(4, 1, num_neurons=2), "got a RSNN"),
+        (torch.nn.Linear(4, 1), "got a Linear"),
+        (lambda obs_length: None, "got a function that cannot be called so: too many positional arguments"),
+        (lambda obs_length, act_length: NoEnvironment(), "it has made a NoEnvironment, which has no solution_length"),
+    ],
+)
+def test_what_makes_no_agent_is_named(agent, got):
+    expected = "agent: expected a function of obs_length and act_length that makes an agent, such as RSNN"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)} .*{re.escape(got)}"):
+        RolloutProblem(partial(make_vec, "InvertedPendulum-v5"), agent)
+
+
+def test_an_environment_that_resets_itself_is_refused():
+    def make(num_envs, num_threads):
+        return gymnasium.make_vec("InvertedPendulum-v5", num_envs, vectorization_mode="sync")
+
+    with pytest.raises(
+        ValueError, match=r"env: expected a vector environment with autoreset_mode .*DISABLED, got .*NEXT"
+    ):
+        RolloutProblem(make, partial(RSNN, num_neurons=8))
+
+
+def test_a_closed_problem_has_closed_its_environments_and_plays_nothing():
+    with make_problem("Pendulum-v1") as problem:
+        envs, batch = [problem.env, problem.make_env(2)], problem.generate_batch(2)
+        problem.evaluate(batch)
+        assert not any(env.closed for env in envs)
+    assert all(env.closed for env in envs)
+    problem.close()
+    for play in (problem.evaluate, lambda batch: problem.evaluate_center(batch[0])):
+        with pytest.raises(ClosedEnvironmentError, match="the problem is closed"):
+            play(batch)
