@@ -284,10 +284,13 @@ def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
     differing = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
     last_parts = [key.rpartition(".")[2] for key in differing]
     names = [last if last_parts.count(last) == 1 else key for key, last in zip(differing, last_parts, strict=True)]
-    return ", ".join(f"{name}={_short(own[key])}" for key, name in zip(differing, names, strict=True) if key in own)
+    return ", ".join(
+        f"{name}={_short_value(own[key])}" for key, name in zip(differing, names, strict=True) if key in own
+    )
 
 
-def _short(text: str) -> str:
+def _short_value(text: str) -> str:
+    """Returns the text of a setting, and of a number no more digits than it needs."""
     try:
         return f"{float(text):g}"
     except ValueError:

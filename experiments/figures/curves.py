@@ -19,6 +19,7 @@ X_AXES = {"steps": "environment steps", "seconds": "wall time (s)", "generations
 X_COLUMNS = {"steps": "steps", "seconds": "elapsed_seconds", "generations": "generation"}
 RETURNS = {"centre": "center_return_mean", "training": "mean_return"}
 RETURNS_IN_WORDS = {"centre": "return of the centre", "training": "mean return in training"}
+BANDS = ("auto", "interval", "range")
 GRID = 101  # points of a curve
 ENOUGH_FOR_INTERVALS = 4  # runs; the interval of fewer is nearly their range
 RESAMPLES = 2_000  # at each point
@@ -53,11 +54,14 @@ def curve_points(
     Warns:
         ResultsWarning: For runs and methods that are left out.
     """
-    for name, value, choices in (("x", x, X_AXES), ("statistic", statistic, STATISTICS), ("returns", returns, RETURNS)):
+    for name, value, choices in (
+        ("x", x, X_AXES),
+        ("statistic", statistic, STATISTICS),
+        ("returns", returns, RETURNS),
+        ("band", band, BANDS),
+    ):
         if value not in choices:
             raise UserError(f"{name}: expected one of {', '.join(choices)}; got {value!r}")
-    if band not in ("auto", "interval", "range"):
-        raise UserError(f"band: expected auto, interval or range; got {band!r}")
     lines = _lines_of_methods(frame, X_COLUMNS[x], RETURNS[returns])
     if band == "auto":
         band = "interval" if all(len(runs) >= ENOUGH_FOR_INTERVALS for runs in lines.values()) else "range"

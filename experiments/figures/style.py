@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 3.3  # inches: one column
+FIGURE_FORMATS = ("png", "svg")
 DOTS_PER_INCH = 300
 LARGE, SMALL = 8, 7  # points
 # Okabe and Ito's palette, told apart by every kind of colour vision: https://jfly.uni-koeln.de/color/

@@ -11,15 +11,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import __version__
-from experiments.analysis.load_results import VERSIONS, choose_methods, label_methods, load, summary
+from experiments.analysis.load_results import VERSIONS, load
+from experiments.analysis.summary import choose_methods, label_methods, summary
 from experiments.analysis.summary_table import text_table
-from experiments.analysis.text_table import MISSING, short_number
+from experiments.analysis.text_table import MISSING, TextTable, short_number
 from experiments.errors import ResultsWarning, UserError
-from experiments.evaluation.trained_network import TrainedNetwork, load_network, record_spikes
+from experiments.evaluation.episodes import episode_seed
+from experiments.evaluation.spikes import SpikeTrain, record_spikes
+from experiments.evaluation.trained_network import TrainedNetwork, load_network
 from experiments.figures.bars import bars
 from experiments.figures.curves import curves
 from experiments.figures.network import degrees, matrices, raster, rho_now, rho_over_training
-from experiments.report.page import Command, NetworkPart, PageTable, Picture, RunPart, render
+from experiments.report.page import Command, Contents, NetworkSection, Picture, RunSection, render
 from experiments.report.run_command import run_command
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, STATUS
 from experiments.run_folder.read import is_run_folder, read_config
@@ -70,18 +73,18 @@ def report(
             said.append(f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}")
     environments = ", ".join(sorted(frame.environment.unique()))
     return render(
-        {
-            "title": f"{environments}: {_runs(len(last))}",
-            "made": _made(),
-            "warnings": list(dict.fromkeys(said)),
-            "methods": _methods(last),
-            "commands": _once_for_all_seeds(last, commands),
-            "software": _software(last),
-            "scores": PageTable("scores", *scores),
-            "figures": figures,
-            "networks": networks,
-            "runs": [_run_part(row, frame, commands.get(row.run)) for row in last.itertuples()],
-        }
+        Contents(
+            title=f"{environments}: {_runs(len(last))}",
+            made=_made(),
+            warnings=list(dict.fromkeys(said)),
+            methods=_methods(last),
+            commands=_once_for_all_seeds(last, commands),
+            software=_software(last),
+            scores=scores._replace(title="scores"),
+            figures=figures,
+            networks=networks,
+            runs=[_run_section(row, frame, commands.get(row.run)) for row in last.itertuples()],
+        )
     )
 
 
@@ -111,9 +114,9 @@ def _picture(said: list[str], name: str, caption: str, draw: Callable[[], Figure
         said.append(f"{name}: {error}")
 
 
-def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None) -> Iterator[NetworkPart]:
+def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None) -> Iterator[NetworkSection]:
     if named is not None:
-        yield _network_part(str(named), named)
+        yield _network_section(str(named), named)
         return
     returns = frame.dropna(subset=["center_return_mean"]).groupby("run").center_return_mean.last()
     candidates = last[(last.agent == DRAWN_AGENT) & (last.searcher == DRAWN_SEARCHER)].join(returns.rename("reached"))
@@ -121,14 +124,15 @@ def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: P
     for (environment, label), rows in candidates.dropna(subset=["reached"]).groupby(["environment", "label"]):
         best = rows.reached.idxmax()
         try:
-            yield _network_part(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best))
+            yield _network_section(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best))
         except UserError as error:
             said.append(f"no picture of a network: {error}")
 
 
-def _network_part(name: str, run: Path) -> NetworkPart:
+def _network_section(name: str, run: Path) -> NetworkSection:
     network = load_network(run)
-    agent, train = network.agent, record_spikes(network.saved)
+    agent = network.agent
+    (train,) = record_spikes(network.saved, [episode_seed(0, 0)])
     kernels = network.connections if network.probabilities is None else network.probabilities
     density = network.connections["kernel_h"].mean()
     note = (
@@ -137,10 +141,10 @@ def _network_part(name: str, run: Path) -> NetworkPart:
         f"{short_number(train.episode_return)}, {np.abs(train.spikes).mean():.1%} of the neurons fire in a time "
         f"step of {train.dt:g} ms."
     )
-    return NetworkPart(name, note, list(_network_pictures(network, kernels, train)))
+    return NetworkSection(name, note, list(_network_pictures(network, kernels, train)))
 
 
-def _network_pictures(network: TrainedNetwork, kernels, train) -> Iterator[Picture]:
+def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], train: SpikeTrain) -> Iterator[Picture]:
     agent = network.agent
     if network.probabilities is not None:
         caption = "Probability of each connection in the last checkpoint, white where undecided."
@@ -160,13 +164,13 @@ def _network_pictures(network: TrainedNetwork, kernels, train) -> Iterator[Pictu
     yield Picture("Degrees", caption, degrees(network.connections["kernel_h"], agent.num_excitatory))
 
 
-def _methods(last: pd.DataFrame) -> PageTable:
+def _methods(last: pd.DataFrame) -> TextTable:
     rows = []
     for (environment, label, budget), runs in last.groupby(["environment", "label", "budget"], sort=True):
         seeds = ", ".join(map(str, sorted(runs.seed)))
         rows.append([environment, label, seeds, f"{runs.finished.sum()} of {len(runs)}", f"{budget:,}"])
     header = ["environment", "method", "seeds", "finished", "budget (environment steps)"]
-    return PageTable("methods", header, rows, num_left=3)
+    return TextTable(header, rows, 3, title="methods")
 
 
 def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> list[Command]:
@@ -186,23 +190,23 @@ def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> 
     return lines
 
 
-def _software(last: pd.DataFrame) -> PageTable:
+def _software(last: pd.DataFrame) -> TextTable:
     """Tells each version, and of how many runs it is where there are several."""
     rows = []
     for column in VERSIONS:
         counts = last[column].fillna("unknown").value_counts()
         several = len(counts) > 1
-        values = [f"{_short(value)} ({_runs(count)})" if several else value for value, count in counts.items()]
+        values = [f"{_short_commit(value)} ({_runs(count)})" if several else value for value, count in counts.items()]
         rows.append([column.removeprefix("versions."), ", ".join(values)])
-    return PageTable("software", ["", "version"], rows, num_left=2)
+    return TextTable(["", "version"], rows, 2, title="software")
 
 
-def _short(version: str) -> str:
+def _short_commit(version: str) -> str:
     commit, dash, rest = version.partition("-")
     return f"{commit[:LETTERS_OF_COMMIT]}{dash}{rest}" if len(commit) == 40 else version
 
 
-def _run_part(row, frame: pd.DataFrame, command: str | None) -> RunPart:
+def _run_section(row, frame: pd.DataFrame, command: str | None) -> RunSection:
     metrics = frame[frame.run == row.run]
     evaluated = metrics.dropna(subset=["center_return_mean"])
     outcome = f"{_state(row)}, {row.steps:,} steps"
@@ -216,12 +220,12 @@ def _run_part(row, frame: pd.DataFrame, command: str | None) -> RunPart:
         "episodes": f"{row.episodes:,}",
         "failed episodes": MISSING if pd.isna(row.failed_episodes) else f"{row.failed_episodes:,}",
         "wall time": f"{short_number(row.elapsed_seconds)} s",
-        "commit": _short(metrics["versions.git_commit"].fillna("unknown").iloc[-1]),
+        "commit": _short_commit(metrics["versions.git_commit"].fillna("unknown").iloc[-1]),
     }
     if reason := _reason(Path(row.run)):
         details["reason"] = reason
     config = Path(row.run) / CONFIG
-    return RunPart(
+    return RunSection(
         name=row.run,
         outcome=outcome,
         details="; ".join(f"{name}: {value}" for name, value in details.items()),
@@ -252,5 +256,5 @@ def _runs(count: int) -> str:
 
 def _made() -> str:
     commit = git_commit(Path(__file__).resolve().parents[2])
-    version = f"ec-evotorch {__version__}" + (f", commit {_short(commit)}" if commit else "")
+    version = f"ec-evotorch {__version__}" + (f", commit {_short_commit(commit)}" if commit else "")
     return f"Made {datetime.now().astimezone():%Y-%m-%d %H:%M %Z} with {version}."

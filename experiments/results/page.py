@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import check_claims, claims_table
-from experiments.analysis.load_results import choose_methods, load, summary
+from experiments.analysis.load_results import load
+from experiments.analysis.summary import choose_methods, summary
 from experiments.analysis.summary_table import text_table
 from experiments.analysis.text_table import TextTable, markdown, short_number
 from experiments.errors import UserError
