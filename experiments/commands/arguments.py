@@ -60,22 +60,28 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def file(text: str) -> Path:
+    """Reads the path of a file, there or not."""
+    if Path(text).is_dir():
+        raise ArgumentTypeError(f"expected a file; '{text}' is a folder")
+    return Path(text)
+
+
 def file_in_a_folder(text: str) -> Path:
     """Reads the path of a file, there or not, in a folder that exists."""
-    path = Path(text)
-    if path.is_dir():
-        raise ArgumentTypeError(f"expected a file; '{text}' is a folder")
+    path = file(text)
     folder(str(path.parent))
     return path
 
 
 def file_named(*suffixes: str) -> Callable[[str], Path]:
-    """Returns a reader of paths that end in one of some suffixes."""
+    """Returns a reader of paths of files whose names end in one of some suffixes."""
 
     def read(text: str) -> Path:
-        if Path(text).suffix not in suffixes:
+        path = file(text)
+        if path.suffix not in suffixes:
             raise ArgumentTypeError(f"expected a name that ends in {' or '.join(suffixes)}; got '{text}'")
-        return Path(text)
+        return path
 
     return read
 
@@ -87,7 +93,7 @@ def add_output_arguments(parser: ArgumentParser) -> None:
         choices=FORMATS,
         help="how the table is written; default: by the suffix of --output (.md, .csv, .tex), or terminal",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table into this file")
+    parser.add_argument("--output", type=file, metavar="FILE", help="write the table into this file")
 
 
 def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -> None:

@@ -54,8 +54,8 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
         run: The folder of the run.
         num_episodes: How many episodes to play.
         seed: Chooses the episodes. The first episodes of a longer evaluation are those of a shorter one.
-        workers: Processes to play in, which the result does not depend on. None for one or a few: as many as the number
-            of episodes is worth, and no more than the cores that this process may use (`default_num_threads`).
+        workers: Processes to play in, which the result does not depend on. None for
+            `default_workers`.
 
     Returns:
         A row for each episode: `seed`, `return` (in the environment's own reward), `length` (environment steps).
@@ -67,13 +67,18 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
     if workers is None:
-        workers = min(default_num_threads(), MOST_WORKERS, num_episodes // EPISODES_PER_WORKER or 1)
+        workers = default_workers(num_episodes)
     # Spawned, not forked: a fork would copy the locks that torch's and numba's threads hold.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
     with pool as executor:
         play = map if executor is None else executor.map
         played = play(play_episodes, [run] * len(tasks), tasks)
         return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
+
+
+def default_workers(num_episodes: int) -> int:
+    """Returns how many processes some episodes are worth, with no more than the cores that this process may use."""
+    return min(default_num_threads(), MOST_WORKERS, max(1, num_episodes // EPISODES_PER_WORKER))
 
 
 def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
