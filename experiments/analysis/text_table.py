@@ -9,6 +9,7 @@ import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 MISSING = "–"
 NARROWEST, WIDEST = 80, 1_000  # characters of a table for the terminal
@@ -63,21 +64,18 @@ def print_table(console: Console, table: TextTable) -> None:
         console: Where to; its width grows to that of the table.
         table: The table.
     """
-    drawn = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title=table.title or None,
-        title_justify="left",
-        caption="\n".join(table.notes),
-        caption_justify="left",
-    )
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(table.header):
         drawn.add_column(name, justify="left" if number < table.num_left else "right", no_wrap=True)
     for row in table.rows:
         drawn.add_row(*row)
     needed = console.measure(drawn, options=console.options.update(width=WIDEST)).maximum
     console.width = max(console.width, needed)
+    if table.title:
+        console.print(Text(table.title, style="table.title"))
     console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note, style="table.caption"))
 
 
 def terminal(table: TextTable) -> str:

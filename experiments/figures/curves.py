@@ -44,7 +44,7 @@ def curve_points(
     """Returns what `curves` draws.
 
     The curve of a run goes in straight lines from evaluation to evaluation (or from generation to generation), and is
-    never continued: the curve of a method lies where all of its runs have one. Runs that have not come to their budget
+    never continued: the curve of a method lies where all of its runs have one. Runs that have not reached their budget
     would cut it short. They are left out, with a warning, where the method has others.
 
     Args:
@@ -171,7 +171,7 @@ def _lines_of_methods(
         if num_stopped:
             fate = "drawn as far as all go" if runs and finished.empty else "left out"
             warnings.warn(
-                f"{environment}, {method}: {num_stopped} of {count} runs have not come to their budget: {fate}",
+                f"{environment}, {method}: {num_stopped} of {count} runs have not reached their budget: {fate}",
                 ResultsWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""`ec-evotorch report`: what was run, what came out of it and what a network looks like, in one HTML file."""
+"""The contents of a report: what was run, what came out of it, and what the networks look like."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from experiments.run_folder.versions import git_commit
 
 DRAWN_AGENT, DRAWN_SEARCHER = "rsnn", "ec"  # whose networks are drawn unless one is named
 LETTERS_OF_COMMIT = 10
-NO_COMMAND = "(no command composes to this configuration today: see config.yaml below)"
+NO_COMMAND = "(today no command composes to this configuration; its config.yaml stands below)"
 
 
 def report(
@@ -41,14 +41,15 @@ def report(
     score: str = "final",
     methods: list[str] | None = None,
 ) -> str:
-    """Returns the HTML page about runs; what is said of them as warnings stands on it.
+    """Returns the HTML page about runs. Warnings about them stand on the page.
 
     Args:
-        sources: As for `load`.
-        network: Run whose network is drawn; None for the best of each method with boolean connections between spiking
-            neurons, in each environment.
-        at_steps, score: As for `summary`.
-        methods: As for `choose_methods`; None for all.
+        sources: Folders, globs or saved files, as for `load`.
+        network: Run whose network is drawn; None for the best run of each method with boolean connections between
+            spiking neurons, in each environment.
+        at_steps: Environment steps at which methods are compared, as for `summary`.
+        score: Which evaluations of the centre count, as for `summary`.
+        methods: The methods to compare, as for `choose_methods`; None for all.
 
     Raises:
         UserError: If the runs cannot be read, a method is not there, or `network` has no such network.
@@ -58,12 +59,11 @@ def report(
         if methods is not None:
             frame = choose_methods(frame, methods)
         last = frame.groupby("run", sort=False).tail(1).assign(label=label_methods(frame)).set_index("run", drop=False)
+        steps, time = "Evaluations of the centre over environment steps.", "Evaluations of the centre over wall time."
         figures = [
-            *_picture(said, "Learning curves", "Returns of the centre over environment steps.", lambda: curves(frame)),
-            *_picture(
-                said, "Learning curves over time", "The same over wall time.", lambda: curves(frame, x="seconds")
-            ),
-            *_picture(said, "Scores", "Of the table above.", lambda: bars(frame, "mean", at_steps, score)),
+            *_picture(said, "Learning curves", steps, lambda: curves(frame)),
+            *_picture(said, "Learning curves over time", time, lambda: curves(frame, x="seconds")),
+            *_picture(said, "Scores", "The scores of the table above.", lambda: bars(frame, "mean", at_steps, score)),
         ]
         scores = text_table(summary(frame, at_steps=at_steps, score=score), score, None, None)
         configs = {run: _config_of(Path(run)) for run in last.index}
@@ -90,7 +90,7 @@ def report(
 
 @contextmanager
 def _collected_warnings() -> Iterator[list[str]]:
-    """Gathers the `ResultsWarning`s of a block, to which what else must be said can be added."""
+    """Yields the list in which the texts of the `ResultsWarning`s of a block are gathered, and others can be added."""
     said: list[str] = []
     show = warnings.showwarning
 
@@ -107,7 +107,7 @@ def _collected_warnings() -> Iterator[list[str]]:
 
 
 def _picture(said: list[str], name: str, caption: str, draw: Callable[[], Figure]) -> Iterator[Picture]:
-    """Yields a picture, or says why there is none."""
+    """Yields a picture, or adds the reason why there is none to the warnings."""
     try:
         yield Picture(name, caption, draw())
     except UserError as error:
@@ -147,20 +147,20 @@ def _network_section(name: str, run: Path) -> NetworkSection:
 def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], train: SpikeTrain) -> Iterator[Picture]:
     agent = network.agent
     if network.probabilities is not None:
-        caption = "Probability of each connection in the last checkpoint, white where undecided."
+        caption = "Probability ρ of each connection in the last checkpoint; white where it is near one half."
         yield Picture("ρ", caption, matrices(kernels, agent.num_excitatory, "ρ"))
     else:
-        caption = "Connections of the policy, black where one exists. Their probabilities ρ are not known: "
+        caption = "Connections of the policy; black where one exists. Their probabilities ρ are not known: "
         caption += f"{network.why_no_probabilities}."
         yield Picture("θ*", caption, matrices(kernels, agent.num_excitatory, "θ*"))
     if network.rho_histogram is not None and len(network.rho_histogram):
-        caption = "Share of all connections by probability, at each evaluation of the centre."
+        caption = "How the probabilities ρ of all connections were distributed, at each evaluation of the centre."
         yield Picture("ρ over training", caption, rho_over_training(network.rho_histogram))
     if network.probabilities is not None:
-        yield Picture("ρ at the end", "Share of connections by probability, in the last checkpoint.", rho_now(kernels))
-    caption = "A dot for each spike, in the middle of the episode."
+        yield Picture("ρ at the end", "How ρ is distributed in the last checkpoint.", rho_now(kernels))
+    caption = "Spikes of every neuron in the middle of the episode: each is a dot."
     yield Picture("Spikes", caption, raster(train.spikes, agent.num_excitatory, train.substeps, train.dt))
-    caption = "Recurrent connections by kind of neuron; chance: as many connections, each as likely."
+    caption = "How many recurrent connections neurons have. Chance: a network with as many, all equally likely."
     yield Picture("Degrees", caption, degrees(network.connections["kernel_h"], agent.num_excitatory))
 
 
@@ -174,7 +174,7 @@ def _methods(last: pd.DataFrame) -> TextTable:
 
 
 def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> list[Command]:
-    """Joins commands that differ in the seed only, as "… seed=0,1 …" with -m."""
+    """Joins commands that differ in the seed alone into one sweep: "… -m … seed=0,1 …"."""
     seeds: dict[tuple[str, str, str], set[int]] = {}
     for run, row in last.iterrows():
         before, word, after = (commands.get(run) or NO_COMMAND).partition(f" seed={row.seed}")
@@ -191,7 +191,7 @@ def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> 
 
 
 def _software(last: pd.DataFrame) -> TextTable:
-    """Tells each version, and of how many runs it is where there are several."""
+    """Returns the versions of the software, with the number of runs behind each where there are several."""
     rows = []
     for column in VERSIONS:
         counts = last[column].fillna("unknown").value_counts()
@@ -244,7 +244,7 @@ def _reason(run: Path) -> str | None:
 
 
 def _state(row) -> str:
-    state = "its state is not known" if pd.isna(row.state) else row.state
+    state = "in an unknown state" if pd.isna(row.state) else row.state
     if row.finished:
         return "finished"
     return "running, or killed" if state == "running" else state

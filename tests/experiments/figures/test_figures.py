@@ -90,9 +90,9 @@ def test_four_seeds_have_an_interval_and_three_their_range(write_run):
 def test_runs_that_stopped_early_do_not_cut_a_curve_short(write_run):
     write_run("a", {100: 0.0, 300: 30.0}, seed=0)
     write_run("b", {100: 0.0, 200: 12.0}, seed=1, budget=300)
-    with pytest.warns(ResultsWarning, match="EC-RSNN: 1 of 2 runs have not come to their budget: left out"):
+    with pytest.warns(ResultsWarning, match="EC-RSNN: 1 of 2 runs have not reached their budget: left out"):
         assert curve_points(load(["a", "b"])).iloc[-1][["x", "value", "n"]].tolist() == [300, 30, 1]
-    with pytest.warns(ResultsWarning, match="1 of 1 runs have not come to their budget: drawn as far as all go"):
+    with pytest.warns(ResultsWarning, match="1 of 1 runs have not reached their budget: drawn as far as all go"):
         assert curve_points(load("b")).x.iloc[-1] == 200
 
 
