@@ -1,5 +1,6 @@
 """The searcher of Evolving Connectivity for EvoTorch problems over booleans."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -101,6 +102,27 @@ class EvolvingConnectivity(PopulationSearch):
 
     def _get_entropy(self) -> float:
         return self.distribution.entropy
+
+    @staticmethod
+    def prob_in(state: Mapping) -> torch.Tensor:
+        """Returns the connection probabilities ρ that are in the saved state of a search.
+
+        Args:
+            state: What `state_dict` returned, of a searcher of this class or of the `Resumable` around one.
+
+        Returns:
+            (L,) float32, ρ after the last step before the state was taken.
+
+        Raises:
+            ValueError: If the state has no such vector, as that of another searcher.
+        """
+        try:
+            rho = torch.as_tensor(state.get("search", state)["learner"]["learned"])
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError("state: expected that of an EvolvingConnectivity searcher; it has no ρ") from error
+        if rho.ndim != 1 or not torch.all((rho >= 0.0) & (rho <= 1.0)):
+            raise ValueError("state: expected that of an EvolvingConnectivity searcher; what it learned is no ρ")
+        return rho
 
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:

@@ -1,35 +1,43 @@
-"""`ec-evotorch claims`: what runs say of the paper's claims about returns.
+"""The paper's claims about returns, and what runs say about each of them.
 
-Its claims about time and energy are not read off returns: see `ec-evotorch bench` and `ec-evotorch energy`.
-Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650; figures are named by claim.
+A claim is of one of three kinds (`Kind`): one method is better than another, is not worse, or is as good. The last two
+need a margin, the largest difference that does not matter: a share of the better method's mean, in each environment.
+
+The paper's claims about time and energy cannot be read off returns: see `ec-evotorch bench` and `ec-evotorch energy`.
+
+Source: Wang et al. (2023), https://arxiv.org/abs/2305.17650. Each claim names the figure that it is taken from.
 """
 
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from experiments.analysis.statistics import improvement_p_value
+from experiments.analysis.exact_tests import Kind, compare, holm
 from experiments.analysis.summary import SCORE_IN_WORDS, improvement_of, run_scores, score_pairs
 from experiments.analysis.text_table import TextTable, short_number, with_interval
 from experiments.errors import UserError
 
-ABOVE, BELOW, UNDECIDED, NOT_RUN = "above", "below", "undecided", "not run"
-CONFIRMED, CONTRADICTED, UNTESTED = "confirmed", "contradicted", "not tested"
-LEVEL = 0.05  # of a p-value
+CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
+LEVEL = 0.05  # of a two-sided p-value
+MARGIN = 0.1  # share of the better mean
+SIGN = {Kind.SUPERIORITY: ">", Kind.NON_INFERIORITY: "≥", Kind.EQUIVALENCE: "≈"}
 
 
 class Claim(NamedTuple):
-    """A claim that the first method of every pair is above the second.
+    """A claim about one or more pairs of methods, which holds where it holds for every pair.
 
     Attributes:
-        name: As C2.
-        says: In words.
-        pairs: Names of methods without variants.
+        name: A short name, such as C2.
+        says: The claim in words.
+        kind: What it claims of the first method of every pair, compared with the second.
+        pairs: Names of methods, without their variants.
     """
 
     name: str
     says: str
+    kind: Kind
     pairs: tuple[tuple[str, str], ...]
 
 
@@ -37,59 +45,91 @@ CLAIMS = (
     Claim(
         "C1",
         "EC on spiking neurons is at least as good as ES on gated networks (Fig. 3)",
+        Kind.NON_INFERIORITY,
         (("EC-RSNN", "ES-GRU"), ("EC-RSNN", "ES-LSTM")),
     ),
-    Claim("C2", "EC is better than ES on spiking neurons (Fig. 3)", (("EC-RSNN", "ES-RSNN"),)),
-    Claim("C3", "EC is better than surrogate gradients, whichever they are (Fig. 3, 4)", (("EC-RSNN", "SG-RSNN"),)),
+    Claim("C2", "EC is better than ES on spiking neurons (Fig. 3)", Kind.SUPERIORITY, (("EC-RSNN", "ES-RSNN"),)),
+    Claim(
+        "C3",
+        "EC is better than surrogate gradients, whichever they are (Fig. 3, 4)",
+        Kind.SUPERIORITY,
+        (("EC-RSNN", "SG-RSNN"),),
+    ),
     Claim(
         "C6",
         "with one-bit connections EC is better than ES and surrogate gradients (Fig. 7a)",
+        Kind.SUPERIORITY,
         (("EC-RSNN", "1-bit ES-RSNN"), ("EC-RSNN", "1-bit SG-RSNN")),
     ),
     Claim(
         "C7",
         "ES and surrogate gradients are better with real weights than with one bit (Fig. 7b)",
+        Kind.SUPERIORITY,
         (("ES-RSNN", "1-bit ES-RSNN"), ("SG-RSNN", "1-bit SG-RSNN")),
     ),
-    Claim("C8", "EC trains a vanilla RNN as well as ES does, or better (Fig. 6)", (("EC-RNN", "ES-RNN"),)),
+    Claim(
+        "C8",
+        "EC trains a vanilla RNN at least as well as ES does (Fig. 6)",
+        Kind.NON_INFERIORITY,
+        (("EC-RNN", "ES-RNN"),),
+    ),
     Claim(
         "C10",
         "EC is on par with PPO on gated networks (Fig. S3)",
+        Kind.EQUIVALENCE,
         (("EC-RSNN", "PPO-GRU"), ("EC-RSNN", "PPO-LSTM")),
     ),
 )
 
 
-def check_claims(frame: pd.DataFrame, *, at_steps: int | None = None, score: str = "final") -> pd.DataFrame:
-    """Compares the methods of every claim: a row for each pair.
+def check_claims(
+    frame: pd.DataFrame, *, at_steps: int | None = None, score: str = "final", margin: float = MARGIN
+) -> pd.DataFrame:
+    """Compares the methods of every claim.
 
     Args:
-        frame, at_steps, score: As for `summary`.
+        frame: A table of `load`.
+        at_steps: Environment steps at which methods are compared, as for `summary`.
+        score: Which evaluations of the centre count, as for `summary`.
+        margin: The largest difference that does not matter, as a share in [0, 1] of the better of the two means. Claims
+            of superiority do not use it.
 
     Returns:
-        Columns claim, says, method and against (labels, with their variants), a column "mean of <environment>" and one
-        "against's mean of <environment>" for each environment, `probability` with `low` and `high` (P(method > against)
-        averaged over the environments that have both, and its 95 % bootstrap interval, stratified by environment),
-        `p_value` (two-sided, of `improvement_p_value`), and `outcome`: "above" or "below" if p is at most 0.05,
-        "undecided" if it is more, "not run" where no environment has both.
+        A row for each pair of methods of a claim, with the columns
 
-        The p-value decides, and not the interval: with few seeds the interval is too narrow, and of two runs that are
-        both above two others it says [1, 1]. It is not corrected for the number of claims.
+        claim, says, kind    string   see `Claim`
+        method, against      string   labels of `label_methods`
+        mean of E            float64  for every environment E: the method's mean score, NaN where it has none
+        against's mean of E  float64  the same for `against`
+        margin of E          float64  in the environment's own reward; 0 for superiority
+        probability          float64  P(method > against), averaged over the environments that have both
+        low, high            float64  its 95 % bootstrap interval, stratified by environment
+        p_value              float64  two-sided; see `experiments.analysis.exact_tests.compare`
+        p_holm               float64  corrected for the number of comparisons in this table (`holm`)
+        outcome              string   "confirmed" or "contradicted" where p_value is at most 0.05, "undecided" where it
+                                      is more, "not run" where no environment has scores of both methods
+
+        The single p-value decides, and not the interval: with few seeds the interval is too narrow, and of two runs
+        that are both above two others it says [1, 1].
 
     Raises:
-        UserError: As `run_scores`, or if no claim has runs of both its methods, or none with scores.
+        UserError: If an argument is out of range, no claim has runs of both its methods, or none has scores of both.
 
     Warns:
-        ResultsWarning: As `run_scores`.
+        ResultsWarning: If budgets differ, or a seed was run twice.
     """
+    if not 0.0 <= margin <= 1.0:
+        raise UserError(f"margin: expected a number in [0, 1]; got {margin!r}")
     scores = run_scores(frame, at_steps=at_steps, score=score)
     rows = []
     for claim in CLAIMS:
+        about = {"claim": claim.name, "says": claim.says, "kind": str(claim.kind)}
         for method, against in claim.pairs:
             for label in _variants(scores, method):
                 for other in _variants(scores, against):
-                    rows.append({"claim": claim.name, "says": claim.says} | _compare(scores, label, other))
+                    rows.append(about | _compare(scores, claim.kind, label, other, margin))
     comparisons = pd.DataFrame(rows)
+    comparisons.insert(comparisons.columns.get_loc("p_value") + 1, "p_holm", holm(comparisons.p_value))
     if (comparisons.outcome == NOT_RUN).all():
         if comparisons[["method", "against"]].isin(set(scores.method)).all(axis="columns").any():
             raise UserError(
@@ -101,17 +141,24 @@ def check_claims(frame: pd.DataFrame, *, at_steps: int | None = None, score: str
 
 
 def verdict(outcomes: pd.Series) -> str:
-    """Returns what the outcomes of a claim's pairs say of it: it holds where all are "above"."""
-    if (outcomes == NOT_RUN).any():
-        return UNTESTED
-    if (outcomes == ABOVE).all():
-        return CONFIRMED
-    return CONTRADICTED if (outcomes == BELOW).any() else UNDECIDED
+    """Returns what the outcomes of a claim's comparisons say about the claim as a whole.
+
+    It is contradicted where one comparison is, and confirmed where all are.
+    """
+    for outcome in (CONTRADICTED, NOT_RUN, UNDECIDED):
+        if (outcomes == outcome).any():
+            return outcome
+    return CONFIRMED
 
 
-def claims_table(comparisons: pd.DataFrame, score: str) -> TextTable:
-    """Returns the comparisons of `check_claims` as texts."""
-    header = ["claim", "comparison"]
+def claims_table(comparisons: pd.DataFrame, score: str, margin: float = MARGIN) -> TextTable:
+    """Returns the comparisons of `check_claims` as texts.
+
+    Args:
+        comparisons: A table of `check_claims`.
+        score: The score that it was called with.
+        margin: The margin that it was called with.
+    """
     environments = [name.removeprefix("mean of ") for name in comparisons.columns if name.startswith("mean of ")]
     verdicts = comparisons.groupby("claim").outcome.agg(verdict)
     rows = []
@@ -120,18 +167,29 @@ def claims_table(comparisons: pd.DataFrame, score: str) -> TextTable:
         rows.append(
             [
                 row["claim"],
-                f"{row['method']} > {row['against']}",
+                f"{row['method']} {SIGN[Kind(row['kind'])]} {row['against']}",
                 verdicts[row["claim"]],
                 *(f"{short_number(mean)} : {short_number(other)}" for mean, other in means),
                 with_interval(row["probability"], row["low"], row["high"]),
                 short_number(row["p_value"]),
+                short_number(row["p_holm"]),
                 row["outcome"],
             ]
         )
-    header += ["verdict", *environments, "P(>) [95 %]", "p", "outcome"]
+    header = ["claim", "comparison", "verdict", *environments, "P(>) [95 %]", "p", "p (Holm)", "outcome"]
     notes = [
-        f"means over seeds of the {SCORE_IN_WORDS[score]}, own reward; P: averaged over environments",
-        "[95 %]: bootstrap interval over seeds; p: exact test by exchanging runs, two-sided; above, below: p ≤ 0.05",
+        f"Numbers of an environment: means over seeds of the {SCORE_IN_WORDS[score]}, own reward. P(>): how often a run"
+        " of the first method beats a run of the second, averaged over environments, with a 95 % bootstrap interval"
+        " over seeds.",
+        "Comparison: > claims that the first method is better; ≥, that it is not worse by the margin or more; ≈, that"
+        f" the two differ by less than the margin, which is {100 * margin:.3g} % of the better mean in each"
+        " environment.",
+        "p: exact two-sided test of what is claimed, by exchange of the runs of both methods within each environment;"
+        " for ≥ and ≈ the runs of the first are moved by the margin before. Outcome: confirmed or contradicted where p"
+        " ≤ 0.05, else undecided, which does not mean equal. Verdict: contradicted where one comparison of the claim"
+        " is, confirmed where all are.",
+        f"p (Holm): corrected for the {comparisons.p_value.count()} comparisons of this table, to judge all of them"
+        " together. Outcomes go by the single p.",
         *(f"{claim.name}: {claim.says}" for claim in CLAIMS),
     ]
     return TextTable(header, rows, 3, notes)
@@ -144,21 +202,25 @@ def _variants(scores: pd.DataFrame, method: str) -> list[str]:
     return sorted(labels) or [method]
 
 
-def _compare(scores: pd.DataFrame, method: str, against: str) -> dict:
+def _compare(scores: pd.DataFrame, kind: Kind, method: str, against: str, margin: float) -> dict:
     row: dict = {"method": method, "against": against}
     means = scores.groupby(["environment", "method"]).score.mean()
+    margins = []
     for environment in sorted(scores.environment.unique()):
-        row[f"mean of {environment}"] = means.get((environment, method), math.nan)
-        row[f"against's mean of {environment}"] = means.get((environment, against), math.nan)
+        both = [means.get((environment, name), math.nan) for name in (method, against)]
+        row[f"mean of {environment}"], row[f"against's mean of {environment}"] = both
+        row[f"margin of {environment}"] = 0.0 if kind is Kind.SUPERIORITY else margin * abs(np.max(both))
+        if not np.isnan(both).any():
+            margins.append(row[f"margin of {environment}"])
     estimate, pairs = improvement_of(scores, method, against), score_pairs(scores, method, against)
     row |= {"probability": estimate.value, "low": estimate.low, "high": estimate.high}
-    row["p_value"] = improvement_p_value(*pairs) if pairs else math.nan
-    return row | {"outcome": _outcome(estimate.value, row["p_value"])}
+    if not pairs:
+        return row | {"p_value": math.nan, "outcome": NOT_RUN}
+    evidence = compare(kind, pairs, margins)
+    return row | {"p_value": evidence.p_value, "outcome": _outcome(evidence.p_value, evidence.is_for)}
 
 
-def _outcome(probability: float, p_value: float) -> str:
-    if math.isnan(probability):
-        return NOT_RUN
-    if p_value > LEVEL:
+def _outcome(p_value: float, is_for: bool) -> str:
+    if p_value > LEVEL * (1.0 + 1e-9):  # a sum of rounded shares, which may be 0.05 itself
         return UNDECIDED
-    return ABOVE if probability > 0.5 else BELOW
+    return CONFIRMED if is_for else CONTRADICTED

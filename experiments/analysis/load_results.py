@@ -1,7 +1,7 @@
-"""Results of runs as one tidy table: `load`, `save`, and what is computed from it.
+"""Results of runs as one tidy table, read from run folders and saved files.
 
 Example:
-    >>> from experiments.analysis.load_results import load, summary
+    >>> from experiments.analysis import load, summary
     >>> print(summary(load("runs/**"), threshold=1000.0))
 """
 
@@ -68,7 +68,7 @@ RUN_DTYPES = {
     "state": "string",
 }
 VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
-PHYSICS = ("versions.mujoco", "versions.gymnasium")  # numbers that differ in one of these do not compare
+PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 WITHOUT_INFLUENCE = (  # keys of components that results do not depend on
     *(f"{component}.{key}" for component, keys in LABELS.items() for key in keys),
@@ -82,7 +82,7 @@ THINNED_ROWS = 20  # of a run, besides those at its evaluations
 def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str] = ()) -> pd.DataFrame:
     """Reads runs and files of results into one table with a row for each run and generation.
 
-    Columns, in this order; "string" columns may be NA, float columns NaN, where a run has no such value:
+    It has these columns, in this order. Where a run has no such value, "string" columns are NA and float columns NaN.
 
         run                    string   folder, as it was found
         environment            string   Gymnasium's id
@@ -105,20 +105,21 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
         versions.…             string   software that the run was made with
         and the keys that `config` asks for: float64, boolean, or else string
 
-    A run that has no whole generation (it failed in the first, or has just begun) has one row, generation 0, with
+    A run without a whole generation, which failed in the first or has just begun, has one row of generation 0, with
     nothing measured.
 
     Args:
-        sources: Globs ("runs/**"), folders (searched for runs, hidden folders left out), or files that `save` wrote.
-        config: Further keys of config.yaml to join, by dotted name, as "agent.surrogate.beta"; those above are there.
+        sources: Globs ("runs/**"), folders, which are searched for runs (hidden folders are not), or files that `save`
+            wrote.
+        config: Further keys of config.yaml to add as columns, by their dotted names, such as "agent.surrogate.beta".
 
     Raises:
-        UserError: If a run or file that is named itself is damaged or not ours, nothing is found, no run has a key of
+        UserError: If a source is a damaged run or file or a foreign one, nothing is found, no run has a key of
             `config`, or one run is in two sources.
 
     Warns:
-        ResultsWarning: For what a search finds and leaves out (damaged, not ours); for half-written last rows; where
-            versions or keywords of one environment are mixed.
+        ResultsWarning: For a damaged or foreign run that a search finds and leaves out, for a last row that is half
+            written, and where versions or keywords of one environment are mixed.
     """
     sources = [sources] if isinstance(sources, str | Path) else list(sources)
     config = [config] if isinstance(config, str) else config
@@ -147,10 +148,14 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
 
 
 def save(frame: pd.DataFrame, path: str | Path) -> None:
-    """Writes a table of `load` into one CSV file that `load` reads: exactly the rows of `thin(frame)`.
+    """Writes a table of `load` into one CSV file, which `load` reads: exactly the rows of `thin(frame)`.
 
     Eighty runs with eleven evaluations each take 1 to 2 MB. Columns of metrics in which nothing was measured are left
-    out and come back as NaN.
+    out, and are NaN when the file is read.
+
+    Args:
+        frame: A table of `load`.
+        path: The file to write, whose name ends in .csv.
 
     Raises:
         UserError: If the path does not end in .csv or cannot be written.
@@ -164,10 +169,10 @@ def save(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def thin(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns fewer rows of a table of `load`, from which `summary` computes the same.
+    """Returns fewer rows of a table of `load`, from which `summary` computes the same numbers.
 
-    Kept of each run are the first row, the last, each with an evaluation of the centre and the one before it (which
-    tells when the evaluated generation began), and some twenty more, evenly over the budget.
+    Of each run it keeps the first row, the last, every row with an evaluation of the centre and the row before it
+    (which tells when the evaluated generation began), and some twenty more, evenly over the budget.
     """
     is_evaluated = frame.center_return_mean.notna()
     run = frame.run
@@ -178,7 +183,7 @@ def thin(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _find(sources: list[str | Path]) -> dict[Path, bool]:
-    """Returns the run folders and CSV files in sources, each once, and whether it was named itself."""
+    """Returns the run folders and CSV files in sources, each once, and whether it was itself a source."""
     found: dict[Path, tuple[Path, bool]] = {}
     for source in sources:
         named = Path(source)
@@ -192,7 +197,7 @@ def _find(sources: list[str | Path]) -> dict[Path, bool]:
 
 
 def _parts(path: Path, is_named: bool) -> list[Path]:
-    """Returns the runs in a folder, itself perhaps; of a file, itself if it is named or may be one of results."""
+    """Returns the runs in a folder, which may be a run itself, or a file that is named or may hold results."""
     if path.is_dir():
         return [path] if is_run_folder(path) else _search(path)
     return [path] if is_named or (path.suffix == ".csv" and not is_run_folder(path.parent)) else []
@@ -251,7 +256,7 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
 
 
 def _settings(config: Mapping) -> dict[str, str]:
-    """Returns the dotted keys of all components with their values as text, but for those that change no result."""
+    """Returns the settings of all components, dotted key -> value as text, but for those that change no result."""
     settings = {}
 
     def visit(node: object, key: str) -> None:
@@ -274,20 +279,23 @@ def _of_method(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _of_environment(settings: dict[str, str]) -> dict[str, str]:
-    """Returns the others, some of which do, as the bonus that training takes off the reward."""
+    """Returns the settings of environment and problem, some of which depend on the environment, such as its bonus."""
     return {key: value for key, value in settings.items() if not key.startswith(METHOD_COMPONENTS)}
 
 
 def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
-    """Returns what distinguishes some settings from others, as "beta=2, popsize=16"; keys as short as they can be."""
+    """Returns what distinguishes settings from others, such as "beta=2, popsize=16"; keys are as short as possible."""
     keys = sorted(set().union(*all_settings))
     differing = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
     last_parts = [key.rpartition(".")[2] for key in differing]
     names = [last if last_parts.count(last) == 1 else key for key, last in zip(differing, last_parts, strict=True)]
-    return ", ".join(f"{name}={_short(own[key])}" for key, name in zip(differing, names, strict=True) if key in own)
+    return ", ".join(
+        f"{name}={_short_value(own[key])}" for key, name in zip(differing, names, strict=True) if key in own
+    )
 
 
-def _short(text: str) -> str:
+def _short_value(text: str) -> str:
+    """Returns the text of a setting, and of a number no more digits than it needs."""
     try:
         return f"{float(text):g}"
     except ValueError:
@@ -298,9 +306,9 @@ def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:
     """Reads a file that `save` wrote.
 
     Raises:
-        UserError: If it is another file, is cut off, has no rows or not in their order, or lacks a key of `config`.
+        UserError: If it is another file, is cut off, has no rows, has rows out of order, or lacks a key of `config`.
     """
-    expected = f"'{path}': expected a file of results that experiments.analysis.load.save wrote"
+    expected = f"'{path}': expected a file of results that experiments.analysis.save wrote"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -332,7 +340,7 @@ def _check_no_run_twice(frames: list[pd.DataFrame]) -> None:
 
 
 def _typed(frame: pd.DataFrame, config: list[str]) -> pd.DataFrame:
-    """Gives joined columns, which are text so far, the narrowest of float64, boolean and string."""
+    """Gives the columns of `config`, which are text so far, the narrowest dtype of boolean, float64 and string."""
     for column in [column for column in frame if column not in KNOWN_DTYPES]:
         text = frame[column].dropna()
         if len(text) and text.isin(["True", "False"]).all():
@@ -352,7 +360,8 @@ def _warn_of_mixtures(frame: pd.DataFrame) -> None:
             if len(values) > 1:
                 what = column.removeprefix("versions.").replace("environment_keywords", "keywords")
                 warnings.warn(
-                    f"{environment}: runs of different {what} are mixed and do not compare: {', '.join(values)}",
+                    f"{environment}: runs with different {what} are mixed, whose numbers cannot be compared:"
+                    f" {', '.join(values)}",
                     ResultsWarning,
                     stacklevel=3,
                 )
@@ -360,7 +369,7 @@ def _warn_of_mixtures(frame: pd.DataFrame) -> None:
     for name, versions in environments.groupby(environments.str.rpartition("-v")[0]):
         if name and len(versions) > 1:
             warnings.warn(
-                f"versions of {name} are mixed and do not compare: {', '.join(sorted(versions))}",
+                f"versions of {name} are mixed, whose numbers cannot be compared: {', '.join(sorted(versions))}",
                 ResultsWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""From the tidy table of `experiments.analysis.load.load` to numbers by which methods are compared."""
+"""Scores of runs and summaries of methods, from a table of `experiments.analysis.load`."""
 
 import math
 import warnings
@@ -16,7 +16,7 @@ SCORE_IN_WORDS = {
     "final": "last evaluation of the centre",
     "last5": "mean of the centre's last five evaluations",
 }
-RECENT = 0.9  # a score from an evaluation before this share of the steps is marked
+RECENT = 0.9  # share of the steps; a score from an evaluation before it is marked
 
 
 def summary(
@@ -29,36 +29,39 @@ def summary(
 ) -> pd.DataFrame:
     """Compares methods: a row for each environment and method, best IQM first.
 
-    Runs count only if they reached `at_steps`, and with what they had reached then; the others are told in `note`.
+    Only runs that reached `at_steps` count, with what they had reached by then; `note` says how many others there are.
     Different settings of a method are different methods (`label_methods`), and a seed counts once (`run_scores`).
 
     Args:
-        frame: Of `load`.
-        at_steps: Environment steps at which all are compared; None for the smallest budget of each environment.
-        score: "final": the last evaluation of the centre. Where a run ends there, it is the one of 100 episodes
-            (`eval.final_episodes`), else one of 10. "last5": the mean of the last five evaluations, which depends less
-            on where a swinging run happens to stand.
-        threshold: Return of the centre for the columns `reached`, `steps_to_threshold` and `seconds_to_threshold`.
-        against: Method for the columns `improvement`, `improvement_low` and `improvement_high`.
+        frame: A table of `load`.
+        at_steps: Environment steps at which all methods are compared; None for the smallest budget of each environment.
+        score: "final" for the last evaluation of the centre. Where a run ends there, it is the one of 100 episodes
+            (`eval.final_episodes`), else one of 10. "last5" for the mean of the last five evaluations, which depends
+            less on where a swinging run happens to stand.
+        threshold: Return of the centre for the columns `reached`, `steps_to_threshold` and `seconds_to_threshold`,
+            which are there only if it is given.
+        against: Method for the columns `improvement`, `improvement_low` and `improvement_high`, which are there only if
+            it is given.
 
     Returns:
-        Columns, in the environment's own reward where nothing else is said:
+        A table with these columns, in the environment's own reward where nothing else is said:
 
         environment, method  string
         at_steps             int64    environment steps
         n                    int64    runs (seeds) that count
-        mean, std, median    float64  over runs; std is that of a sample (n − 1), NaN of one run
-        iqm                  float64  interquartile mean; of fewer than four runs it is the mean
-        iqm_low, iqm_high    float64  95 % bootstrap interval, NaN of one run; see `bootstrap_interval`
-        mean_low, mean_high  float64  likewise
-        area                 float64  mean over runs of the area under the curve of evaluations divided by its steps,
-                                      from the first evaluation on: the curve's mean height; NaN where a run that
-                                      counts has fewer than two evaluations
+        mean, std, median    float64  over runs; std is that of a sample (n − 1), and NaN for one run
+        iqm                  float64  interquartile mean; for fewer than four runs it is the mean
+        iqm_low, iqm_high    float64  95 % bootstrap interval of the IQM, NaN for one run; see `bootstrap_interval`
+        mean_low, mean_high  float64  95 % bootstrap interval of the mean, NaN for one run
+        area                 float64  mean height of the curve of evaluations, from the first one on: the area under the
+                                      curve divided by its steps, mean over runs; NaN where a run that counts has fewer
+                                      than two evaluations
         reached              int64    runs with an evaluation of at least `threshold`
-        steps_to_threshold   float64  median over runs of environment steps until then; NaN where half do not reach it
-        seconds_to_threshold float64  likewise, of wall time
-        improvement, …       float64  P(this method > `against`) in this environment, and its 95 % interval; NaN in the
-                                      row of `against`
+        steps_to_threshold   float64  environment steps until then, median over runs; NaN where half do not reach it
+        seconds_to_threshold float64  seconds of wall time until then, median over runs; NaN where half do not reach it
+        improvement          float64  P(this method > `against`) in this environment; NaN in the row of `against`
+        improvement_low,     float64  95 % bootstrap interval of the improvement
+        improvement_high
         note                 string   what a reader of this row must know, "" if nothing
 
     Raises:
@@ -69,7 +72,7 @@ def summary(
     """
     scores = run_scores(frame, at_steps=at_steps, score=score, threshold=threshold)
     if against is not None:
-        _check_method(scores, against)
+        _check_method("against", against, scores)
     rows = []
     for (environment, method), runs in scores.groupby(["environment", "method"], sort=False):
         counted = runs.dropna(subset=["score"])
@@ -99,19 +102,22 @@ def run_scores(
 ) -> pd.DataFrame:
     """Returns a row for each run: what `summary` aggregates.
 
-    A run's score at some number of steps is that of the last evaluation up to the generation that crossed it: the
-    training of a run with that budget would have ended there.
+    A run's score after some number of steps is that of the last evaluation up to the generation that crossed this
+    number, because the training of a run with that budget would have ended there.
 
-    Of runs that differ in nothing but budget, which are the same training, the longest finished one stands for all, or
-    the longest where none is finished.
+    Runs that differ in nothing but their budget are the same training. The longest finished one stands for all of them,
+    or the longest where none is finished.
 
     Args:
-        frame, at_steps, score, threshold: As for `summary`.
+        frame: A table of `load`.
+        at_steps: Environment steps at which runs are compared, as for `summary`.
+        score: Which evaluations count, as for `summary`.
+        threshold: Return of the centre, as for `summary`.
 
     Returns:
-        Columns environment, method (`label_methods`), run, seed, at_steps; `is_reached`, whether the run got there;
-        score, `evaluated_at` (steps), area, steps_to_threshold and seconds_to_threshold (infinite where the threshold
-        was not reached): NaN where the run did not get there or was not evaluated.
+        Columns environment, method (`label_methods`), run, seed and at_steps; `is_reached`, whether the run got there;
+        score, `evaluated_at` (steps), area, and steps_to_threshold and seconds_to_threshold, which are infinite where
+        the threshold was not reached. These numbers are NaN where the run did not get there or was not evaluated.
 
     Raises:
         UserError: For an argument out of range.
@@ -141,7 +147,13 @@ def run_scores(
 
 
 class Estimate(NamedTuple):
-    """A number and its 95 % bootstrap interval, whose ends are NaN where there are too few runs for one."""
+    """A number with its 95 % bootstrap interval.
+
+    Attributes:
+        value: The number.
+        low: Lower end of the interval, NaN where there are too few runs.
+        high: Upper end of the interval, likewise.
+    """
 
     value: float
     low: float
@@ -154,20 +166,23 @@ NOT_KNOWN = Estimate(math.nan, math.nan, math.nan)
 def probability_of_improvement(
     frame: pd.DataFrame, method: str, against: str, *, at_steps: int | None = None, score: str = "final"
 ) -> Estimate:
-    """Returns P(method > against): how likely a run of one beats a run of the other, averaged over environments.
+    """Returns P(method > against): how likely a run of one method beats a run of the other.
 
-    Only environments count in which both were run.
+    It is averaged over the environments in which both were run.
 
     Args:
-        frame, at_steps, score: As for `summary`.
-        method, against: Labels of `label_methods`.
+        frame: A table of `load`.
+        method: Label of the first method, of `label_methods`.
+        against: Label of the second method.
+        at_steps: Environment steps at which runs are compared, as for `summary`.
+        score: Which evaluations count, as for `summary`.
 
     Raises:
         UserError: If a method is not there, or there is no environment with runs of both that count.
     """
     scores = run_scores(frame, at_steps=at_steps, score=score)
-    for name in (method, against):
-        _check_method(scores, name)
+    _check_method("method", method, scores)
+    _check_method("against", against, scores)
     estimate = improvement_of(scores, method, against)
     if math.isnan(estimate.value):
         raise UserError(f"no environment has scores of both '{method}' and '{against}'")
@@ -184,11 +199,13 @@ def overall(
     """Compares methods over several environments: a row for each method, best IQM first.
 
     Scores of an environment are scaled to (score − low) / (high − low). The IQM is over the runs of all environments,
-    and its interval resamples seeds within each.
+    and its interval resamples seeds within each of them.
 
     Args:
-        frame, at_steps, score: As for `summary`.
-        reference: Environment -> (low, high), as the returns of a random and of an expert policy.
+        frame: A table of `load`.
+        reference: Environment -> (low, high), such as the returns of a random and of an expert policy.
+        at_steps: Environment steps at which runs are compared, as for `summary`.
+        score: Which evaluations count, as for `summary`.
 
     Returns:
         Columns method, n (runs), mean, iqm, iqm_low, iqm_high. A method that lacks an environment is left out.
@@ -223,10 +240,10 @@ def overall(
 
 
 def label_methods(frame: pd.DataFrame) -> pd.Series:
-    """Returns each row's method with its variant, as "SG-RSNN (beta=2)".
+    """Returns the label of each row's method: its name and its variant, such as "SG-RSNN (beta=2)".
 
-    Runs of one label in one environment have the same settings: where names and variants do not tell settings apart
-    (tables from several files), their hash does.
+    Runs with one label in one environment have the same settings. Where names and variants do not tell settings apart,
+    as in tables from several files, the label ends in a part of the settings' hash.
     """
     label = frame.method.where(frame.variant == "", frame.method + " (" + frame.variant + ")")
     is_ambiguous = frame.settings.groupby([frame.environment, label]).transform("nunique") > 1
@@ -237,11 +254,11 @@ def choose_methods(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Returns the rows of some methods.
 
     Args:
-        frame: Of `load`.
-        names: Labels of `label_methods`, or without the variant, which chooses all variants.
+        frame: A table of `load`.
+        names: Labels of `label_methods`, or names without a variant, which choose all variants.
 
     Raises:
-        UserError: If one is not there.
+        UserError: If a method is not there.
     """
     label, is_chosen = label_methods(frame), pd.Series(False, frame.index)
     for name in names:
@@ -258,10 +275,12 @@ def no_such_method(name: str, methods: list[str]) -> str:
 
 
 def each_seed_once(frame: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows of all runs but for those that another run, the longest finished one, repeats or contains.
+    """Returns the rows of all runs but those whose environment, method and seed another run has too.
+
+    The longest finished run stays, or the longest where none is finished.
 
     Args:
-        frame: Of `load`, its methods labelled (`label_methods`).
+        frame: A table of `load` whose column `method` has the labels of `label_methods`.
 
     Warns:
         ResultsWarning: For each run that is left out.
@@ -312,7 +331,13 @@ def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None) -> d
 
 
 def improvement_of(scores: pd.DataFrame, method: str, against: str) -> Estimate:
-    """Returns P(method > against) from a table of `run_scores`; NaN where no environment has scores of both."""
+    """Returns P(method > against), averaged over environments; NaN where none has scores of both.
+
+    Args:
+        scores: A table of `run_scores`.
+        method: Label of the first method.
+        against: Label of the second method.
+    """
     pairs = score_pairs(scores, method, against)
     if not pairs:
         return NOT_KNOWN
@@ -320,7 +345,13 @@ def improvement_of(scores: pd.DataFrame, method: str, against: str) -> Estimate:
 
 
 def score_pairs(scores: pd.DataFrame, method: str, against: str) -> list[np.ndarray]:
-    """Returns the scores of both methods in the first environment that has both, in the second, and so on."""
+    """Returns the scores of two methods in every environment that has both: the samples of `improvement`.
+
+    Args:
+        scores: A table of `run_scores`.
+        method: Label of the first method.
+        against: Label of the second method.
+    """
     pairs = []
     for _, runs in scores.dropna(subset=["score"]).groupby("environment"):
         pair = [runs.score[runs.method == name].to_numpy() for name in (method, against)]
@@ -329,10 +360,10 @@ def score_pairs(scores: pd.DataFrame, method: str, against: str) -> list[np.ndar
     return pairs
 
 
-def _check_method(scores: pd.DataFrame, method: str) -> None:
+def _check_method(argument: str, method: str, scores: pd.DataFrame) -> None:
     methods = list(scores.method.unique())
     if method not in methods:
-        raise UserError(no_such_method(method, methods))
+        raise UserError(f"{argument}: {no_such_method(method, methods)}")
 
 
 def _note(runs: pd.DataFrame) -> str:
@@ -341,7 +372,7 @@ def _note(runs: pd.DataFrame) -> str:
     unevaluated = int((runs.is_reached & runs.score.isna()).sum())
     notes = []
     if stopped:
-        notes.append(f"{stopped} of {count} runs did not get to {at_steps:,} steps")
+        notes.append(f"{stopped} of {count} runs did not reach {at_steps:,} steps")
     if unevaluated:
         notes.append(f"{unevaluated} of {count} runs have too few evaluations")
     if runs.evaluated_at.min() < RECENT * at_steps:

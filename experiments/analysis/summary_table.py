@@ -7,7 +7,14 @@ from experiments.analysis.text_table import MISSING, TextTable, short_number, wi
 
 
 def text_table(table: pd.DataFrame, score: str, threshold: float | None, against: str | None) -> TextTable:
-    """Returns a `summary` as texts; what it was called with goes into header and notes."""
+    """Returns a `summary` as texts.
+
+    Args:
+        table: A table of `summary`.
+        score: The score that it was called with.
+        threshold: The threshold that it was called with; None for none.
+        against: The method that it was called with; None for none.
+    """
     columns: dict[str, list[str]] = {"environment": list(table.environment), "method": list(table.method)}
     if table.environment.nunique() == 1:
         del columns["environment"]  # it is in the first note
@@ -18,14 +25,15 @@ def text_table(table: pd.DataFrame, score: str, threshold: float | None, against
     columns["IQM [95 %]"] = [with_interval(*row) for row in table[["iqm", "iqm_low", "iqm_high"]].to_numpy()]
     columns["area"] = list(map(short_number, table.area))
     notes = [
-        f"{_where(table)}; {SCORE_IN_WORDS[score]}, own reward; mean and sample std over n seeds",
-        "[95 %]: bootstrap interval over seeds; an IQM of fewer than 4 is their mean; area: mean height of the curve",
+        f"{_where(table)}. Numbers are of the {SCORE_IN_WORDS[score]}, own reward; mean and sample std over n seeds.",
+        "[95 %]: bootstrap interval over seeds. IQM: interquartile mean; of fewer than 4 seeds it is the mean. area:"
+        " mean height of the learning curve.",
     ]
     if threshold is not None:
         name = f"steps to {short_number(threshold)}"
         columns[name] = [_reached(row.steps_to_threshold, row.reached, row.n) for row in table.itertuples()]
         columns["seconds"] = list(map(short_number, table.seconds_to_threshold))
-        notes.append(f"{name}, seconds: medians over seeds (in brackets: how many got there)")
+        notes.append(f"{name}, seconds: medians over seeds (in brackets: how many got there).")
     if against is not None:
         intervals = table[["improvement", "improvement_low", "improvement_high"]].to_numpy()
         columns[f"P(> {against})"] = [with_interval(*row) for row in intervals]

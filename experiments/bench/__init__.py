@@ -1,1 +1,1 @@
-"""Measuring speed, memory and scaling."""
+"""Measures of speed, memory and scaling: the tables of `ec-evotorch bench`."""

@@ -1,7 +1,6 @@
-"""`ec-evotorch bench`: speeds as ratios, all taken in one run of this machine."""
+"""Speeds of environments, agents and trainings, as ratios that are taken in one run of one machine."""
 
 import ctypes
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +21,7 @@ from envs import make_vec
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.run_config.build import build, keywords
 from experiments.run_config.compose import compose_config
+from native.threads import default_num_threads
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "walker2d": "Walker2d-v5", "humanoid": "Humanoid-v5"}
 PAIRS = (  # agent, searcher
@@ -40,15 +40,24 @@ MORE_TRAININGS = (
     ("evotorch_net", "es"),  # stepped from Python
 )
 WITH_GRADIENT = ("rsnn", "rsnn_sign", "rnn", "gru", "lstm")
+POPSIZES = (128, 32, 16)
 WINDOW, NUM_SEQUENCES = 16, 32  # of a minibatch
 NETWORK_SIZES = (64, 128, 256, 512, 1024)
-FIRST_MEASURED_GENERATION = 10
-STRETCH = 50  # agent steps of one slot at a time, as in training, where a slot plays its episode to the end
+FIRST_MEASURED_GENERATION = 10  # the first ones have shorter episodes
+STRETCH = 50  # agent steps of a slot before the next slot: in training a slot plays its episode to the end
 ENDLESS = {"terminate_when_unhealthy": False, "max_episode_steps": 10**9}
 
 
 def measure_environments(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Yields a row for each environment: speeds of the bare physics, of `make_vec`, and of Gymnasium's vectors."""
+    """Measures the bare physics, `make_vec`, and Gymnasium's two vector environments.
+
+    Args:
+        num_envs: How many sub-environments each contender steps.
+        seconds: How long each contender is measured.
+
+    Yields:
+        A row for each environment.
+    """
     for env_id in ENVIRONMENTS.values():
         env = make_vec(env_id, num_envs, **ENDLESS)
         plain = {
@@ -67,9 +76,16 @@ def measure_environments(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_agents(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Yields a row for each environment with the spiking network, and on the first for each other agent.
+    """Measures a step of agents against a step of the physics: the spiking network, and on Hopper every other agent.
 
-    The physics are those of a fallen body with no torques; the observations are drawn from a normal distribution.
+    The physics are those of a fallen body without torques, and observations are drawn from a normal distribution.
+
+    Args:
+        num_envs: How many slots each contender steps.
+        seconds: How long each contender is measured.
+
+    Yields:
+        A row for each environment and agent.
     """
     for env, env_id in ENVIRONMENTS.items():
         for agent, searcher in PAIRS if env == "hopper" else PAIRS[:1]:
@@ -93,10 +109,21 @@ def measure_agents(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Yields rows for whole trainings: spiking networks on every environment, other pairs on the first."""
+    """Measures whole trainings against the bare physics.
+
+    EC on the spiking network is measured on every environment and with small populations as well, whose last episodes
+    leave cores idle; the other pairs of agent and searcher on Hopper alone.
+
+    Args:
+        num_envs: How many sub-environments the bare physics step. Trainings have one for each member of the population.
+        seconds: How long each contender is measured.
+
+    Yields:
+        A row for each training.
+    """
     for env, env_id in ENVIRONMENTS.items():
         for agent, searcher in (*PAIRS, *MORE_TRAININGS) if env == "hopper" else PAIRS[:1]:
-            for popsize in (128, 32) if (agent, searcher) == PAIRS[0] else (128,):
+            for popsize in POPSIZES if (agent, searcher) == PAIRS[0] else POPSIZES[:1]:
                 words = [f"env={env}", f"agent={agent}", f"searcher={searcher}", *_population(popsize)]
                 step, problem = _training(words)
                 with _closing(problem.env):
@@ -113,10 +140,17 @@ def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_gradients(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Yields a row for each agent that PPO trains (Hopper): backpropagation through time, and the whole training.
+    """Measures backpropagation through time and whole trainings of PPO on Hopper.
 
-    `plain` lets autograd go back through the agent's definition step by step, of snnTorch's neurons in the spiking
-    networks, with all of PyTorch's threads; `ours` is what training does, which keeps PyTorch to one.
+    The contender `plain` lets autograd go back step by step through the definition of the agent, which has snnTorch's
+    neurons in the spiking networks, with all of PyTorch's threads. `ours` is what training does, with one thread.
+
+    Args:
+        num_envs: Not used; PPO's own configuration says how many sub-environments it has.
+        seconds: How long each contender is measured.
+
+    Yields:
+        A row for each agent that PPO trains.
     """
     for agent in WITH_GRADIENT:
         step, problem = _training(["env=hopper", f"agent={agent}", "searcher=ppo"])
@@ -134,7 +168,15 @@ def measure_gradients(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Yields rows for network sizes: 1-bit EC against fp32 ES on the same spiking network (Hopper, popsize 128)."""
+    """Measures 1-bit EC against fp32 ES on spiking networks of several sizes, on Hopper with a population of 128.
+
+    Args:
+        num_envs: How many slots the agents step.
+        seconds: How long each contender is measured.
+
+    Yields:
+        A row for each number of neurons.
+    """
     for num_neurons in NETWORK_SIZES:
         words = ["env=hopper", "agent=rsnn", f"agent.num_neurons={num_neurons}"]
         agents, trainings, problems = {}, {}, []
@@ -176,9 +218,12 @@ def _step_vector(vector, actions: Iterator[np.ndarray]) -> int:
 
 
 def _raw_physics(env_id: str, num_envs: int) -> Callable[[], int]:
-    """Steps of `mujoco.batch` alone with random controls on all cores: nothing observes, pays or ends."""
+    """Returns a function that steps `mujoco.batch` alone with random controls: nothing observes, pays or ends.
+
+    It has as many threads as `make_vec` and training have by default.
+    """
     env = gymnasium.make(env_id).unwrapped
-    batch = mujoco.batch.Batch(env.model, nsim=num_envs, nthread=len(os.sched_getaffinity(0)))
+    batch = mujoco.batch.Batch(env.model, nsim=num_envs, nthread=default_num_threads())
     ctrl = batch.bind("ctrl")
     actions = cycle(_random_actions(env.action_space, num_envs))
 
@@ -191,7 +236,10 @@ def _raw_physics(env_id: str, num_envs: int) -> Callable[[], int]:
 
 
 def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_slots: int) -> Callable[[], int]:
-    """Steps of an agent with a network of its own in each slot: as training does, or with torch all slots at once."""
+    """Returns a function that steps an agent with a network of its own in each slot.
+
+    It steps one slot after the other, as training does, or with the torch backend all slots at once.
+    """
     agent = instantiate(keywords("agent", config), backend=backend)(*sizes)
     generator = torch.Generator().manual_seed(0)
     solutions = agent.initial_solutions(num_slots, generator)
@@ -223,7 +271,7 @@ def _agent_steps(config: DictConfig, sizes: tuple[int, int], backend: str, num_s
 
 
 def _gradients(agent: Agent, unroll: Callable) -> Callable[[], int]:
-    """Gradients of a minibatch of whole windows."""
+    """Returns a function that computes the gradient of a minibatch of whole windows."""
     generator = torch.Generator().manual_seed(0)
     solution = agent.initial_solutions(1, generator)[0].requires_grad_()
     memory = agent.memory(agent.initial_state(NUM_SEQUENCES, generator=generator))
@@ -243,7 +291,7 @@ def _population(size: int) -> tuple[str, str]:
 
 
 def _training(words: list[str]) -> tuple[Callable[[], int], Problem]:
-    """Generations of a training that has already begun; returns a function that plays one, and the problem."""
+    """Begins a training, and returns a function that plays one more generation, and the problem."""
     problem, searcher = build(compose_config(words))
     searcher.run(FIRST_MEASURED_GENERATION - 2)  # one more is played to warm up
 

@@ -1,1 +1,1 @@
-"""The commands of `ec-evotorch`: each parses its arguments and hands them on."""
+"""The commands of `ec-evotorch`, one module each: `main(argv)` parses the arguments and hands them on."""

@@ -1,7 +1,12 @@
-"""Options that several commands share."""
+"""Options that several commands share, and readers of their values.
 
-from argparse import Namespace
-from collections.abc import Iterable
+A reader turns the text of an option into its value. Where it cannot, its message says what was expected and what came,
+and argparse puts the name of the option in front.
+"""
+
+import math
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -9,23 +14,95 @@ from rich.console import Console
 
 from experiments.analysis.load_results import choose_methods, load
 from experiments.analysis.summary import SCORES
-from experiments.analysis.text_table import FORMATS, TextTable, print_table
+from experiments.analysis.text_table import TABLE_FORMATS, TextTable, print_table
 from experiments.errors import ArgumentParser
 from experiments.run_folder.atomic_write import write_atomic
 
-FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": "csv", ".tex": "latex"}
+CSV = "csv"  # of the numbers, where the other formats have texts
+FORMATS = (*TABLE_FORMATS, CSV)
+FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": CSV, ".tex": "latex"}
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """Returns a reader of whole numbers of at least `minimum`; 1000000 and 1e6 are the same."""
+
+    def read(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            value = float(text)
+            if not value.is_integer():
+                raise
+            return int(value)
+
+    return _reader(f"a whole number, at least {minimum}", read, lambda value: value >= minimum)
+
+
+def positive_number(text: str) -> float:
+    """Reads a finite number above zero."""
+    return _reader("a positive number", float, lambda value: 0.0 < value < math.inf)(text)
+
+
+def finite_number(text: str) -> float:
+    """Reads a number that is neither infinite nor NaN."""
+    return _reader("a number", float, math.isfinite)(text)
+
+
+def share(text: str) -> float:
+    """Reads a number from 0 to 1."""
+    return _reader("a number in [0, 1]", float, lambda value: 0.0 <= value <= 1.0)(text)
+
+
+def folder(text: str) -> Path:
+    """Reads the path of a folder that exists."""
+    if not Path(text).is_dir():
+        raise ArgumentTypeError(f"'{text}' is not a folder")
+    return Path(text)
+
+
+def file(text: str) -> Path:
+    """Reads the path of a file, there or not."""
+    if Path(text).is_dir():
+        raise ArgumentTypeError(f"expected a file; '{text}' is a folder")
+    return Path(text)
+
+
+def file_in_a_folder(text: str) -> Path:
+    """Reads the path of a file, there or not, in a folder that exists."""
+    path = file(text)
+    folder(str(path.parent))
+    return path
+
+
+def file_named(*suffixes: str) -> Callable[[str], Path]:
+    """Returns a reader of paths of files whose names end in one of some suffixes."""
+
+    def read(text: str) -> Path:
+        path = file(text)
+        if path.suffix not in suffixes:
+            raise ArgumentTypeError(f"expected a name that ends in {' or '.join(suffixes)}; got '{text}'")
+        return path
+
+    return read
 
 
 def add_output_arguments(parser: ArgumentParser) -> None:
     """Adds what `write_table` needs: --format and --output."""
     parser.add_argument(
-        "--format", choices=FORMATS, help="default: by the output's suffix (.md, .csv, .tex), or terminal"
+        "--format",
+        choices=FORMATS,
+        help="how the table is written; default: by the suffix of --output (.md, .csv, .tex), or terminal",
     )
-    parser.add_argument("--output", type=Path, help="write to this file")
+    parser.add_argument("--output", type=file, metavar="FILE", help="write the table into this file")
 
 
 def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -> None:
-    """Prints a table, or writes it to the file that was asked for; CSV gets the numbers, the others the texts.
+    """Prints a table, or writes it into the file that was asked for.
+
+    Args:
+        arguments: The parsed arguments, with those of `add_output_arguments`.
+        numbers: The table for CSV, with all digits.
+        texts: The table for the other formats.
 
     Raises:
         UserError: If the file cannot be written.
@@ -35,7 +112,7 @@ def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -
     if output is None and chosen == "terminal":
         print_table(Console(), texts)
         return
-    text = numbers.to_csv(index=False, lineterminator="\n") if chosen == "csv" else FORMATS[chosen](texts)
+    text = numbers.to_csv(index=False, lineterminator="\n") if chosen == CSV else TABLE_FORMATS[chosen](texts)
     if output is None:
         print(text, end="")
     else:
@@ -44,32 +121,51 @@ def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -
 
 def add_result_arguments(parser: ArgumentParser) -> None:
     """Adds what every command that compares results takes: runs, --method, --at-steps and --score."""
-    parser.add_argument("runs", nargs="+", help="folders, globs such as 'runs/**', or CSV files of results")
     parser.add_argument(
-        "--method", action="append", help="this method, as EC-RSNN; may be given several times (default: all)"
+        "runs", nargs="+", help="folders of runs, folders that hold such folders, globs ('runs/**'), or saved CSV files"
     )
-    parser.add_argument("--at-steps", type=_steps, metavar="STEPS", help="compare here (default: the smallest budget)")
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="METHOD",
+        help="compare only this method, such as EC-RSNN; may be given several times (default: all methods)",
+    )
+    parser.add_argument(
+        "--at-steps",
+        type=whole_number(1),
+        metavar="STEPS",
+        help="compare after this many environment steps (default: the smallest budget of each environment)",
+    )
     parser.add_argument(
         "--score",
         choices=SCORES,
         default="final",
-        help="the centre's last evaluation (final, the default) or the mean of its last five (last5)",
+        help="a run's score: the last evaluation of its centre (final, the default) or the mean of the last five",
     )
 
 
 def load_chosen(arguments: Namespace, config: Iterable[str] = ()) -> pd.DataFrame:
     """Returns what `load` reads for the arguments of `add_result_arguments`.
 
+    Args:
+        arguments: The parsed arguments.
+        config: Further keys of the runs' configurations, as for `load`.
+
     Raises:
-        UserError: As `load` and `choose_methods`.
+        UserError: If the runs cannot be read, or a method is not there.
     """
     frame = load(arguments.runs, config)
     return frame if arguments.method is None else choose_methods(frame, arguments.method)
 
 
-def _steps(text: str) -> int:
-    """Reads 1000000 and 1e6 alike."""
-    value = float(text)
-    if not value.is_integer():
-        raise ValueError
-    return int(value)
+def _reader(expected: str, read: Callable[[str], float], is_allowed: Callable[[float], bool]) -> Callable:
+    def parse(text: str) -> float:
+        try:
+            value = read(text)
+        except (ValueError, OverflowError):
+            raise ArgumentTypeError(f"expected {expected}; got {text!r}") from None
+        if not is_allowed(value):
+            raise ArgumentTypeError(f"expected {expected}; got {text.strip()}")
+        return value
+
+    return parse

@@ -1,16 +1,16 @@
-"""`ec-evotorch energy`: what a spiking network would take on a neuromorphic chip, estimated from counted operations.
+"""The energy that a spiking network would take on a neuromorphic chip, estimated from counted operations.
 
     E = P_u · I · N · S + (P_s + C · P_w) · R · N · S    (Appendix D of the paper)
 
-for N neurons over S time steps, each updated I times a step, that fire R spikes a neuron and step, each going to C
-others. This is an estimate from counts, not a measurement on a chip. As in the paper, the input costs nothing: it is a
-current, not spikes; and so does whatever chooses actions, computes gradients or draws networks.
+N neurons are each updated I times in each of S time steps, and fire R spikes per neuron and time step, each of which
+goes to C others. This is an estimate from counts, not a measurement on a chip. As in the paper, the input costs
+nothing, because it is a current and not spikes. Choosing actions, computing gradients and drawing networks cost nothing
+either.
 """
 
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import torch
 from omegaconf import OmegaConf
@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import track
 
 from agents import RSNN
-from ec_evotorch.threads import one_torch_thread
 from experiments.errors import UserError, did_you_mean
-from experiments.evaluation.episodes import episode_seed, load_policy_of_run, play_episode
+from experiments.evaluation.episodes import episode_seed, load_policy_of_run
+from experiments.evaluation.spikes import record_spikes
 from experiments.run_config.compose import CONFIG_DIR
 from experiments.run_folder.layout import METRICS
 from experiments.run_folder.read import read_metrics
@@ -31,14 +31,14 @@ PICO = 1e-12
 
 @dataclass(frozen=True)
 class Chip:
-    """Energy of single operations: a YAML of experiments/conf/energy.
+    """The energy of single operations of a chip, as the YAML files in experiments/conf/energy have it.
 
     Attributes:
-        name: Of the chip.
-        picojoules_per_neuron_update: P_u.
-        picojoules_per_spike: P_s, once for each spike.
-        picojoules_per_target: P_w, for each neuron that a spike goes to.
-        updates_per_neuron: I, in a time step.
+        name: Name of the chip.
+        picojoules_per_neuron_update: P_u, energy of one update of a neuron, pJ.
+        picojoules_per_spike: P_s, energy that each spike takes once, pJ.
+        picojoules_per_target: P_w, energy for each neuron that a spike goes to, pJ.
+        updates_per_neuron: I, updates of a neuron in a time step.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Chip:
 
 @dataclass(frozen=True)
 class Activity:
-    """What a network does in an episode, or in the mean of several.
+    """What a network does in an episode, or on average in an episode of several.
 
     Attributes:
         steps: Environment steps.
-        num_neurons: N.
-        time_steps: S; there are several in an environment step.
+        num_neurons: N, neurons of the network.
+        time_steps: S, time steps of the network; there are several in an environment step.
         spike_rate: R, spikes per neuron and time step.
-        fan_out: C, neurons and outputs that a spike goes to; where neurons differ, the mean over spikes.
+        fan_out: C, neurons and outputs that a spike goes to. Where neurons differ it is the mean over spikes.
     """
 
     steps: float
@@ -72,9 +72,9 @@ class Training:
     """How long a network was trained.
 
     Attributes:
-        generations: G.
-        episodes: All that were played; in the paper G · P for a population P.
-        steps: Environment steps.
+        generations: G, generations of the search.
+        episodes: All episodes that were played; in the paper G · P for a population of P.
+        steps: All environment steps.
     """
 
     generations: int
@@ -87,12 +87,12 @@ class Measurement:
     """What a trained policy did in plain Gymnasium.
 
     Attributes:
-        activity: In the mean episode.
-        episodes: How many were played.
-        mean_return: In the environment's own reward.
-        fan_out_in: Mean number of neurons that an input reaches; it is not in the energy.
-        fan_out_hidden: Mean over spikes of the neurons that a spike goes to.
-        fan_out_out: Mean over spikes of the outputs that a spike counts in.
+        activity: What the network did in an average episode.
+        episodes: How many episodes were played.
+        mean_return: Mean return of the episodes, in the environment's own reward.
+        fan_out_in: Mean number of neurons that an input reaches. It is not part of the energy.
+        fan_out_hidden: Number of neurons that a spike goes to, mean over spikes.
+        fan_out_out: Number of outputs that a spike goes to, mean over spikes.
     """
 
     activity: Activity
@@ -116,16 +116,21 @@ def episode_energy(chip: Chip, activity: Activity) -> float:
 
 
 def training_energy(chip: Chip, activity: Activity, training: Training) -> float:
-    """Returns the energy of a training in joules, all of whose environment steps are like those of `activity`.
+    """Returns the energy of a training in joules, as if all its environment steps were like those of `activity`.
 
-    The networks of a training are not the one at its end: where they fire more, it takes more. Only acting counts, not
-    what a gradient takes.
+    The networks of a training are not the one at its end: where they fire more, the training takes more. Only acting
+    counts, not what a gradient takes.
     """
     return episode_energy(chip, activity) / activity.steps * training.steps
 
 
 def measure(run: Path, num_episodes: int, seed: int = 0) -> Measurement:
-    """Plays the policy of a run in plain Gymnasium, the episodes of `evaluate`, and counts every spike.
+    """Plays the policy of a run in plain Gymnasium and counts every spike.
+
+    Args:
+        run: The folder of the run.
+        num_episodes: How many episodes to play.
+        seed: Chooses the episodes: they are those of `evaluate`.
 
     Raises:
         UserError: If the run has no policy, or one without spikes.
@@ -134,37 +139,39 @@ def measure(run: Path, num_episodes: int, seed: int = 0) -> Measurement:
     agent = saved.policy.agent
     if not isinstance(agent, RSNN):
         raise UserError(f"'{run}': expected a spiking network (agent=rsnn or rsnn_sign); got {type(agent).__name__}")
-    saved.policy.agent = counter = SpikeCounter(agent)
-    env = gymnasium.make(**saved.env)
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     console = Console(stderr=True)
-    try:
-        with one_torch_thread():
-            played = [
-                play_episode(env, saved.policy, seed)
-                for seed in track(seeds, "counting", console=console, transient=True, disable=not console.is_terminal)
-            ]
-    finally:
-        env.close()
-    returns, lengths = np.array(played).T
+    shown = track(seeds, "counting", console=console, transient=True, disable=not console.is_terminal)
+    counts, returns, lengths = np.zeros(agent.num_neurons, dtype=np.int64), [], []
+    for train in record_spikes(saved, shown):
+        counts += train.counts
+        returns.append(train.episode_return)
+        lengths.append(train.steps)
     fan_out = fan_outs(agent, saved.policy.solution)
-    hidden, out = (_mean_over_spikes(fan_out[kernel], counter.counts) for kernel in ("kernel_h", "kernel_out"))
-    time_steps = lengths.sum() * agent.substeps
+    hidden, out = (_mean_over_spikes(fan_out[kernel], counts) for kernel in ("kernel_h", "kernel_out"))
+    time_steps = sum(lengths) * agent.substeps
     activity = Activity(
-        steps=lengths.mean(),
+        steps=np.mean(lengths),
         num_neurons=agent.num_neurons,
         time_steps=time_steps / num_episodes,
-        spike_rate=float(counter.counts.sum() / (agent.num_neurons * time_steps)),
+        spike_rate=float(counts.sum() / (agent.num_neurons * time_steps)),
         fan_out=hidden + out,
     )
-    return Measurement(activity, num_episodes, returns.mean(), float(fan_out["kernel_in"].mean()), hidden, out)
+    return Measurement(activity, num_episodes, np.mean(returns), float(fan_out["kernel_in"].mean()), hidden, out)
 
 
 def fan_outs(agent: RSNN, solution: torch.Tensor) -> dict[str, np.ndarray]:
-    """Returns how many connections leave each input or neuron: kernel_in, kernel_h and kernel_out -> (rows,).
+    """Returns how many connections leave each input or neuron.
 
     A connection exists where the solution is not zero; with "sign" connections, where it is positive. Whether it
     excites or inhibits makes no difference.
+
+    Args:
+        agent: The network.
+        solution: Its connections (L,).
+
+    Returns:
+        kernel_in, kernel_h and kernel_out -> (rows,) int64.
     """
     exists = solution > 0 if agent.connections == "sign" else solution != 0
     return {name: kernel[0].sum(dim=1).numpy() for name, kernel in agent.split(exists[None]).items()}
@@ -172,6 +179,9 @@ def fan_outs(agent: RSNN, solution: torch.Tensor) -> dict[str, np.ndarray]:
 
 def trained(run: Path) -> Training:
     """Reads from metrics.csv how long a run was trained.
+
+    Args:
+        run: The folder of the run.
 
     Raises:
         UserError: If it has no generation, or is damaged.
@@ -183,37 +193,20 @@ def trained(run: Path) -> Training:
     return Training(int(last.generation), int(last.episodes), int(last.steps))
 
 
-class SpikeCounter:
-    """Stands in a policy for its agent, acts as it does, and counts the spikes.
-
-    Attributes:
-        counts: (n,) int64 spikes of each neuron so far.
-    """
-
-    def __init__(self, agent: RSNN):
-        self._agent = agent
-        self.counts = np.zeros(agent.num_neurons, dtype=np.int64)
-
-    def reset(self, state, slots, seeds) -> None:
-        """As the agent."""
-        self._agent.reset(state, slots, seeds)
-
-    def step(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
-        """As the agent."""
-        self.counts += self._agent.count_spikes(solutions, members, obs, state).sum(dim=0).numpy()
-        return self._agent.step(solutions, members, obs, state)
-
-
 def chips() -> list[str]:
-    """Returns the names of the chips whose constants are here."""
+    """Returns the names of the chips whose constants come with this package."""
     return sorted(path.stem for path in CHIPS.glob("*.yaml"))
 
 
 def load_chip(name: str) -> Chip:
-    """Reads a chip's constants by its name, or from a YAML file with the keys of `Chip`.
+    """Reads the constants of a chip.
+
+    Args:
+        name: One of `chips()`, or the path of a YAML file with the keys of `Chip`.
 
     Raises:
-        UserError: If there is no such chip or file, or a key is missing, unknown or no number of at least 0.
+        UserError: If there is no such chip or file, a key is missing or unknown, or a value is not a number of at least
+            0.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else CHIPS / f"{name}.yaml"
     if not path.is_file():

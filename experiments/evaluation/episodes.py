@@ -1,5 +1,6 @@
-"""`ec-evotorch evaluate`: plays the policy of a run in plain Gymnasium, one episode after another."""
+"""Playing the policy of a run in plain Gymnasium, one episode after another, on seeds that training never uses."""
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,20 +16,28 @@ from rich.console import Console
 from rich.progress import track
 
 from ec_evotorch import Policy
+from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
+from experiments.run_folder.atomic_write import write_atomic
+from experiments.run_folder.layout import EVALUATION
 from experiments.run_folder.policy import SavedPolicy, load_policy
+from native.threads import default_num_threads
 
 EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
 FIRST_SEED = 1 << 63
 EPISODES_PER_TASK = 5
-MOST_WORKERS = 4  # unless asked for more: each loads torch anew
+MOST_WORKERS = 4  # unless more are asked for: each loads torch anew
+EPISODES_PER_WORKER = 20  # fewer are not worth another process
 
 
 def load_policy_of_run(run: Path) -> SavedPolicy:
-    """Reads the policy of a run for a command.
+    """Reads the policy of a run, for a command.
+
+    Args:
+        run: The folder of the run.
 
     Raises:
-        UserError: Where `load_policy` raises: there is none, or it is damaged.
+        UserError: If there is no policy, or it is damaged.
     """
     try:
         return load_policy(run)
@@ -43,20 +52,22 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
 
     Args:
         run: The folder of the run.
-        num_episodes: How many episodes.
-        seed: Which ones; the first episodes of a longer evaluation are those of a shorter one.
-        workers: Processes to play in; None for as many as the cores and the number of episodes are worth.
+        num_episodes: How many episodes to play.
+        seed: Chooses the episodes. The first episodes of a longer evaluation are those of a shorter one.
+        workers: Processes to play in, which the result does not depend on. None for
+            `default_workers`.
 
     Returns:
         A row for each episode: `seed`, `return` (in the environment's own reward), `length` (environment steps).
 
     Raises:
-        FileNotFoundError, ValueError: As `load_policy`.
+        FileNotFoundError: If the run has no policy.
+        ValueError: If its policy is damaged.
     """
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
     if workers is None:
-        workers = min(os.cpu_count() or 1, MOST_WORKERS, num_episodes // 20 or 1)
+        workers = default_workers(num_episodes)
     # Spawned, not forked: a fork would copy the locks that torch's and numba's threads hold.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
     with pool as executor:
@@ -65,8 +76,13 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
         return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
 
 
+def default_workers(num_episodes: int) -> int:
+    """Returns how many processes some episodes are worth, with no more than the cores that this process may use."""
+    return min(default_num_threads(), MOST_WORKERS, max(1, num_episodes // EPISODES_PER_WORKER))
+
+
 def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
-    """Plays one plain Gymnasium episode a seed and returns (seed, return, length) of each."""
+    """Plays a plain Gymnasium episode for each seed; returns seed, return and length (environment steps) of each."""
     torch.set_num_threads(1)
     saved = load_policy(run)
     env = gymnasium.make(**saved.env)
@@ -77,7 +93,16 @@ def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
 
 
 def play_episode(env: gymnasium.Env, policy: Policy, seed: int) -> tuple[float, int]:
-    """Plays one episode with a seed of `episode_seed` and returns its return and length (environment steps)."""
+    """Plays one episode, and returns its return and length.
+
+    Args:
+        env: The environment, which is reset first.
+        policy: The policy, which is reset first.
+        seed: Seed of both resets, of `episode_seed`.
+
+    Returns:
+        The return in the environment's own reward, and the length in environment steps.
+    """
     policy.reset(seed=seed)
     observation, _ = env.reset(seed=seed)
     total, length, over = 0.0, 0, False
@@ -92,21 +117,67 @@ def play_episode(env: gymnasium.Env, policy: Policy, seed: int) -> tuple[float, 
 def episode_seed(seed: int, episode: int) -> int:
     """Returns the seed of an episode, for the environment's reset and the agent's initial state alike.
 
-    It is the hash of (purpose, seed, episode) by NumPy's SeedSequence with bit 63 set. Training seeds its episodes, and
-    those of the centre's evaluations, below 2^63: none of them is ever played here.
+    It is the hash of (purpose, seed, episode) by NumPy's `SeedSequence`, with bit 63 set. The episodes of training, and
+    of the centre's evaluations during it, have seeds below 2^63, so that none of them is ever played here.
+
+    Args:
+        seed: Seed of the evaluation, at least 0.
+        episode: Number of the episode, from 0.
     """
     word = np.random.SeedSequence([EVALUATION_EPISODE, seed, episode]).generate_state(1, np.uint64)[0]
     return int(word) | FIRST_SEED
 
 
-def summarise(values: pd.Series) -> dict[str, float]:
-    """Returns mean, std (over the episodes, not their estimate for all), median, min and max."""
+def evaluation_table(environment: str, episodes: pd.DataFrame) -> TextTable:
+    """Returns the statistics of an evaluation as texts.
+
+    Args:
+        environment: Gymnasium's id, for the title.
+        episodes: A table of `evaluate`.
+    """
+    summaries = _summaries(episodes)
+    rows = [[name, *(f"{value:,.1f}" for value in summary.values())] for name, summary in summaries.items()]
+    return TextTable(["", *summaries["return"]], rows, 1, title=f"{environment}: {len(episodes)} plain episodes")
+
+
+def check_can_save(run: Path) -> None:
+    """Checks that `save_evaluation` can write, before time is spent on playing.
+
+    Raises:
+        UserError: If the folder of the run is read-only.
+    """
+    if not os.access(run, os.W_OK):
+        raise UserError(f"'{run}': cannot write {EVALUATION} there")
+
+
+def save_evaluation(run: Path, env: dict, episodes: pd.DataFrame, seed: int) -> None:
+    """Writes evaluation.json into the folder of a run.
+
+    Args:
+        run: The folder of the run.
+        env: What `gymnasium.make` was called with.
+        episodes: A table of `evaluate`.
+        seed: The seed that `evaluate` was called with.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    report = {"env": env, "episodes": len(episodes), "seed": seed, **_summaries(episodes)}
+    report["returns"], report["lengths"] = episodes["return"].tolist(), episodes["length"].tolist()
+    write_atomic(run / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
+
+
+def _summaries(episodes: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Returns statistics of returns and lengths; std is that of these episodes, not an estimate for all episodes."""
     return {
-        "mean": float(values.mean()),
-        "std": float(values.std(ddof=0)),
-        "median": float(values.median()),
-        "min": float(values.min()),
-        "max": float(values.max()),
+        column: {
+            "mean": float(values.mean()),
+            "std": float(values.std(ddof=0)),
+            "median": float(values.median()),
+            "min": float(values.min()),
+            "max": float(values.max()),
+        }
+        for column, values in episodes[["return", "length"]].items()
     }
 
 

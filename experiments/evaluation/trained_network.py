@@ -1,17 +1,16 @@
-"""The one-bit spiking network that a run has come to: its connections, their probabilities, and its spikes."""
+"""The one-bit spiking network of a run: its connections and their probabilities."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pandas as pd
 import torch
 
 from agents import RSNN
-from ec_evotorch.threads import one_torch_thread
+from ec_evotorch import EvolvingConnectivity
 from experiments.errors import UserError
-from experiments.evaluation.episodes import episode_seed, load_policy_of_run, play_episode
+from experiments.evaluation.episodes import load_policy_of_run
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import RHO_HISTOGRAM
 from experiments.run_folder.policy import SavedPolicy
@@ -20,14 +19,14 @@ from experiments.run_folder.rho_histogram import read_rho_histogram
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What is drawn of a network.
+    """What can be drawn of a network.
 
     Attributes:
-        saved: Its policy, whose agent is an `RSNN` with one-bit connections, and its environment.
-        connections: kernel_in, kernel_h, kernel_out -> (presynaptic, postsynaptic) bool, θ*.
-        probabilities: Likewise float32, the ρ that θ* = [ρ > 0.5] came from; None where no checkpoint has it.
-        why_no_probabilities: Why not, "" if they are there.
-        rho_histogram: Of `read_rho_histogram`, None where the run has none.
+        saved: The policy, whose agent is an `RSNN` with one-bit connections, and its environment.
+        connections: kernel_in, kernel_h and kernel_out -> (presynaptic, postsynaptic) bool: the centre θ*.
+        probabilities: The same for ρ, float32, of which θ* = [ρ > 0.5]; None where no checkpoint has it.
+        why_no_probabilities: The reason why there are none, "" if they are there.
+        rho_histogram: Table of `read_rho_histogram`, None where the run has none.
     """
 
     saved: SavedPolicy
@@ -38,34 +37,15 @@ class TrainedNetwork:
 
     @property
     def agent(self) -> RSNN:
-        """The network's neurons."""
+        """The network as an agent: how many neurons it has, which of them are excitatory, and so on."""
         return self.saved.policy.agent
-
-
-@dataclass(frozen=True)
-class SpikeTrain:
-    """The spikes of an episode.
-
-    Attributes:
-        spikes: (substeps of the whole episode, n) int8: 1 where an excitatory neuron fired, −1 an inhibitory one.
-        substeps: Of an environment step.
-        dt: Simulated time of a substep, ms.
-        episode_return: In the environment's own reward.
-    """
-
-    spikes: np.ndarray
-    substeps: int
-    dt: float
-    episode_return: float
-
-    @property
-    def steps(self) -> int:
-        """Environment steps of the episode."""
-        return len(self.spikes) // self.substeps
 
 
 def load_network(run: Path) -> TrainedNetwork:
     """Reads the network of a run.
+
+    Args:
+        run: The folder of the run.
 
     Raises:
         UserError: If the run has no policy, or one without one-bit connections between spiking neurons.
@@ -90,48 +70,19 @@ def load_network(run: Path) -> TrainedNetwork:
     )
 
 
-def record_spikes(saved: SavedPolicy, seed: int = 0) -> SpikeTrain:
-    """Plays the first episode of `evaluate` in plain Gymnasium and records every spike."""
-    agent = saved.policy.agent
-    recorder = _Recorder(agent)
-    saved.policy.agent = recorder
-    env = gymnasium.make(**saved.env)
-    try:
-        with one_torch_thread():
-            episode_return, _ = play_episode(env, saved.policy, episode_seed(seed, 0))
-    finally:
-        env.close()
-        saved.policy.agent = agent
-    return SpikeTrain(np.concatenate(recorder.spikes), agent.substeps, agent.dt, episode_return)
-
-
-class _Recorder:
-    """Stands in a policy for its agent, acts as it does, and keeps the spikes of its only slot."""
-
-    def __init__(self, agent: RSNN):
-        self._agent = agent
-        self.spikes: list[np.ndarray] = []
-
-    def reset(self, state, slots, seeds) -> None:
-        """As the agent."""
-        self._agent.reset(state, slots, seeds)
-
-    def step(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
-        """As the agent."""
-        self.spikes.append(self._agent.spike_trains(solutions, members, obs, state)[:, 0].numpy())
-        return self._agent.step(solutions, members, obs, state)
-
-
 def _read_rho(run: Path, solution: torch.Tensor) -> torch.Tensor:
     paths = find_checkpoints(run)
     if not paths:
         raise UserError("the run has no checkpoint")
-    learned = read_checkpoint(paths[-1]).search.get("search", {}).get("learner", {}).get("learned")
-    if np.shape(learned) != tuple(solution.shape):
-        raise UserError(f"'{paths[-1].name}' has no probability for each connection")
-    rho = torch.as_tensor(learned)
+    newest = paths[-1]
+    try:
+        rho = EvolvingConnectivity.prob_in(read_checkpoint(newest).search)
+    except ValueError as error:
+        raise UserError(f"'{newest.name}' has no connection probabilities") from error
+    if rho.shape != solution.shape:
+        raise UserError(f"'{newest.name}' has no probability for each connection")
     if not torch.equal(rho > 0.5, solution):
-        raise UserError(f"'{paths[-1].name}' is of another generation than the policy")
+        raise UserError(f"'{newest.name}' is of another generation than the policy")
     return rho
 
 

@@ -1,4 +1,4 @@
-"""Learning curves of methods: the middle of their runs, and how far these lie apart."""
+"""Learning curves of methods: the mean or median of their runs, and how far the runs lie apart."""
 
 import warnings
 from collections.abc import Mapping
@@ -11,7 +11,17 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from experiments.analysis.statistics import bootstrap_interval, interquartile_mean, mean, median
 from experiments.analysis.summary import each_seed_once, label_methods
 from experiments.errors import ResultsWarning, UserError
-from experiments.figures.style import LARGE, SMALL, WIDTH, method_styles, tidy_axes, wrap
+from experiments.figures.style import (
+    LARGE,
+    LETTERS_IN_TITLE,
+    SMALL,
+    WIDTH,
+    draw_band,
+    draw_point_or_line,
+    method_styles,
+    tidy_axes,
+    wrap,
+)
 
 STATISTICS = {"mean": mean, "iqm": interquartile_mean, "median": median}
 STATISTIC_IN_WORDS = {"mean": "mean", "iqm": "interquartile mean", "median": "median"}
@@ -19,6 +29,7 @@ X_AXES = {"steps": "environment steps", "seconds": "wall time (s)", "generations
 X_COLUMNS = {"steps": "steps", "seconds": "elapsed_seconds", "generations": "generation"}
 RETURNS = {"centre": "center_return_mean", "training": "mean_return"}
 RETURNS_IN_WORDS = {"centre": "return of the centre", "training": "mean return in training"}
+BANDS = ("auto", "interval", "range")
 GRID = 101  # points of a curve
 ENOUGH_FOR_INTERVALS = 4  # runs; the interval of fewer is nearly their range
 RESAMPLES = 2_000  # at each point
@@ -32,20 +43,21 @@ def curve_points(
 ) -> pd.DataFrame:
     """Returns what `curves` draws.
 
-    Each run's curve goes in straight lines from evaluation to evaluation (or generation to generation), and is never
-    continued: a method's curve lies where all of its runs have one. Runs that have not come to their budget would cut
-    it short; they are left out where the method has others, with a warning.
+    The curve of a run goes in straight lines from evaluation to evaluation (or from generation to generation), and is
+    never continued: the curve of a method lies where all of its runs have one. Runs that have not reached their budget
+    would cut it short. They are left out, with a warning, where the method has others.
 
     Args:
-        frame: Of `load`.
-        x: "steps", "seconds" or "generations".
-        statistic: Over the runs of a method: "mean", "iqm" or "median".
-        returns: "centre": evaluations of the centre. "training": the mean return of each generation's episodes.
-        band: "interval", the 95 % bootstrap interval of the statistic; "range", from the lowest run to the highest;
-            "auto": intervals where every method has four runs, else ranges.
+        frame: A table of `load`.
+        x: The horizontal axis: "steps", "seconds" or "generations".
+        statistic: What is drawn of the runs of a method: "mean", "iqm" or "median".
+        returns: "centre" for evaluations of the centre, "training" for the mean return of each generation's episodes.
+        band: "interval" for the 95 % bootstrap interval of the statistic, "range" for the lowest run to the highest,
+            "auto" for intervals where every method has four runs, and else ranges.
 
     Returns:
-        Columns environment, method, n (runs), x, value, low, high (NaN with one run); `attrs["band"]` is what they are.
+        A row for each point of a curve, with the columns environment, method, n (runs), x, value, low and high (NaN
+        with one run). `attrs["band"]` says what low and high are.
 
     Raises:
         UserError: If an argument is none of these, or there is nothing to draw.
@@ -53,11 +65,14 @@ def curve_points(
     Warns:
         ResultsWarning: For runs and methods that are left out.
     """
-    for name, value, choices in (("x", x, X_AXES), ("statistic", statistic, STATISTICS), ("returns", returns, RETURNS)):
+    for name, value, choices in (
+        ("x", x, X_AXES),
+        ("statistic", statistic, STATISTICS),
+        ("returns", returns, RETURNS),
+        ("band", band, BANDS),
+    ):
         if value not in choices:
             raise UserError(f"{name}: expected one of {', '.join(choices)}; got {value!r}")
-    if band not in ("auto", "interval", "range"):
-        raise UserError(f"band: expected auto, interval or range; got {band!r}")
     lines = _lines_of_methods(frame, X_COLUMNS[x], RETURNS[returns])
     if band == "auto":
         band = "interval" if all(len(runs) >= ENOUGH_FOR_INTERVALS for runs in lines.values()) else "range"
@@ -87,7 +102,18 @@ def curve_points(
 def curves(
     frame: pd.DataFrame, x: str = "steps", statistic: str = "mean", returns: str = "centre", band: str = "auto"
 ) -> Figure:
-    """Draws a panel for each environment with a line and a band for each method; arguments as for `curve_points`."""
+    """Draws a panel for each environment, with a line and a band for each method.
+
+    Args:
+        frame: A table of `load`.
+        x: The horizontal axis, as for `curve_points`.
+        statistic: What is drawn of the runs of a method, as for `curve_points`.
+        returns: Evaluations of the centre, or training, as for `curve_points`.
+        band: What the band around a line is, as for `curve_points`.
+
+    Raises:
+        UserError: If there is nothing to draw, as for `curve_points`.
+    """
     points = curve_points(frame, x, statistic, returns, band)
     styles = method_styles(points.method.unique())
     environments = list(points.environment.unique())
@@ -101,11 +127,11 @@ def curves(
     lines = {}
     for axes, environment in zip(figure.subplots(len(environments), squeeze=False)[:, 0], environments, strict=True):
         for method, part in points[points.environment == environment].groupby("method"):
-            (lines[method],) = axes.plot(
-                part.x, part.value, linewidth=1.2, markersize=3, markevery=0.12, **styles[method]
+            lines[method] = draw_point_or_line(
+                axes, part.x, part.value, linewidth=1.2, markersize=3, markevery=0.12, **styles[method]
             )
-            axes.fill_between(part.x, part.low, part.high, color=styles[method]["color"], alpha=alpha, linewidth=0)
-        axes.set_title(environment, fontsize=LARGE)
+            draw_band(axes, part.x, part.low, part.high, styles[method]["color"], alpha)
+        axes.set_title(wrap(environment, LETTERS_IN_TITLE), fontsize=LARGE)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         if x == "steps":
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -145,7 +171,7 @@ def _lines_of_methods(
         if num_stopped:
             fate = "drawn as far as all go" if runs and finished.empty else "left out"
             warnings.warn(
-                f"{environment}, {method}: {num_stopped} of {count} runs have not come to their budget: {fate}",
+                f"{environment}, {method}: {num_stopped} of {count} runs have not reached their budget: {fate}",
                 ResultsWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""How well surrogate gradients learn, for each surrogate and steepness β: a map like Figure S2 of the paper."""
+"""A map of how well surrogate gradients learn, for each surrogate and steepness β, like Figure S2 of the paper."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from experiments.analysis.summary import SCORE_IN_WORDS, run_scores
 from experiments.analysis.text_table import short_number
 from experiments.errors import UserError
-from experiments.figures.style import LARGE, SMALL, WIDTH
+from experiments.figures.style import LARGE, LETTERS_IN_TITLE, SMALL, WIDTH, wrap
 
 NAME, BETA, GAMMA = SURROGATE_KEYS = tuple(f"agent.surrogate.{key}" for key in ("name", "beta", "gamma"))
 COLOR_MAP = colormaps["cividis"]  # the same to every kind of colour vision
@@ -22,13 +22,20 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
     """Returns what `heat_map` draws, for the runs that were trained by surrogate gradients.
 
     Args:
-        frame: Of `load(…, config=SURROGATE_KEYS)`.
-        at_steps, score: As for `summary`.
+        frame: A table of `load(…, config=SURROGATE_KEYS)`.
+        at_steps: Environment steps at which runs are compared, as for `summary`.
+        score: Which evaluations of the centre count, as for `summary`.
 
     Returns:
-        Columns environment, method, surrogate, gamma, beta, at_steps; value, the mean over runs, NaN where no run has a
-        score; n, runs that have; runs, all; `failed`, whether all failed or have no whole generation; `reached`,
-        whether any got to the steps.
+        A row for each cell, with the columns
+
+        environment, method, surrogate, gamma, beta   which cell it is
+        at_steps   environment steps at which its runs are compared
+        value      mean score over its runs, NaN where none has a score
+        n          runs that have a score
+        runs       all runs
+        failed     whether all runs failed or have no whole generation
+        reached    whether any run got to `at_steps`
 
     Raises:
         UserError: If there is no such run, the table lacks the keys, or runs of a cell differ in other settings too.
@@ -65,7 +72,15 @@ def heat_map_cells(frame: pd.DataFrame, at_steps: int | None = None, score: str 
 def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "final") -> Figure:
     """Draws a panel for each environment and method: surrogates and γ downwards, β to the right.
 
-    Cells in which no run has a score are hatched. Arguments and errors as for `heat_map_cells`.
+    Cells in which no run has a score are hatched.
+
+    Args:
+        frame: A table of `load(…, config=SURROGATE_KEYS)`.
+        at_steps: Environment steps at which runs are compared, as for `summary`.
+        score: Which evaluations of the centre count, as for `summary`.
+
+    Raises:
+        UserError: If there is nothing to draw, as for `heat_map_cells`.
     """
     cells = heat_map_cells(frame, at_steps, score)
     panels = list(cells.groupby(["environment", "method"]))
@@ -76,7 +91,7 @@ def heat_map(frame: pd.DataFrame, at_steps: int | None = None, score: str = "fin
     grid = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0]
     for axes, ((environment, method), part) in zip(grid, panels, strict=True):
         _draw(axes, part, color_of)
-        axes.set_title(f"{method}, {environment}", fontsize=LARGE)
+        axes.set_title(wrap(f"{method}, {environment}", LETTERS_IN_TITLE), fontsize=LARGE)
     axes.set_xlabel("β", fontsize=LARGE)
     figure.supxlabel(
         f"{SCORE_IN_WORDS[score]},\nmean over seeds, at {_steps(cells)} steps;\n"

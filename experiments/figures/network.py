@@ -1,4 +1,4 @@
-"""Pictures of a trained one-bit spiking network: matrices, ρ's histogram, spikes, degrees."""
+"""Pictures of a trained one-bit spiking network: its matrices, the distribution of ρ, its spikes and its degrees."""
 
 from collections.abc import Mapping
 
@@ -22,12 +22,14 @@ SHOWN_STEPS = 60  # environment steps of a raster
 
 
 def matrices(kernels: Mapping[str, np.ndarray], num_excitatory: int, name: str) -> Figure:
-    """Draws the kernels above one another, neurons to the right; inputs, presynaptic neurons and outputs downwards.
+    """Draws the three kernels of a network above one another.
+
+    Neurons go to the right; inputs, presynaptic neurons and outputs go downwards.
 
     Args:
-        kernels: kernel_in (inputs, n), kernel_h (n, n), kernel_out (n, outputs): ρ, or bits.
-        num_excitatory: The first neurons, which a line parts from the inhibitory ones.
-        name: Of the values, as "ρ".
+        kernels: kernel_in (inputs, n), kernel_h (n, n) and kernel_out (n, outputs), of probabilities ρ or of bits.
+        num_excitatory: How many neurons are excitatory. They are the first, and a line parts them from the others.
+        name: What the values are, such as "ρ".
     """
     parts = {"input": kernels["kernel_in"], "from neuron": kernels["kernel_h"], "output": kernels["kernel_out"].T}
     heights = [0.7, 2.6, 0.3]
@@ -59,7 +61,7 @@ def rho_over_training(histogram: pd.DataFrame) -> Figure:
     """Draws how ρ was distributed at each evaluation: evaluations to the right, ρ upwards, shares as colours.
 
     Args:
-        histogram: Of `read_rho_histogram`, one row at least.
+        histogram: A table of `read_rho_histogram` with at least one row.
     """
     counts = histogram[list(BINS)].to_numpy(float)
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -84,7 +86,11 @@ def rho_over_training(histogram: pd.DataFrame) -> Figure:
 
 
 def rho_now(kernels: Mapping[str, np.ndarray]) -> Figure:
-    """Draws how ρ is distributed in each of the kernels of a network."""
+    """Draws how ρ is distributed in each of the kernels of a network.
+
+    Args:
+        kernels: Probabilities of kernel_in, kernel_h and kernel_out.
+    """
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.add_subplot()
     names = {"kernel_in": "inputs to neurons", "kernel_h": "between neurons", "kernel_out": "neurons to outputs"}
@@ -104,8 +110,8 @@ def raster(spikes: np.ndarray, num_excitatory: int, substeps: int, dt: float) ->
 
     Args:
         spikes: (substeps of the whole episode, n), not 0 where a neuron fired.
-        num_excitatory: The first neurons.
-        substeps: Of an environment step.
+        num_excitatory: How many neurons are excitatory; they are the first.
+        substeps: Substeps of the network in an environment step.
         dt: Simulated time of a substep, ms.
     """
     steps = len(spikes) // substeps
@@ -134,13 +140,13 @@ def raster(spikes: np.ndarray, num_excitatory: int, substeps: int, dt: float) ->
 
 
 def degrees(kernel_h: np.ndarray, num_excitatory: int) -> Figure:
-    """Draws how many connections come in to neurons and go out of them, by kind, and what chance would give.
+    """Draws how many recurrent connections neurons receive and send, by kind of neuron, and what chance would give.
 
-    Chance is the binomial distribution of as many connections, each as likely.
+    Chance is the binomial distribution of a network with as many connections, all of them equally likely.
 
     Args:
         kernel_h: (n, n) bool, presynaptic index first.
-        num_excitatory: The first neurons.
+        num_excitatory: How many neurons are excitatory; they are the first.
     """
     n = len(kernel_h)
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")

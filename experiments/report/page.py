@@ -1,32 +1,30 @@
-"""One HTML page of tables, pictures and texts, which refers to nothing outside itself; whatever it shows is escaped."""
+"""The HTML page of a report: tables, pictures and texts.
+
+The page refers to nothing outside itself, and every text is escaped.
+"""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from experiments.analysis.text_table import TextTable
 from experiments.figures.style import encode
 
 TEMPLATE = "report.html"
 
 
 @dataclass(frozen=True)
-class PageTable:
-    """A table of texts; the first `num_left` columns are names, the others numbers."""
-
-    name: str
-    header: list[str]
-    rows: list[list[str]]
-    num_left: int
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Picture:
-    """A figure with its name and what is to be seen in it."""
+    """A figure on the page.
+
+    Attributes:
+        name: Its name.
+        caption: What can be seen in it.
+        figure: The figure itself.
+    """
 
     name: str
     caption: str
@@ -40,15 +38,26 @@ class Picture:
 
 @dataclass(frozen=True)
 class Command:
-    """What repeats the runs of a method."""
+    """A command line that repeats runs.
+
+    Attributes:
+        method: The method and environment of the runs.
+        line: The command line.
+    """
 
     method: str
     line: str
 
 
 @dataclass(frozen=True)
-class NetworkPart:
-    """The pictures of one network."""
+class NetworkSection:
+    """The part of the page about one network.
+
+    Attributes:
+        name: Which network it is.
+        note: Its size, and how it acted.
+        figures: Its pictures.
+    """
 
     name: str
     note: str
@@ -56,8 +65,16 @@ class NetworkPart:
 
 
 @dataclass(frozen=True)
-class RunPart:
-    """One run; `command` and `config` are None where they are not known."""
+class RunSection:
+    """The part of the page about one run.
+
+    Attributes:
+        name: Its folder.
+        outcome: How far it came, in one line.
+        details: Further facts, in one line.
+        command: The command line that repeats it; None where there is none.
+        config: Its config.yaml; None for a run from a CSV file.
+    """
 
     name: str
     outcome: str
@@ -66,14 +83,38 @@ class RunPart:
     config: str | None
 
 
-def render(contents: Mapping[str, object]) -> str:
-    """Returns the page.
+@dataclass(frozen=True)
+class Contents:
+    """Everything that is on the page.
 
-    Args:
-        contents: `title`, `made`, `warnings` (texts), `methods` and `software` (`PageTable`), `commands`
-            (`Command`), `scores` (`PageTable`), `figures` (`Picture`), `networks` (`NetworkPart`), `runs` (`RunPart`).
+    Attributes:
+        title: The title.
+        made: When and with which version the page was made.
+        warnings: What a reader of the numbers must know.
+        methods: Which methods were run.
+        commands: Command lines that repeat them.
+        software: Versions that they were run with.
+        scores: The comparison of the methods.
+        figures: Pictures of it.
+        networks: The networks that are drawn.
+        runs: All runs.
     """
+
+    title: str
+    made: str
+    warnings: list[str]
+    methods: TextTable
+    commands: list[Command]
+    software: TextTable
+    scores: TextTable
+    figures: list[Picture]
+    networks: list[NetworkSection]
+    runs: list[RunSection]
+
+
+def render(contents: Contents) -> str:
+    """Returns the page as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    return environment.get_template(TEMPLATE).render(contents)
+    return environment.get_template(TEMPLATE).render(vars(contents))

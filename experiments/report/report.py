@@ -1,4 +1,4 @@
-"""`ec-evotorch report`: what was run, what came out of it and what a network looks like, in one HTML file."""
+"""The contents of a report: what was run, what came out of it, and what the networks look like."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,15 +11,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import __version__
-from experiments.analysis.load_results import VERSIONS, choose_methods, label_methods, load, summary
+from experiments.analysis.load_results import VERSIONS, load
+from experiments.analysis.summary import choose_methods, label_methods, summary
 from experiments.analysis.summary_table import text_table
-from experiments.analysis.text_table import MISSING, short_number
+from experiments.analysis.text_table import MISSING, TextTable, short_number
 from experiments.errors import ResultsWarning, UserError
-from experiments.evaluation.trained_network import TrainedNetwork, load_network, record_spikes
+from experiments.evaluation.episodes import episode_seed
+from experiments.evaluation.spikes import SpikeTrain, record_spikes
+from experiments.evaluation.trained_network import TrainedNetwork, load_network
 from experiments.figures.bars import bars
 from experiments.figures.curves import curves
 from experiments.figures.network import degrees, matrices, raster, rho_now, rho_over_training
-from experiments.report.page import Command, NetworkPart, PageTable, Picture, RunPart, render
+from experiments.report.page import Command, Contents, NetworkSection, Picture, RunSection, render
 from experiments.report.run_command import run_command
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, STATUS
 from experiments.run_folder.read import is_run_folder, read_config
@@ -28,7 +31,7 @@ from experiments.run_folder.versions import git_commit
 
 DRAWN_AGENT, DRAWN_SEARCHER = "rsnn", "ec"  # whose networks are drawn unless one is named
 LETTERS_OF_COMMIT = 10
-NO_COMMAND = "(no command composes to this configuration today: see config.yaml below)"
+NO_COMMAND = "(today no command composes to this configuration; its config.yaml stands below)"
 
 
 def report(
@@ -38,14 +41,15 @@ def report(
     score: str = "final",
     methods: list[str] | None = None,
 ) -> str:
-    """Returns the HTML page about runs; what is said of them as warnings stands on it.
+    """Returns the HTML page about runs. Warnings about them stand on the page.
 
     Args:
-        sources: As for `load`.
-        network: Run whose network is drawn; None for the best of each method with boolean connections between spiking
-            neurons, in each environment.
-        at_steps, score: As for `summary`.
-        methods: As for `choose_methods`; None for all.
+        sources: Folders, globs or saved files, as for `load`.
+        network: Run whose network is drawn; None for the best run of each method with boolean connections between
+            spiking neurons, in each environment.
+        at_steps: Environment steps at which methods are compared, as for `summary`.
+        score: Which evaluations of the centre count, as for `summary`.
+        methods: The methods to compare, as for `choose_methods`; None for all.
 
     Raises:
         UserError: If the runs cannot be read, a method is not there, or `network` has no such network.
@@ -55,12 +59,11 @@ def report(
         if methods is not None:
             frame = choose_methods(frame, methods)
         last = frame.groupby("run", sort=False).tail(1).assign(label=label_methods(frame)).set_index("run", drop=False)
+        steps, time = "Evaluations of the centre over environment steps.", "Evaluations of the centre over wall time."
         figures = [
-            *_picture(said, "Learning curves", "Returns of the centre over environment steps.", lambda: curves(frame)),
-            *_picture(
-                said, "Learning curves over time", "The same over wall time.", lambda: curves(frame, x="seconds")
-            ),
-            *_picture(said, "Scores", "Of the table above.", lambda: bars(frame, "mean", at_steps, score)),
+            *_picture(said, "Learning curves", steps, lambda: curves(frame)),
+            *_picture(said, "Learning curves over time", time, lambda: curves(frame, x="seconds")),
+            *_picture(said, "Scores", "The scores of the table above.", lambda: bars(frame, "mean", at_steps, score)),
         ]
         scores = text_table(summary(frame, at_steps=at_steps, score=score), score, None, None)
         configs = {run: _config_of(Path(run)) for run in last.index}
@@ -70,24 +73,24 @@ def report(
             said.append(f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}")
     environments = ", ".join(sorted(frame.environment.unique()))
     return render(
-        {
-            "title": f"{environments}: {_runs(len(last))}",
-            "made": _made(),
-            "warnings": list(dict.fromkeys(said)),
-            "methods": _methods(last),
-            "commands": _once_for_all_seeds(last, commands),
-            "software": _software(last),
-            "scores": PageTable("scores", *scores),
-            "figures": figures,
-            "networks": networks,
-            "runs": [_run_part(row, frame, commands.get(row.run)) for row in last.itertuples()],
-        }
+        Contents(
+            title=f"{environments}: {_runs(len(last))}",
+            made=_made(),
+            warnings=list(dict.fromkeys(said)),
+            methods=_methods(last),
+            commands=_once_for_all_seeds(last, commands),
+            software=_software(last),
+            scores=scores._replace(title="scores"),
+            figures=figures,
+            networks=networks,
+            runs=[_run_section(row, frame, commands.get(row.run)) for row in last.itertuples()],
+        )
     )
 
 
 @contextmanager
 def _collected_warnings() -> Iterator[list[str]]:
-    """Gathers the `ResultsWarning`s of a block, to which what else must be said can be added."""
+    """Yields the list in which the texts of the `ResultsWarning`s of a block are gathered, and others can be added."""
     said: list[str] = []
     show = warnings.showwarning
 
@@ -104,16 +107,16 @@ def _collected_warnings() -> Iterator[list[str]]:
 
 
 def _picture(said: list[str], name: str, caption: str, draw: Callable[[], Figure]) -> Iterator[Picture]:
-    """Yields a picture, or says why there is none."""
+    """Yields a picture, or adds the reason why there is none to the warnings."""
     try:
         yield Picture(name, caption, draw())
     except UserError as error:
         said.append(f"{name}: {error}")
 
 
-def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None) -> Iterator[NetworkPart]:
+def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None) -> Iterator[NetworkSection]:
     if named is not None:
-        yield _network_part(str(named), named)
+        yield _network_section(str(named), named)
         return
     returns = frame.dropna(subset=["center_return_mean"]).groupby("run").center_return_mean.last()
     candidates = last[(last.agent == DRAWN_AGENT) & (last.searcher == DRAWN_SEARCHER)].join(returns.rename("reached"))
@@ -121,14 +124,15 @@ def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: P
     for (environment, label), rows in candidates.dropna(subset=["reached"]).groupby(["environment", "label"]):
         best = rows.reached.idxmax()
         try:
-            yield _network_part(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best))
+            yield _network_section(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best))
         except UserError as error:
             said.append(f"no picture of a network: {error}")
 
 
-def _network_part(name: str, run: Path) -> NetworkPart:
+def _network_section(name: str, run: Path) -> NetworkSection:
     network = load_network(run)
-    agent, train = network.agent, record_spikes(network.saved)
+    agent = network.agent
+    (train,) = record_spikes(network.saved, [episode_seed(0, 0)])
     kernels = network.connections if network.probabilities is None else network.probabilities
     density = network.connections["kernel_h"].mean()
     note = (
@@ -137,40 +141,40 @@ def _network_part(name: str, run: Path) -> NetworkPart:
         f"{short_number(train.episode_return)}, {np.abs(train.spikes).mean():.1%} of the neurons fire in a time "
         f"step of {train.dt:g} ms."
     )
-    return NetworkPart(name, note, list(_network_pictures(network, kernels, train)))
+    return NetworkSection(name, note, list(_network_pictures(network, kernels, train)))
 
 
-def _network_pictures(network: TrainedNetwork, kernels, train) -> Iterator[Picture]:
+def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], train: SpikeTrain) -> Iterator[Picture]:
     agent = network.agent
     if network.probabilities is not None:
-        caption = "Probability of each connection in the last checkpoint, white where undecided."
+        caption = "Probability ρ of each connection in the last checkpoint; white where it is near one half."
         yield Picture("ρ", caption, matrices(kernels, agent.num_excitatory, "ρ"))
     else:
-        caption = "Connections of the policy, black where one exists. Their probabilities ρ are not known: "
+        caption = "Connections of the policy; black where one exists. Their probabilities ρ are not known: "
         caption += f"{network.why_no_probabilities}."
         yield Picture("θ*", caption, matrices(kernels, agent.num_excitatory, "θ*"))
     if network.rho_histogram is not None and len(network.rho_histogram):
-        caption = "Share of all connections by probability, at each evaluation of the centre."
+        caption = "How the probabilities ρ of all connections were distributed, at each evaluation of the centre."
         yield Picture("ρ over training", caption, rho_over_training(network.rho_histogram))
     if network.probabilities is not None:
-        yield Picture("ρ at the end", "Share of connections by probability, in the last checkpoint.", rho_now(kernels))
-    caption = "A dot for each spike, in the middle of the episode."
+        yield Picture("ρ at the end", "How ρ is distributed in the last checkpoint.", rho_now(kernels))
+    caption = "Spikes of every neuron in the middle of the episode: each is a dot."
     yield Picture("Spikes", caption, raster(train.spikes, agent.num_excitatory, train.substeps, train.dt))
-    caption = "Recurrent connections by kind of neuron; chance: as many connections, each as likely."
+    caption = "How many recurrent connections neurons have. Chance: a network with as many, all equally likely."
     yield Picture("Degrees", caption, degrees(network.connections["kernel_h"], agent.num_excitatory))
 
 
-def _methods(last: pd.DataFrame) -> PageTable:
+def _methods(last: pd.DataFrame) -> TextTable:
     rows = []
     for (environment, label, budget), runs in last.groupby(["environment", "label", "budget"], sort=True):
         seeds = ", ".join(map(str, sorted(runs.seed)))
         rows.append([environment, label, seeds, f"{runs.finished.sum()} of {len(runs)}", f"{budget:,}"])
     header = ["environment", "method", "seeds", "finished", "budget (environment steps)"]
-    return PageTable("methods", header, rows, num_left=3)
+    return TextTable(header, rows, 3, title="methods")
 
 
 def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> list[Command]:
-    """Joins commands that differ in the seed only, as "… seed=0,1 …" with -m."""
+    """Joins commands that differ in the seed alone into one sweep: "… -m … seed=0,1 …"."""
     seeds: dict[tuple[str, str, str], set[int]] = {}
     for run, row in last.iterrows():
         before, word, after = (commands.get(run) or NO_COMMAND).partition(f" seed={row.seed}")
@@ -186,23 +190,23 @@ def _once_for_all_seeds(last: pd.DataFrame, commands: dict[str, str | None]) -> 
     return lines
 
 
-def _software(last: pd.DataFrame) -> PageTable:
-    """Tells each version, and of how many runs it is where there are several."""
+def _software(last: pd.DataFrame) -> TextTable:
+    """Returns the versions of the software, with the number of runs behind each where there are several."""
     rows = []
     for column in VERSIONS:
         counts = last[column].fillna("unknown").value_counts()
         several = len(counts) > 1
-        values = [f"{_short(value)} ({_runs(count)})" if several else value for value, count in counts.items()]
+        values = [f"{_short_commit(value)} ({_runs(count)})" if several else value for value, count in counts.items()]
         rows.append([column.removeprefix("versions."), ", ".join(values)])
-    return PageTable("software", ["", "version"], rows, num_left=2)
+    return TextTable(["", "version"], rows, 2, title="software")
 
 
-def _short(version: str) -> str:
+def _short_commit(version: str) -> str:
     commit, dash, rest = version.partition("-")
     return f"{commit[:LETTERS_OF_COMMIT]}{dash}{rest}" if len(commit) == 40 else version
 
 
-def _run_part(row, frame: pd.DataFrame, command: str | None) -> RunPart:
+def _run_section(row, frame: pd.DataFrame, command: str | None) -> RunSection:
     metrics = frame[frame.run == row.run]
     evaluated = metrics.dropna(subset=["center_return_mean"])
     outcome = f"{_state(row)}, {row.steps:,} steps"
@@ -216,12 +220,12 @@ def _run_part(row, frame: pd.DataFrame, command: str | None) -> RunPart:
         "episodes": f"{row.episodes:,}",
         "failed episodes": MISSING if pd.isna(row.failed_episodes) else f"{row.failed_episodes:,}",
         "wall time": f"{short_number(row.elapsed_seconds)} s",
-        "commit": _short(metrics["versions.git_commit"].fillna("unknown").iloc[-1]),
+        "commit": _short_commit(metrics["versions.git_commit"].fillna("unknown").iloc[-1]),
     }
     if reason := _reason(Path(row.run)):
         details["reason"] = reason
     config = Path(row.run) / CONFIG
-    return RunPart(
+    return RunSection(
         name=row.run,
         outcome=outcome,
         details="; ".join(f"{name}: {value}" for name, value in details.items()),
@@ -240,7 +244,7 @@ def _reason(run: Path) -> str | None:
 
 
 def _state(row) -> str:
-    state = "its state is not known" if pd.isna(row.state) else row.state
+    state = "in an unknown state" if pd.isna(row.state) else row.state
     if row.finished:
         return "finished"
     return "running, or killed" if state == "running" else state
@@ -252,5 +256,5 @@ def _runs(count: int) -> str:
 
 def _made() -> str:
     commit = git_commit(Path(__file__).resolve().parents[2])
-    version = f"ec-evotorch {__version__}" + (f", commit {_short(commit)}" if commit else "")
+    version = f"ec-evotorch {__version__}" + (f", commit {_short_commit(commit)}" if commit else "")
     return f"Made {datetime.now().astimezone():%Y-%m-%d %H:%M %Z} with {version}."

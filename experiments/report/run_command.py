@@ -15,17 +15,17 @@ from experiments.run_folder.read import select
 
 GROUPS = ("env", "agent", "searcher")
 REPEATED = (*COMPONENTS, "eval")  # the parts of a configuration that must come out the same
-PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text that Hydra needs no quotes around
+PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text around which Hydra needs no quotes
 
 
 def run_command(config: Mapping) -> str | None:
     """Returns an `ec-evotorch train` command whose configuration is that of a run; None if there is none.
 
-    Keys that change no result, such as the number of threads, are left out. The command is checked: it composes to the
-    same configuration today. What a key that the run does not have (an earlier version made it) means is not known.
+    Keys that change no result, such as the number of threads, are left out. The command was checked to compose to the
+    same configuration today. A key that a run of an earlier version does not have gets today's value.
 
     Args:
-        config: Of a config.yaml, resolved.
+        config: The contents of a config.yaml, resolved.
     """
     wanted = _leaves(config)
     try:
@@ -70,7 +70,7 @@ def _leaves(config: Mapping) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
-    """Returns a value as Hydra's words have it."""
+    """Returns a value as it is written in an override of Hydra."""
     if isinstance(value, str) and PLAIN.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False)

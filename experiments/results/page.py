@@ -1,7 +1,7 @@
-"""Tables and figures of RESULTS.md, from the results in experiments/results: `make results`.
+"""Makes the tables and figures of RESULTS.md from the results in this folder: `make results`.
 
-A table stands in the page between the lines <!-- begin NAME --> and <!-- end NAME -->; what is outside is written by
-hand.
+A table stands on the page between the lines <!-- begin NAME --> and <!-- end NAME -->. Everything else on the page is
+written by hand.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import check_claims, claims_table
-from experiments.analysis.load_results import choose_methods, load, summary
+from experiments.analysis.load_results import load
+from experiments.analysis.summary import choose_methods, summary
 from experiments.analysis.summary_table import text_table
 from experiments.analysis.text_table import TextTable, markdown, short_number
 from experiments.errors import UserError
@@ -40,12 +41,12 @@ LONGER_STEPS = {"longer-2M": 2_000_000, "longer-5M": 5_000_000}
 
 
 class Results(NamedTuple):
-    """What the page is about; tables of `load`.
+    """The runs that the page is about, as tables of `load`.
 
     Attributes:
-        comparison: All methods in two environments, a million steps.
-        longer: EC and its strongest rivals in one environment, two or five million steps.
-        surrogate: SG-RSNN with another surrogate derivative in one environment, a million steps.
+        comparison: All methods in two environments, with a million environment steps a run.
+        longer: EC and its strongest rivals in one environment, with two or five million steps.
+        surrogate: SG-RSNN with another surrogate derivative in one environment, with a million steps.
     """
 
     comparison: pd.DataFrame
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def read_results() -> Results:
-    """Reads the results in experiments/results."""
+    """Reads the results in this folder."""
     return Results(
         comparison=load([FOLDER / "hopper-1M.csv", FOLDER / "walker2d-1M.csv"]),
         longer=load(FOLDER / "hopper-longer.csv"),
@@ -87,7 +88,13 @@ def tables(results: Results) -> dict[str, str]:
 
 
 def scores_table(frame: pd.DataFrame, at_steps: int | None = None) -> TextTable:
-    """Returns the `summary` of all runs, or of those whose budget has `at_steps`, with EC as what is beaten."""
+    """Returns the `summary` of runs as texts, with the probability to beat EC.
+
+    Args:
+        frame: A table of `load`.
+        at_steps: Environment steps at which methods are compared. Runs with a smaller budget are left out. None takes
+            all runs, and the smallest budget.
+    """
     if at_steps is not None:
         frame = frame[frame.budget >= at_steps]
     return text_table(summary(frame, at_steps=at_steps, score=SCORE, against=AGAINST), SCORE, None, AGAINST)
@@ -101,10 +108,10 @@ def surrogates(results: Results) -> pd.DataFrame:
 
 
 def time_table(frame: pd.DataFrame) -> TextTable:
-    """Returns how long methods train until the centre returns `THRESHOLD`: their steps over their speed.
+    """Returns how long methods train until an evaluation of the centre returns `THRESHOLD`.
 
-    Other programs can only slow a run down, so the speed of a method is that of its fastest seed: the median over its
-    generations, without evaluations.
+    The time is the number of environment steps until then, divided by the speed of the method. Other programs can only
+    slow a run down, so that the speed is that of the fastest seed: its median over generations, without evaluations.
     """
     reached = summary(frame, threshold=THRESHOLD).set_index(["environment", "method"])
     speeds = frame.groupby(["environment", "method", "run"]).steps_per_second.median()
@@ -128,7 +135,7 @@ def time_table(frame: pd.DataFrame) -> TextTable:
 
 
 def figures(results: Results) -> dict[str, Callable[[], Figure]]:
-    """Returns functions that draw the figures of the page."""
+    """Returns the figures of the page: name -> a function that draws it."""
     frame = results.comparison
     drawn: dict[str, Callable[[], Figure]] = {"scores": lambda: bars(frame, score=SCORE)}
     drawn["longer"] = lambda: curves(results.longer)
@@ -139,7 +146,11 @@ def figures(results: Results) -> dict[str, Callable[[], Figure]]:
 
 
 def fill(page: str, tables: Mapping[str, str]) -> str:
-    """Returns the page with what stands between the marks of each table replaced by it.
+    """Returns the page with new tables between their marks.
+
+    Args:
+        page: The text of RESULTS.md.
+        tables: Name of a table -> its Markdown.
 
     Raises:
         UserError: If the page does not have the marks of a table exactly once.

@@ -1,7 +1,6 @@
 """Statistics of few runs, by hand and against SciPy."""
 
 import math
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from scipy.stats import mannwhitneyu
 from experiments.analysis.statistics import (
     bootstrap_interval,
     improvement,
-    improvement_p_value,
     interquartile_mean,
     mean,
     median,
@@ -77,40 +75,3 @@ def test_improvement_over_oneself_lies_within_its_interval():
     sample = np.arange(6.0)
     low, high = bootstrap_interval([sample, sample], improvement)
     assert low < improvement(sample, sample) == 0.5 < high
-
-
-@pytest.mark.parametrize(("n", "m"), [(3, 3), (2, 4), (5, 3), (6, 6)])
-def test_the_p_value_in_one_environment_is_mann_and_whitneys(n, m):
-    generator = np.random.default_rng(n + 10 * m)
-    for _ in range(5):
-        x, y = generator.normal(size=n), generator.normal(size=m) + 0.7
-        expected = mannwhitneyu(x, y, method="exact").pvalue
-        assert improvement_p_value(x, y) == pytest.approx(expected)
-        assert improvement_p_value(y, x) == pytest.approx(expected)
-
-
-def test_the_p_value_over_environments_counts_all_assignments():
-    """Against the definition: every exchange of runs within both environments, ties and unequal sizes included."""
-    samples = [np.array(values, dtype=float) for values in ((3, 5, 5), (1, 5), (7, 8, 2), (6, 6, 1))]
-
-    def exchanges(x, y):
-        runs = np.concatenate([x, y])
-        for chosen in combinations(range(len(runs)), len(x)):
-            is_chosen = np.isin(np.arange(len(runs)), chosen)
-            yield runs[is_chosen], runs[~is_chosen]
-
-    values = [improvement(*first, *second) for first in exchanges(*samples[:2]) for second in exchanges(*samples[2:])]
-    observed = improvement(*samples)
-    tails = np.mean(np.array(values) >= observed - 1e-12), np.mean(np.array(values) <= observed + 1e-12)
-    assert improvement_p_value(*samples) == pytest.approx(min(1, 2 * min(tails)))
-
-
-def test_the_p_value_of_many_runs_is_near_the_exact_one():
-    generator = np.random.default_rng(0)
-    x, y = generator.normal(size=11), generator.normal(size=10) + 0.8
-    assert improvement_p_value(x, y) == pytest.approx(mannwhitneyu(x, y, method="exact").pvalue, abs=0.01)
-    assert improvement_p_value(x, y) == improvement_p_value(x, y)
-
-
-def test_the_p_value_of_equal_runs_is_one():
-    assert improvement_p_value(np.ones(3), np.ones(4)) == 1

@@ -113,11 +113,11 @@ def test_runs_that_did_not_get_there_do_not_count_and_are_told(write_run):
     table = summary(frame).set_index("method")
     assert table.loc["EC-RSNN", ["n", "mean"]].tolist() == [1, 2.0]
     assert table.note["EC-RSNN"] == (
-        "1 of 3 runs did not get to 100 steps; 1 of 3 runs have too few evaluations; one seed: no interval"
+        "1 of 3 runs did not reach 100 steps; 1 of 3 runs have too few evaluations; one seed: no interval"
     )
     assert table.n["ES-GRU"] == 0
     assert table.loc["ES-GRU", ["mean", "median", "iqm", "area"]].isna().all()
-    assert table.note["ES-GRU"] == "1 of 1 runs did not get to 100 steps"
+    assert table.note["ES-GRU"] == "1 of 1 runs did not reach 100 steps"
     assert run_scores(frame).set_index("run").is_reached.to_dict() == {"a": True, "b": False, "c": True, "d": False}
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.load_results import choose_methods, load, summary
+from experiments.analysis.text_table import TextTable, latex, markdown, terminal, text_table_of
 from experiments.cli import main
 
 
@@ -26,15 +27,17 @@ MARKDOWN = """\
 | 1-bit ES-RSNN | 1 | 1,500 | 1,500 | 1,500 | 750 | 1,000 (1/1) | 2 | – | (1) |
 | ES-GRU | 0 | – | – | – | – | – | – | – | (2) |
 
-Hopper-v5 at 1,000 environment steps; last evaluation of the centre, own reward; mean and sample std over n seeds
+Hopper-v5 at 1,000 environment steps. Numbers are of the last evaluation of the centre, own reward; mean and \
+sample std over n seeds.
 
-[95 %]: bootstrap interval over seeds; an IQM of fewer than 4 is their mean; area: mean height of the curve
+[95 %]: bootstrap interval over seeds. IQM: interquartile mean; of fewer than 4 seeds it is the mean. area: mean \
+height of the learning curve.
 
-steps to 1,500, seconds: medians over seeds (in brackets: how many got there)
+steps to 1,500, seconds: medians over seeds (in brackets: how many got there).
 
 (1) one seed: no interval
 
-(2) 1 of 1 runs did not get to 1,000 steps
+(2) 1 of 1 runs did not reach 1,000 steps
 """
 
 
@@ -100,7 +103,8 @@ def test_warnings_are_lines_on_stderr_once_each(write_run, capsys):
     write_run("runs/b", {100: 2.0, 200: 3.0}, seed=1, mujoco="3.3.0")
     assert main(["table", "runs", "--format", "csv"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "ec-evotorch table: warning: Hopper-v5: runs of different mujoco are mixed and do not compare: 3.3.0, 4.0.0",
+        "ec-evotorch table: warning: Hopper-v5: runs with different mujoco are mixed, whose numbers cannot be compared:"
+        " 3.3.0, 4.0.0",
         "ec-evotorch table: warning: Hopper-v5: budgets are 100, 200 steps; all are compared at 100",
     ]
 
@@ -119,3 +123,20 @@ def test_a_method_without_its_variant_is_all_of_its_variants(write_run):
     frame = load("runs")
     assert choose_methods(frame, ["SG-RSNN"]).equals(frame)
     assert list(choose_methods(frame, ["SG-RSNN (beta=2)"]).run) == ["runs/2.0"]
+
+
+def test_a_data_frame_becomes_a_table_of_short_numbers_with_names_on_the_left():
+    frame = pd.DataFrame({"name": ["a", "b"], "kind": ["x", "y"], "count": [1, 20], "mean": [1234.5, float("nan")]})
+    table = text_table_of(frame, "Title")
+    assert table == (list(frame), [["a", "x", "1", "1,234"], ["b", "y", "20", "–"]], 2, (), "Title")
+    assert text_table_of(frame[["name", "kind"]], "").num_left == 2
+
+
+def test_a_title_stands_above_a_table_in_every_format():
+    table = TextTable(["a"], [["1"]], 1, ["note"], "Title")
+    assert terminal(table).split()[0] == "Title"
+    assert markdown(table).startswith("**Title**\n\n| a |\n")
+    assert latex(table).startswith("% Title\n\\begin{tabular}")
+    untitled = table._replace(title="")
+    assert markdown(untitled).startswith("| a |")
+    assert latex(untitled).startswith("\\begin{tabular}")

@@ -1,13 +1,15 @@
 """Speeds are counted per round, and compared within a round."""
 
 import itertools
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from experiments.bench import timing
+from experiments.bench import speed, timing
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.cli import main
+from native.threads import default_num_threads
 
 
 def test_contenders_take_turns_and_are_counted_in_their_own_steps(monkeypatch):
@@ -53,3 +55,34 @@ def test_bench_prints_and_writes_a_table(capsys, working_directory):
 def test_bench_refuses_mistakes(capsys, words, message):
     assert main(["bench", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("1", 1), ("", 3)])
+def test_the_bare_physics_have_as_many_threads_as_make_vec_by_default(monkeypatch, asked, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2})
+    made, make = [], speed.mujoco.batch.Batch
+    monkeypatch.setattr(
+        speed.mujoco.batch, "Batch", lambda *words, **keys: made.append(keys["nthread"]) or make(*words, **keys)
+    )
+    assert speed._raw_physics("Hopper-v5", 2)() == 2
+    assert made == [threads] == [default_num_threads()]
+
+
+def test_trainings_are_measured_with_small_populations_on_every_environment(monkeypatch):
+    trained = []
+
+    def train(words):
+        trained.append(words)
+        return int, SimpleNamespace(env=SimpleNamespace(close=int), status={"mean_episode_length": 9.0})
+
+    monkeypatch.setattr(speed, "_training", train)
+    monkeypatch.setattr(speed, "_raw_physics", lambda *arguments: int)
+    monkeypatch.setattr(speed, "measure_speeds", lambda *arguments: pd.DataFrame({"raw": [4.0], "training": [2.0]}))
+    rows = pd.DataFrame(speed.measure_trainings(64, 1.0))
+    ours = rows[(rows.agent == "rsnn") & (rows.searcher == "ec")]
+    of_environment = ours.groupby("environment").popsize.agg(list)
+    assert sorted(of_environment.index) == ["Hopper-v5", "Humanoid-v5", "Walker2d-v5"]
+    assert of_environment.tolist() == [[128, 32, 16]] * 3
+    assert (rows["training / raw"] == 0.5).all()
+    assert [words[3] for words in trained] == [f"searcher.popsize={popsize}" for popsize in rows.popsize]

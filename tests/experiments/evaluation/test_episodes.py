@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.cli import main
-from experiments.evaluation.episodes import episode_seed, evaluate
+from experiments.evaluation.episodes import MOST_WORKERS, default_workers, episode_seed, evaluate
 from experiments.run_folder.policy import load_policy
 
 
@@ -37,6 +37,18 @@ def test_another_seed_plays_other_episodes(finished_run):
 
 def test_no_episode_has_a_seed_that_training_uses():
     assert all(2**63 <= episode_seed(seed, episode) < 2**64 for seed in range(20) for episode in range(20))
+
+
+@pytest.mark.parametrize(("asked", "most"), [("1", 1), ("2", 2), ("", MOST_WORKERS)])
+def test_workers_are_as_many_as_episodes_and_cores_are_worth(monkeypatch, asked, most):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(64)))
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert [default_workers(count) for count in (1, 39, 40, 10_000)] == [1, 1, min(2, most), most]
+
+
+def test_cores_that_the_process_may_not_use_get_no_worker(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {5})
+    assert default_workers(10_000) == 1
 
 
 @pytest.mark.slow

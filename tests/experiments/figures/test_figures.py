@@ -1,16 +1,19 @@
 """Figures show what was measured and no more, fit their column, and can be read."""
 
+import itertools
 import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from experiments.analysis.load_results import load
 from experiments.cli import main
 from experiments.errors import ResultsWarning, UserError
+from experiments.figures import style
 from experiments.figures.bars import bars
 from experiments.figures.curves import curve_points, curves
 from experiments.figures.heat_map import SURROGATE_KEYS, heat_map, heat_map_cells
@@ -31,6 +34,22 @@ def many_methods(write_run):
     write_run("runs/stopped", {100: 1.0, 200: 7.0}, method="rsnn-snes", budget=900)
     with warnings.catch_warnings(action="ignore", category=ResultsWarning):
         return load("runs")
+
+
+@pytest.fixture
+def long_names(write_run):
+    """Methods whose labels take one line, or several, or have no place to break."""
+    for env in ("Hopper-v5", "Humanoid-v5"):
+        for number, stdev in enumerate((0.123456789, 0.2, 0.3)):
+            words = [f"searcher.stdev={stdev}", f"searcher.popsize={2 * number + 8}", "searcher.weight_decay=0.001"]
+            write_run(f"long/{env}-{number}", {500: 1.0, 1000: 30.0 * number}, *words, method="rnn-es", env=env)
+        write_run(f"long/{env}-other", {500: 1.0, 1000: 9.0}, "searcher.weight_decay=0.25", method="rnn-es", env=env)
+        write_run(f"long/{env}-ec", {500: 1.0, 1000: 99.0}, env=env)
+        write_run(f"long/{env}-gru", {500: 1.0}, method="gru-es", env=env, budget=1000)
+        for method in ("rsnn-snes", "rnn-ec", "lstm-es", "rsnn-es", "rsnn-pgpe", "rsnn-cem", "lstm-ppo"):
+            write_run(f"long/{env}-{method}", {500: 1.0, 1000: 2.0}, method=method, env=env)
+    frame = load("long")
+    return frame.assign(method=frame.method.replace("SNES-RSNN", "a_searcher_with_one_very_long_word_in_it-RSNN"))
 
 
 def test_a_curve_goes_straight_from_evaluation_to_evaluation(write_run):
@@ -71,9 +90,9 @@ def test_four_seeds_have_an_interval_and_three_their_range(write_run):
 def test_runs_that_stopped_early_do_not_cut_a_curve_short(write_run):
     write_run("a", {100: 0.0, 300: 30.0}, seed=0)
     write_run("b", {100: 0.0, 200: 12.0}, seed=1, budget=300)
-    with pytest.warns(ResultsWarning, match="EC-RSNN: 1 of 2 runs have not come to their budget: left out"):
+    with pytest.warns(ResultsWarning, match="EC-RSNN: 1 of 2 runs have not reached their budget: left out"):
         assert curve_points(load(["a", "b"])).iloc[-1][["x", "value", "n"]].tolist() == [300, 30, 1]
-    with pytest.warns(ResultsWarning, match="1 of 1 runs have not come to their budget: drawn as far as all go"):
+    with pytest.warns(ResultsWarning, match="1 of 1 runs have not reached their budget: drawn as far as all go"):
         assert curve_points(load("b")).x.iloc[-1] == 200
 
 
@@ -189,29 +208,40 @@ def test_bars_show_every_seed_and_the_interval(write_run):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["EC-RSNN (3)", "ES-GRU (0)"]
 
 
-def drawings(frame, surrogates):
+@pytest.fixture
+def drawn_texts(monkeypatch):
+    """Renders a figure and returns every text that was drawn, with its box in pixels."""
+    drawn, draw = [], Text.draw
+    monkeypatch.setattr(Text, "draw", lambda text, renderer: (drawn.append(text), draw(text, renderer)))
+
+    def render(figure):
+        drawn.clear()
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return [(text, text.get_window_extent(canvas.get_renderer())) for text in drawn if text.get_text()]
+
+    return render
+
+
+def drawings(frame, surrogates, long_names):
     return {
         "curves": curves(frame),
         "seconds": curves(frame, "seconds", "iqm", "training", "interval"),
         "bars": bars(frame, "iqm"),
         "map": heat_map(surrogates),
+        "curves of long names": curves(long_names),
+        "bars of long names": bars(long_names),
     }
 
 
 @pytest.mark.filterwarnings("ignore::experiments.errors.ResultsWarning")
-def test_every_letter_lies_within_the_column_and_has_seven_points(many_methods, surrogates, monkeypatch):
-    drawn, draw = [], Text.draw
-    monkeypatch.setattr(Text, "draw", lambda text, renderer: (drawn.append(text), draw(text, renderer)))
-    for name, figure in drawings(many_methods, surrogates).items():
-        drawn.clear()
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+def test_every_letter_lies_within_the_column_and_has_seven_points(many_methods, surrogates, long_names, drawn_texts):
+    for name, figure in drawings(many_methods, surrogates, long_names).items():
+        texts = drawn_texts(figure)
         assert figure.get_figwidth() == WIDTH
-        texts = [text for text in drawn if text.get_text()]
         assert len(texts) > 5
-        for text in texts:
+        for text, box in texts:
             assert text.get_fontsize() >= SMALL
-            box = text.get_window_extent(canvas.get_renderer())
             outside = [box.x0 < 0, box.y0 < 0, box.x1 > figure.bbox.x1, box.y1 > figure.bbox.y1]
             assert not any(outside), (name, text.get_text())
 
@@ -228,3 +258,50 @@ def test_the_command_draws_png_and_svg(surrogates, working_directory, capsys, wo
     image = ElementTree.parse(working_directory / "a.svg").getroot()
     assert image.attrib["width"] == f"{72 * WIDTH}pt"
     assert any("β" in (text.text or "") or "centre" in (text.text or "") for text in image.iter())
+
+
+def inked(figure, color, within=None) -> int:
+    """Returns how many pixels of a rendered figure, or of a part of it, have a colour."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    if within is not None:
+        box = within.get_window_extent()
+        pixels = pixels[int(len(pixels) - box.y1) : int(len(pixels) - box.y0), int(box.x0) : int(box.x1)]
+    wanted = np.round(255 * np.array(to_rgb(color))).astype(int)
+    return int((np.abs(pixels - wanted).max(axis=-1) <= 8).sum())
+
+
+@pytest.mark.parametrize("returns", ["centre", "training"])
+def test_a_run_with_one_evaluation_is_a_point_that_can_be_seen(write_run, returns):
+    write_run("a", {1000: 50.0})
+    figure = curves(load("a"), returns=returns)
+    assert inked(figure, style.BLUE, figure.axes[0]) >= 20
+
+
+def test_several_runs_with_one_evaluation_show_how_far_they_lie_apart(write_run):
+    write_run("a", {1000: 50.0}, seed=0)
+    alone = curves(load("a"))
+    write_run("b", {1000: 90.0}, seed=1)
+    both = curves(load(["a", "b"]))
+    assert both.axes[0].get_ylim()[0] < 50 < 90 < both.axes[0].get_ylim()[1]
+    assert inked(both, style.BLUE, both.axes[0]) > 2 * inked(alone, style.BLUE, alone.axes[0])
+
+
+def test_a_line_has_its_markers_whatever_its_length(write_run):
+    write_run("a", {1000: 50.0, 2000: 60.0})
+    line = curves(load("a")).axes[0].lines[0]
+    assert (line.get_marker(), line.get_markevery()) == ("o", 0.12)
+
+
+@pytest.mark.filterwarnings("ignore::experiments.errors.ResultsWarning")
+def test_labels_of_bars_do_not_cover_one_another(long_names):
+    figure = bars(long_names)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent(canvas.get_renderer()) for label in axes.get_yticklabels()]
+        assert len(boxes) == 13
+        assert max(label.get_text().count("\n") for label in axes.get_yticklabels()) >= 2
+        boxes.sort(key=lambda box: -box.y1)
+        assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))

@@ -1,8 +1,12 @@
 """The learning curve says what it shows."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
 from experiments.figures.single_run import learning_curve, save_learning_curve
+from experiments.figures.style import BLUE, VERMILLION
 
 
 def metrics(center) -> pd.DataFrame:
@@ -35,7 +39,23 @@ def test_the_axes_are_labelled_and_the_title_is_shown():
     assert "return" in axes.get_ylabel()
 
 
-def test_a_run_of_one_generation_has_a_curve(tmp_path):
-    metrics([3.0, 4.0, 5.0]).head(1).to_csv(tmp_path / "metrics.csv")
+def test_a_run_of_one_generation_is_two_points_and_their_spread():
+    figure = learning_curve(metrics([3.0, 4.0, 5.0]).head(1), "title")
+    (axes,) = figure.axes
+    axes.get_legend().remove()  # which has both colours
+    figure.set_dpi(300)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = axes.get_window_extent()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)[::-1]
+    inside = pixels[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
+    for color in (BLUE, VERMILLION):
+        wanted = np.round(255 * np.array(to_rgb(color)))
+        assert (np.abs(inside - wanted).max(axis=-1) <= 8).sum() >= 10
+    assert axes.get_ylim()[0] <= 1 < 4 <= axes.get_ylim()[1]  # 1 in training, the centre 3 ± 1
+
+
+def test_a_curve_is_saved_as_a_picture(tmp_path):
+    metrics([3.0, 4.0, 5.0]).to_csv(tmp_path / "metrics.csv")
     save_learning_curve(tmp_path / "metrics.csv", tmp_path / "curve.png", "title")
-    assert (tmp_path / "curve.png").stat().st_size > 1_000
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
