@@ -15,9 +15,8 @@ def method_label(agent: Mapping, searcher: Mapping) -> str:
         agent: Configuration of the agent: `name`, and where it has them `label` and `connections`.
         searcher: Configuration of the searcher: `name`, and where it has it `label`.
     """
-    search, network = (
-        _label(node) or _label_of_old_run(agent, searcher)[i] for i, node in enumerate((searcher, agent))
-    )
+    old_search, old_network = _labels_of_old_run(agent, searcher)
+    search, network = _label(searcher) or old_search, _label(agent) or old_network
     one_bit = "1-bit " if agent.get("connections") == "sign" else ""
     return f"{one_bit}{search}-{network}"
 
@@ -27,7 +26,7 @@ def _label(node: Mapping) -> str | None:
     return label if isinstance(label, str) and label else None
 
 
-def _label_of_old_run(agent: Mapping, searcher: Mapping) -> tuple[str, str]:
+def _labels_of_old_run(agent: Mapping, searcher: Mapping) -> tuple[str, str]:
     """Returns the labels (searcher, agent) of components whose YAML did not say them when the run was made.
 
     Names of up to five letters are acronyms and are written in capitals; PPO on a spiking network was called SG.

@@ -9,8 +9,8 @@ from experiments.errors import ArgumentParser, UserError
 from experiments.run_config.config_dir import CONFIG_DIR, CONFIG_DIR_VARIABLE, choices, own_config_dir
 
 EPILOG = """\
-Everything that is not an option is a Hydra override: group=choice takes a YAML file of a group, key=value changes a key of
-the configuration, +key=value adds a keyword that is not listed. To see all keys, add --cfg job.
+Everything that is not an option is a Hydra override: group=choice takes a YAML file of a group, key=value changes a
+key of the configuration, +key=value adds a keyword that is not listed. To see all keys, add --cfg job.
 
 examples:
   ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
@@ -42,14 +42,13 @@ def main(argv: list[str]) -> int:
         "--config-dir",
         type=Path,
         metavar="FOLDER",
-        help=f"your own YAML files, in folders named after the groups (default: ${CONFIG_DIR_VARIABLE}); Python modules "
-        "that they name are found in FOLDER and in the current folder",
+        help="your own YAML files, in folders named after the groups; Python modules that they name are found in FOLDER "
+        f"and in the current folder (default: ${CONFIG_DIR_VARIABLE})",
     )
     parser.add_argument("--cfg", choices=("job",), help="print the composed configuration and train nothing")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as in env=hopper seed=3 searcher.popsize=64")
     arguments = parser.parse_intermixed_args(argv)
     config_dir = own_config_dir(arguments.config_dir)
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
     if arguments.cfg is not None:
         return _print_configuration(arguments.overrides, config_dir, arguments.multirun)
     return _train(arguments.overrides, config_dir, arguments.multirun)
@@ -74,6 +73,7 @@ def _train(overrides: list[str], config_dir: Path | None, is_sweep: bool) -> int
     from experiments.training.run import train
     from experiments.training.sweep import run_sweep
 
+    logging.getLogger("evotorch").setLevel(logging.WARNING)
     if is_sweep:
         return run_sweep(overrides, config_dir)
     if names_experiment(overrides):

@@ -90,7 +90,7 @@ def compose_sweep(overrides: list[str], config_dir: str | Path | None = None) ->
         The configuration with Hydra's own part, such as the launcher, as yet unresolved; the overrides of each run.
 
     Raises:
-        UserError: For an override that Hydra cannot read, an unknown choice, or a sweep without a finite list of values.
+        UserError: For an override that Hydra cannot read, an unknown choice, or a sweep whose values cannot be listed.
     """
     loader = config_loader(own_config_dir(config_dir))
     words, groups = parse_words(overrides), _groups(loader)
@@ -196,9 +196,7 @@ def _missing_label(config: DictConfig, error: InterpolationKeyError) -> str | No
             key = f"{component}.{label}"
             if f"'{key}'" in str(error):
                 name = OmegaConf.select(config, f"{component}.name")
-                return (
-                    f"missing key '{key}': add it to the YAML of {component}={name}; {error.full_key} is made from it"
-                )
+                return f"missing key '{key}': add it to the YAML of {component}={name}; {error.full_key} needs it"
     return None
 
 

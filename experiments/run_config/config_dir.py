@@ -33,7 +33,7 @@ def own_config_dir(option: str | Path | None = None) -> Path | None:
         for choice in names:
             if choice in ours[group]:
                 raise UserError(
-                    f"{name}: '{folder / group / choice}.yaml' has the name of one of ours: rename it, as in my_{choice}"
+                    f"{name}: '{folder / group / choice}.yaml' has the name of one of ours; rename it, as my_{choice}"
                 )
     return folder
 

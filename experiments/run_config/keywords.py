@@ -2,6 +2,7 @@
 
 import collections.abc
 import inspect
+import json
 import math
 import re
 import types
@@ -62,10 +63,8 @@ def check_keywords(component: str, given: Mapping) -> None:
             continue
         name = f"{component}.{key}"
         if key not in parameters and not takes_any:
-            raise UserError(
-                f"unknown key '{name}'{did_you_mean(key, parameters, prefix=f'{component}.')}; {given['_target_']} takes "
-                f"{', '.join(parameters)}"
-            )
+            hint = did_you_mean(key, parameters, prefix=f"{component}.")
+            raise UserError(f"unknown key '{name}'{hint}; {given['_target_']} takes {', '.join(parameters)}")
         kinds = accepted.get(key)
         if kinds is not None and not _fits(value, kinds):
             expected = " or ".join(WORDS[kind] for kind in WORDS if kind in kinds)
@@ -155,6 +154,4 @@ def _fits(value: object, kinds: set[type]) -> bool:
 
 
 def _as_yaml(value: object) -> str:
-    return (
-        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
-    )
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)

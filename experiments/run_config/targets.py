@@ -63,8 +63,8 @@ def check_targets(node: object, trust: Collection[str] = (), key: str = "") -> N
 
     Raises:
         UntrustedError: If a name is of another package; nothing was imported then.
-        UserError: If a name does not exist, is nothing that can be called, or leads out of the packages that are allowed
-            (`envs.os.system`).
+        UserError: If a name does not exist, is nothing that can be called, or leads out of the allowed packages, as
+            `envs.os.system` does.
     """
     allowed = EVERYTHING if trust is EVERYTHING else (*OUR_PACKAGES, *map(trusted_package, trust))
     names = list(_names(node, key))

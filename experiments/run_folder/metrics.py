@@ -43,14 +43,14 @@ class MetricsWriter:
 
     Columns:
         COUNTS: Counted since the start of the run; `failed_episodes` had no finite return, or unstable physics.
-        VALUES: Values of the generation. Returns are in the environment's own reward; evals are what the searcher ranks,
-            from which the alive bonus has been removed.
+        VALUES: Values of the generation. Returns are in the environment's own reward; evals are what the searcher
+            ranks, from which the alive bonus has been removed.
         CLOCKS: Wall time, which differs between two runs of one seed.
         Diagnostics: Every other number that the searcher reports, such as the `stdev` of PPO. They are fixed by the
             first row. Those in `OF_WORKERS` also differ between two runs of one seed.
 
-    A value that the searcher does not have, or that was not measured, is left blank. Floats are written in full: reading
-    them back gives the same bits.
+    A value that the searcher does not have, or that was not measured, is left blank. Floats are written in full:
+    reading them back gives the same bits.
 
     Attributes:
         size: Number of bytes written, 0 before the first row.
