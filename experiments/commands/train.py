@@ -42,8 +42,8 @@ def main(argv: list[str]) -> int:
         "--config-dir",
         type=Path,
         metavar="FOLDER",
-        help="your own YAML files, in folders named after the groups; Python modules that they name are found in FOLDER "
-        f"and in the current folder (default: ${CONFIG_DIR_VARIABLE})",
+        help="your own YAML files, in folders named after the groups; Python modules that they name are found in "
+        f"FOLDER and in the current folder (default: ${CONFIG_DIR_VARIABLE})",
     )
     parser.add_argument("--cfg", choices=("job",), help="print the composed configuration and train nothing")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as in env=hopper seed=3 searcher.popsize=64")

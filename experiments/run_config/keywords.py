@@ -80,22 +80,24 @@ def name_keys(error: object, components: Mapping[str, Mapping]) -> str:
 
     Args:
         error: What it raised, or its text.
-        components: Component -> `_target_` and keywords; the constructor's own first.
+        components: Component -> `_target_` and keywords, of all that may be meant; first the one that was called.
     """
     text = " ".join(str(error).split())
     for component, given in components.items():
         mentioned = [key for key in given if key not in FOR_HYDRA and re.search(rf"\b{re.escape(key)}\b", text)]
-        if mentioned and re.match(rf"{re.escape(mentioned[0])}\b", text):
-            return f"{component}.{text}"
+        leading = [key for key in mentioned if re.match(rf"{re.escape(key)}\b", text)]
+        if leading:
+            is_nested = isinstance(given[leading[0]], Mapping)
+            return f"{component}.{text.replace(' ', '.', 1) if is_nested else text}"  # "surrogate beta: …"
         if mentioned:
             return f"{', '.join(f'{component}.{key}' for key in mentioned)}: {text}"
+    called, given = next(iter(components.items()))
     unchecked = [
         f"{leaf}={_as_yaml(value)}"
-        for component, given in components.items()
         for key in _unchecked(given)
-        for leaf, value in leaves(given[key], f"{component}.{key}")
+        for leaf, value in leaves(given[key], f"{called}.{key}")
     ]
-    return f"{', '.join(components)}: {text}" + (f"; given were {', '.join(unchecked)}" if unchecked else "")
+    return f"{called}: {text}" + (f"; given were {', '.join(unchecked)}" if unchecked else "")
 
 
 def _unchecked(given: Mapping) -> list[str]:
