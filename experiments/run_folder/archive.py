@@ -41,7 +41,7 @@ def save_checkpoint(path: Path, tree: dict) -> None:
     arrays, values = {}, {}
     for name, leaf in _leaves(tree):
         if isinstance(leaf, torch.Tensor | np.ndarray):
-            arrays[name] = torch.as_tensor(leaf).detach().cpu().numpy()
+            arrays[name] = np.ascontiguousarray(torch.as_tensor(leaf).detach().cpu().numpy())  # at least 1-d
         else:
             values[name] = leaf
     metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "values": json.dumps(values)}
