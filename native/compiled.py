@@ -57,3 +57,9 @@ class Callback:
         """The address of the C function, for as long as this object lives."""
         self._compiled.compile()
         return self._compiled.address
+
+    @cached_property
+    def ctypes(self):
+        """The C function as Python calls it, through the standard library's `ctypes`."""
+        self._compiled.compile()
+        return self._compiled.ctypes

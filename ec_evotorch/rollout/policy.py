@@ -7,8 +7,6 @@ from evotorch import Solution
 from ec_evotorch.rollout.native_policy import NativePolicy, act
 from ec_evotorch.rollout.normalizer import action_scale, normalize_row, rescale_row
 
-_act = act.ctypes
-
 
 class Policy:
     """Agent, solution, observation statistics and action bounds: everything that is needed to act.
@@ -104,11 +102,11 @@ class Policy:
             failed=np.zeros(1, dtype=bool),
             statistics=(self.observation_mean, self.observation_stdev) if normalized else None,
         )
-        addresses = policy.context, 0, observation_buffer.ctypes.data, action_buffer.ctypes.data
+        step, addresses = act.ctypes, (policy.context, 0, observation_buffer.ctypes.data, action_buffer.ctypes.data)
 
         def act_natively(observation: np.ndarray, kept_alive=policy) -> np.ndarray:
             observation_buffer[:] = observation
-            _act(*addresses)
+            step(*addresses)
             return action_buffer.astype(np.float32)
 
         return act_natively

@@ -24,14 +24,14 @@ from experiments.analysis.summary import (
     summary,
 )
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.settings import COMPONENTS, LABELS
+from experiments.run_config.keys import COMPONENTS, LABELS, WITHOUT_INFLUENCE, keys_without_influence
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.metrics import COLUMNS, COUNTS
 from experiments.run_folder.read import (
     ALWAYS_THERE,
     METRIC_DTYPES,
-    Run,
+    SavedRun,
     check_counters,
     is_run_folder,
     parse_cells,
@@ -41,6 +41,7 @@ from experiments.run_folder.read import (
 from experiments.run_folder.versions import PACKAGES
 
 __all__ = [
+    "WITHOUT_INFLUENCE",
     "choose_methods",
     "label_methods",
     "load",
@@ -70,11 +71,6 @@ RUN_DTYPES = {
 VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
 PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
-WITHOUT_INFLUENCE = (  # keys of components that results do not depend on
-    *(f"{component}.{key}" for component, keys in LABELS.items() for key in keys),
-    *(f"problem.{key}" for key in ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only")),
-    "searcher.chunk_size",
-)
 METHOD_COMPONENTS = ("agent.", "searcher.")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
@@ -102,6 +98,8 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
         mean_return … explained_variance  float64  returns in the environment's own reward
         elapsed_seconds        float64  wall time since the start, evaluations included
         steps_per_second       float64  of the searcher's step alone
+        further diagnostics    float64  every other number that the searcher of some run reports, such as the stdev of
+                                        PPO; with "_status" behind its name where that is the name of another column
         versions.…             string   software that the run was made with
         and the keys that `config` asks for: float64, boolean, or else string
 
@@ -142,9 +140,16 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
         raise UserError(f"found no run in {', '.join(map(str, sources))}{reason}")
     frames += _frames_of_runs(runs, config)
     _check_no_run_twice(frames)
-    frame = _typed(pd.concat(frames, ignore_index=True), config)
+    frame = _typed(_in_order(pd.concat(frames, ignore_index=True)), config)
     _warn_of_mixtures(frame)
     return frame
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Puts the diagnostics of searchers, which not all runs have, behind the metrics that all runs have."""
+    known = [*RUN_DTYPES, *COLUMNS]
+    diagnostics = [column for column in frame if column not in KNOWN_DTYPES and "." not in column]
+    return frame[[*known, *diagnostics, *(column for column in frame if column not in {*known, *diagnostics})]]
 
 
 def save(frame: pd.DataFrame, path: str | Path) -> None:
@@ -212,7 +217,7 @@ def _search(folder: Path) -> list[Path]:
     return [path for path in visible if is_run_folder(path)]
 
 
-def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
+def _frames_of_runs(runs: list[SavedRun], config: list[str]) -> list[pd.DataFrame]:
     settings = [_settings(run.config) for run in runs]
     labels = [(run.config["env"]["id"], method_label(run.config["agent"], run.config["searcher"])) for run in runs]
     frames = []
@@ -222,7 +227,7 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
             for other, (environment, method) in zip(settings, labels, strict=True)
             if method == label[1]
         ]
-        metrics = run.metrics
+        metrics = run.metrics.rename(columns=_without_clash)
         if metrics.empty:
             metrics = pd.DataFrame([dict.fromkeys(COUNTS, 0)], columns=COLUMNS).astype(METRIC_DTYPES)
         environment = {
@@ -255,12 +260,19 @@ def _frames_of_runs(runs: list[Run], config: list[str]) -> list[pd.DataFrame]:
     return frames
 
 
+def _without_clash(column: str) -> str:
+    """Returns the name of a column of metrics.csv in a table, where it must not be that of another kind of column."""
+    if column in COLUMNS:
+        return column
+    return f"{column}_status" if column in KNOWN_DTYPES else column.replace(".", "_")
+
+
 def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of all components, dotted key -> value as text, but for those that change no result."""
-    settings = {}
+    settings, left_out = {}, keys_without_influence(config)
 
     def visit(node: object, key: str) -> None:
-        if key in WITHOUT_INFLUENCE:
+        if key in left_out:
             return
         if isinstance(node, Mapping):
             for name, child in node.items():
@@ -314,23 +326,25 @@ def _read_saved(path: Path, config: list[str]) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{expected}: {error}") from error
     columns = text.partition("\n")[0].split(",")
-    foreign = [column for column in columns if column not in KNOWN_DTYPES and "." not in column]
+    diagnostics = [column for column in columns if column not in KNOWN_DTYPES and "." not in column]
     missing = [column for column in (*RUN_DTYPES, *ALWAYS_THERE) if column not in columns]
-    if foreign or missing:
+    if missing:
         hint = "; of a run, give the folder" if path.name == "metrics.csv" else ""
-        raise UserError(f"{expected}; it {f'has {foreign[0]!r}' if foreign else f'lacks {missing[0]!r}'}{hint}")
+        wrong = f"has {diagnostics[0]!r} and lacks" if diagnostics else "lacks"
+        raise UserError(f"{expected}; it {wrong} {missing[0]!r}{hint}")
     if not text.endswith("\n"):
         raise UserError(f"{expected}; the last line is cut off")
     for key in config:
         if key not in columns:
             raise UserError(f"'{path}' lacks the key '{key}': save it from a table with load(…, config=['{key}'])")
-    frame = parse_cells(path, text, dict.fromkeys(columns, "string") | KNOWN_DTYPES).fillna({"variant": ""})
+    dtypes = dict.fromkeys(columns, "string") | KNOWN_DTYPES | dict.fromkeys(diagnostics, "float64")
+    frame = parse_cells(path, text, dtypes).fillna({"variant": ""})
     if frame.empty:
         raise UserError(f"'{path}' has no runs")
     for run, rows in frame.groupby("run"):
         check_counters(f"'{path}', run '{run}'", rows)
-    order = [*RUN_DTYPES, *COLUMNS, *VERSIONS, *(column for column in columns if column not in KNOWN_DTYPES)]
-    return frame.reindex(columns=order).astype(KNOWN_DTYPES)
+    joined = [column for column in columns if column not in {*KNOWN_DTYPES, *diagnostics}]
+    return frame.reindex(columns=[*RUN_DTYPES, *COLUMNS, *diagnostics, *VERSIONS, *joined]).astype(KNOWN_DTYPES)
 
 
 def _check_no_run_twice(frames: list[pd.DataFrame]) -> None:

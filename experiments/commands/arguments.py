@@ -86,6 +86,18 @@ def file_named(*suffixes: str) -> Callable[[str], Path]:
     return read
 
 
+def add_trust_argument(parser: ArgumentParser) -> None:
+    """Adds --trust: packages whose code a file that comes from elsewhere may name, see `check_targets`."""
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="let the run use code of this package, given by its name or by the path of its file or folder; may be "
+        "given several times (default: only ec-evotorch's own packages and EvoTorch)",
+    )
+
+
 def add_output_arguments(parser: ArgumentParser) -> None:
     """Adds what `write_table` needs: --format and --output."""
     parser.add_argument(

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from experiments.commands.arguments import add_trust_argument
 from experiments.errors import ArgumentParser
 from experiments.run_folder.layout import CHECKPOINTS
 from experiments.training.resume import resume
@@ -12,19 +13,20 @@ def main(argv: list[str]) -> None:
     """Runs the command.
 
     Args:
-        argv: The run, and words that change it: budget= only.
+        argv: The folder of the run, options, and the override budget=.
 
     Raises:
         UserError: If the run cannot be resumed; nothing was changed then.
     """
     parser = ArgumentParser(
         prog="ec-evotorch resume",
-        description="Goes on with a run from its last checkpoint, as if it had never been interrupted.",
-        epilog="A larger budget lets a finished run go on: ec-evotorch resume runs/hopper-rsnn-ec-seed0 budget=2e6",
+        description="Continues a run from its last checkpoint, as if it had never been interrupted.",
+        epilog="With a larger budget a finished run continues: ec-evotorch resume runs/hopper-rsnn-ec-seed0 budget=2e6",
     )
     parser.add_argument("run", type=Path, help="the run folder")
     parser.add_argument("overrides", nargs="*", metavar="budget=…", help="a larger budget of environment steps")
     parser.add_argument("--checkpoint", metavar="NAME", help=f"a file in {CHECKPOINTS}/; without it the newest")
+    add_trust_argument(parser)
     arguments = parser.parse_intermixed_args(argv)
     logging.getLogger("evotorch").setLevel(logging.WARNING)
-    resume(arguments.run, arguments.overrides, arguments.checkpoint)
+    resume(arguments.run, arguments.overrides, arguments.checkpoint, arguments.trust)

@@ -1,5 +1,7 @@
 """Builds the problem and the searcher that a configuration names."""
 
+from collections.abc import Callable, Collection
+
 import gymnasium
 import torch
 from evotorch import Problem
@@ -7,11 +9,12 @@ from evotorch.algorithms import SearchAlgorithm
 from evotorch.neuroevolution.net.parser import NetParsingError
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
-from experiments.run_config.settings import LABELS
+from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.keywords import check_keywords, keywords, name_keys
 from experiments.run_config.targets import check_targets
 from experiments.training.loggers import live_logging
 
@@ -19,44 +22,61 @@ SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher sa
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
 
 
-def build(config: DictConfig) -> tuple[Problem, SearchAlgorithm]:
+def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, SearchAlgorithm]:
     """Builds the problem (with environment and agent) and the searcher of a composed configuration.
 
+    Args:
+        config: A whole configuration, resolved.
+        trust: Packages besides our own whose code it may name, see `check_targets`: `EVERYTHING` if the configuration
+            is the user's own words.
+
     Raises:
-        UserError: If a target is not allowed or does not exist, a constructor refuses its arguments, or what the run
-            is to be logged with is not installed.
+        UntrustedError: If it names code of another package.
+        UserError: If a target does not exist, a constructor refuses its keywords, or what the run is to be logged with
+            is not installed. The message names the dotted keys.
     """
     live_logging(config.get("logger"))
-    for node in (config.env, config.agent, config.searcher, config.problem):
-        check_targets(OmegaConf.to_container(node))
+    given = {component: keywords(component, config[component]) for component in COMPONENTS}
+    check_targets(given, trust)
+    for component, arguments in given.items():
+        if "_target_" not in arguments:
+            raise UserError(f"missing key '{component}._target_'")
+        check_keywords(component, arguments)
+    if not isinstance(config.env.get("id"), str):
+        raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
+    check_popsize(config)
+    env, agent, make_searcher = (_partial(component, given) for component in ("env", "agent", "searcher"))
+    problem = _calling(
+        ("problem", "agent", "env"), given, lambda: instantiate(given["problem"], env=env, agent=agent, _convert_="all")
+    )
     try:
-        env = instantiate(keywords("env", config.env))
-        agent = instantiate(keywords("agent", config.agent))
-        problem = instantiate(config.problem, env=env, agent=agent, _convert_="all")
-        check_episode(problem)
+        check_episode(problem, given)
         check_pair(problem, config)
-        check_popsize(config)
-        searcher = instantiate(keywords("searcher", config.searcher))(problem)
+        searcher = _calling(("searcher", "problem", "agent"), given, lambda: make_searcher(problem))
         check_copies(searcher, config)
-    except InstantiationException as error:
-        if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
-            raise UserError(error.__cause__ or error) from error
+    except BaseException:
+        close_problem(problem)
         raise
-    except USER_MISTAKES as error:
-        raise UserError(error) from error
     return problem, searcher
 
 
-def keywords(component: str, node: DictConfig) -> dict:
-    """Returns the configuration of a component ("env", "agent" or "searcher") as plain containers, without labels."""
-    return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS[component]}
+def close_search(searcher: SearchAlgorithm) -> None:
+    """Frees the threads and the memory of a search that is not needed any more, and of its problem."""
+    if hasattr(searcher, "close"):
+        searcher.close()
+    close_problem(searcher.problem)
+
+
+def close_problem(problem: Problem) -> None:
+    """Frees the threads and the memory of the environments of a problem."""
+    (problem.close if hasattr(problem, "close") else problem.env.close)()
 
 
 def check_pair(problem: Problem, config: DictConfig) -> None:
     """Checks that the searcher searches over what the agent is made of.
 
     Raises:
-        UserError: Naming both, and the key to change.
+        UserError: If not, naming both and the key to change.
     """
     solutions = config.searcher.get("solutions")
     if solutions is None or SOLUTIONS.get(solutions) == problem.dtype:
@@ -73,16 +93,16 @@ def check_pair(problem: Problem, config: DictConfig) -> None:
     )
 
 
-def check_episode(problem: Problem) -> None:
+def check_episode(problem: Problem, given: dict[str, dict]) -> None:
     """Checks that an episode can begin, which finds keywords that an environment uses no earlier.
 
     Raises:
-        UserError: If not.
+        UserError: If it cannot.
     """
     try:
         problem.env.reset(seed=0)
     except USER_MISTAKES as error:
-        raise UserError(f"env: no episode can begin: {error}") from error
+        raise UserError(f"env: no episode can begin: {name_keys(error, {'env': given['env']})}") from error
 
 
 def check_popsize(config: DictConfig) -> None:
@@ -97,10 +117,35 @@ def check_popsize(config: DictConfig) -> None:
 
 
 def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:
-    """Checks that the workers can have copies of the searcher, if they are to.
+    """Checks that the workers can have copies of the searcher, if they are asked to.
 
     Raises:
         UserError: If they cannot.
     """
     if config.problem.get("scalar_only") and not isinstance(searcher, PopulationSearch):
         raise UserError(f"problem.scalar_only: expected searcher=ec or es, got {config.searcher.name}")
+
+
+def _partial(component: str, given: dict[str, dict]) -> Callable:
+    """Returns a function that makes a component from what its YAML does not say."""
+    arguments = {**given[component], "_partial_": True, "_convert_": "all"}
+    return _calling((component,), given, lambda: instantiate(arguments))
+
+
+def _calling(components: tuple[str, ...], given: dict[str, dict], construct: Callable):
+    """Returns what a constructor makes, and turns its refusal into a message that names the keys.
+
+    Args:
+        components: Whose keywords it may refuse, its own first.
+        given: Of `keywords`, for each component.
+        construct: Calls it.
+    """
+    arguments = {component: given[component] for component in components}
+    try:
+        return construct()
+    except InstantiationException as error:
+        if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
+            raise UserError(name_keys(error.__cause__ or error, arguments)) from error
+        raise
+    except USER_MISTAKES as error:
+        raise UserError(name_keys(error, arguments)) from error

@@ -1,82 +1,115 @@
-"""From the words of a command line to one checked configuration, with Hydra."""
+"""From the words of a command line to one checked configuration, with Hydra's YAML composition.
+
+Hydra's global state is neither needed nor touched: configurations can be composed within `@hydra.main`, within
+`hydra.initialize`, and in several threads.
+"""
 
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from hydra import compose, initialize_config_dir
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
+from hydra.core.utils import setup_globals
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from experiments.errors import UserError, did_you_mean
+from experiments.run_config.config_dir import CONFIG_DIR, own_config_dir
+from experiments.run_config.keys import COMPONENTS, LABELS
 
-CONFIG_DIR = str(Path(__file__).resolve().parents[1] / "conf")
 CONFIG_NAME = "train"
 EXPERIMENT = "experiment"  # the group of sweeps
+HYDRA_VERSION = "1.3"  # whose behaviour the YAML files are written for
+FACTORS = ("agent.weight_scale",)  # labels that must be numbers, because others are computed from them
 
 OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
 OmegaConf.register_new_resolver("number", lambda value: f"{float(value):g}", replace=True)  # 2.0 and 2 are one folder
+OmegaConf.register_new_resolver("two_decimals", lambda value: round(float(value), 2), replace=True)
 
 
-def compose_config(overrides: list[str]) -> DictConfig:
-    """Composes the configuration of one run; every interpolation in it is resolved.
+def config_loader(config_dir: Path | None = None) -> ConfigLoader:
+    """Returns what finds YAML files in our folder, and after it in the user's own.
 
     Args:
-        overrides: Hydra's words, as in ["env=hopper", "seed=3", "+env.reset_noise_scale=0"].
+        config_dir: The user's own folder, as `own_config_dir` returns it.
+    """
+    setup_globals()
+    if not isinstance(version.getbase(), version.Version):  # else whoever uses Hydra around us has chosen
+        version.setbase(HYDRA_VERSION)
+    search_path = create_config_search_path(CONFIG_DIR)
+    if config_dir is not None:
+        search_path.prepend("own", str(config_dir), anchor="schema")
+    return ConfigLoaderImpl(search_path)
+
+
+def compose_config(overrides: list[str], config_dir: str | Path | None = None) -> DictConfig:
+    """Composes the configuration of one run, in which every interpolation is resolved.
+
+    Args:
+        overrides: Hydra overrides, as in ["env=hopper", "seed=3", "+env.reset_noise_scale=0"].
+        config_dir: The user's own folder of YAML files; None takes that of the environment variable
+            `EC_EVOTORCH_CONFIG_DIR`, if there is one.
 
     Raises:
-        UserError: For a word that Hydra cannot read, an unknown group choice, an unknown key, or several runs in one.
+        UserError: For an override that Hydra cannot read, an unknown group choice, an unknown key, several runs in one,
+            or a folder that is not one of YAML files.
     """
-    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        parsed, groups = parse_words(overrides), _groups()
-        for override in parsed:
-            if override.is_sweep_override():
-                raise UserError(f"'{override.input_line}' asks for several runs: add -m")
-            if override.key_or_group in groups and not isinstance(override.value(), str):
-                raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
-        known = _compose([override.input_line for override in parsed if override.key_or_group in groups])
-        for override in parsed:
-            if override.key_or_group not in groups and not _is_for_hydra(override):
-                _check_key(override, known)
-        return _compose(overrides)
+    loader = config_loader(own_config_dir(config_dir))
+    parsed, groups = parse_words(overrides), _groups(loader)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise UserError(f"'{override.input_line}' asks for several runs: add -m")
+        if override.key_or_group in groups and not isinstance(override.value(), str):
+            raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
+    for_groups = [override.input_line for override in parsed if override.key_or_group in groups]
+    for_groups += [override.input_line for override in parsed if override.key_or_group == "hydra.searchpath"]
+    known = _compose(loader, for_groups)
+    for override in parsed:
+        if override.key_or_group not in groups and not _is_for_hydra(override):
+            _check_key(override, known)
+    return _compose(loader, overrides)
 
 
-def compose_sweep(overrides: list[str]) -> tuple[DictConfig, list[list[str]]]:
+def compose_sweep(overrides: list[str], config_dir: str | Path | None = None) -> tuple[DictConfig, list[list[str]]]:
     """Splits a sweep into its runs: ["seed=0,1", "budget=5"] gives [["seed=0", "budget=5"], ["seed=1", "budget=5"]].
 
     Args:
-        overrides: Hydra's words. They replace what the YAML of an experiment has under hydra.sweeper.params.
+        overrides: Hydra overrides. They replace what the YAML of an experiment has under hydra.sweeper.params.
+        config_dir: As of `compose_config`.
 
     Returns:
-        The configuration with Hydra's own part, such as the launcher, as yet unresolved; the words of each run.
+        The configuration with Hydra's own part, such as the launcher, as yet unresolved; the overrides of each run.
 
     Raises:
-        UserError: For a word that Hydra cannot read, an unknown choice, or a sweep without a finite list of values.
+        UserError: For an override that Hydra cannot read, an unknown choice, or a sweep whose values cannot be listed.
     """
-    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME):
-        words, groups = parse_words(overrides), _groups()
-        for word in words:
-            if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
-                raise UserError(f"expected one value, got '{word.input_line}'")
-            if isinstance(word.value(), Glob):
-                raise UserError(f"expected a list of values, got '{word.input_line}'")
-        same = [word for word in words if not word.is_sweep_override()]
-        for_all = [word.input_line for word in same if word.key_or_group in groups or _is_for_hydra(word)]
-        config = _compose(for_all, return_hydra_config=True)
-        if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
-            raise UserError("hydra/sweeper: expected 'basic', which lists all runs before the first is started")
-        params = [f"{key}={values}" for key, values in (config.hydra.sweeper.get("params") or {}).items()]
-        words = [*parse_words(params), *(word for word in words if not _is_for_hydra(word))]
-        try:
-            (runs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
-        except HydraException as error:
-            raise UserError(error) from error
+    loader = config_loader(own_config_dir(config_dir))
+    words, groups = parse_words(overrides), _groups(loader)
+    for word in words:
+        if word.is_sweep_override() and (word.key_or_group == EXPERIMENT or _is_for_hydra(word)):
+            raise UserError(f"expected one value, got '{word.input_line}'")
+        if isinstance(word.value(), Glob):
+            raise UserError(f"expected a list of values, got '{word.input_line}'")
+    same = [word for word in words if not word.is_sweep_override()]
+    for_all = [word.input_line for word in same if word.key_or_group in groups or _is_for_hydra(word)]
+    config = _load(loader, for_all)
+    if not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        raise UserError("hydra/sweeper: expected 'basic', which lists all runs before the first is started")
+    params = [f"{key}={values}" for key, values in (config.hydra.sweeper.get("params") or {}).items()]
+    words = [*parse_words(params), *(word for word in words if not _is_for_hydra(word))]
+    try:
+        (runs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
+    except HydraException as error:
+        raise UserError(error) from error
     return config, runs
 
 
@@ -97,9 +130,9 @@ def parse_words(overrides: list[str]) -> list[Override]:
         raise UserError(f"expected key=value words, got {error}") from error
 
 
-def _groups() -> list[str]:
-    """Returns the names of our config groups: a word for one of them, as env=hopper, chooses a file."""
-    return GlobalHydra.instance().config_loader().list_groups("")
+def _groups(loader: ConfigLoader) -> list[str]:
+    """Returns the names of the config groups: an override of one of them, as env=hopper, chooses a file."""
+    return loader.list_groups("")
 
 
 def _is_for_hydra(override: Override) -> bool:
@@ -107,12 +140,34 @@ def _is_for_hydra(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
-def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictConfig:
-    """Composes, and resolves what is not Hydra's own."""
+def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
+    """Composes a configuration without Hydra's own part, and resolves it.
+
+    Raises:
+        UserError: If the YAML files and the overrides do not make one.
+    """
+    config = _load(loader, overrides)
+    with open_dict(config):
+        del config["hydra"]
     try:
-        config = compose(CONFIG_NAME, overrides, return_hydra_config=return_hydra_config)
-        if not return_hydra_config:
-            OmegaConf.resolve(config)
+        for key in FACTORS:
+            _check_factor(key, OmegaConf.select(config, key, default=1.0))
+        OmegaConf.resolve(config)
+    except InterpolationKeyError as error:
+        raise UserError(_missing_label(config, error) or error) from error
+    except (OmegaConfBaseException, ValueError, TypeError, AssertionError, AttributeError, RecursionError) as error:
+        raise UserError(error) from error
+    return config
+
+
+def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
+    """Composes a configuration with Hydra's own part, unresolved.
+
+    Raises:
+        UserError: If the YAML files and the overrides do not make one.
+    """
+    try:
+        return loader.load_configuration(CONFIG_NAME, overrides, run_mode=RunMode.RUN, from_shell=False)
     except yaml.YAMLError as error:
         raise UserError(f"damaged, or no YAML: {error}") from error
     except MissingConfigException as error:
@@ -126,7 +181,23 @@ def _compose(overrides: list[str], return_hydra_config: bool = False) -> DictCon
     except (ValueError, TypeError, AssertionError, AttributeError, KeyError, RecursionError) as error:
         # Hydra and OmegaConf take it for granted that a file of the right name has the right form.
         raise UserError(f"the YAML files do not make a configuration: {type(error).__name__}: {error}") from error
-    return config
+
+
+def _check_factor(key: str, value: object) -> None:
+    """Refuses a label that others are computed from unless it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{key}: expected a number; got {value!r}")
+
+
+def _missing_label(config: DictConfig, error: InterpolationKeyError) -> str | None:
+    """Says in which YAML a label is missing, if that is what an interpolation failed for."""
+    for component in COMPONENTS:
+        for label in LABELS[component]:
+            key = f"{component}.{label}"
+            if f"'{key}'" in str(error):
+                name = OmegaConf.select(config, f"{component}.name")
+                return f"missing key '{key}': add it to the YAML of {component}={name}; {error.full_key} needs it"
+    return None
 
 
 def _check_key(override: Override, known: DictConfig) -> None:

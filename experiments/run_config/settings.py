@@ -6,23 +6,20 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from experiments.errors import UserError, did_you_mean
+from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.targets import IMPORTED_FROM
 
-COMPONENTS = ("env", "agent", "searcher", "problem")
-LABELS = {  # keys of a component's YAML that are not keywords of its constructor
-    "env": ("name", "alive_bonus"),
-    "agent": ("name", "weight_scale"),
-    "searcher": ("name", "solutions"),
-}
+OPTIONAL = ("runs", "versions", "logger", IMPORTED_FROM)  # keys that not every run has
 
 
 @dataclass(frozen=True)
 class EvalSettings:
-    """When and how long the centre is evaluated during training.
+    """When and for how long the centre is evaluated during training.
 
     Attributes:
-        every: Environment steps of training between two evaluations; None for none before the end.
-        episodes: Episodes of each evaluation before the end.
-        final_episodes: Episodes of the evaluation at the end; 0 for none.
+        every: Environment steps of training between two evaluations; None to evaluate only at the end.
+        episodes: Number of episodes of each evaluation before the end.
+        final_episodes: Number of episodes of the evaluation at the end; 0 to leave it out.
     """
 
     every: int | None
@@ -32,16 +29,16 @@ class EvalSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is told besides its components.
+    """The settings of a run besides its components.
 
     Attributes:
-        seed: Everything random in the run derives from it.
-        budget: Environment steps of training; the generation that crosses it is the last.
-        run_dir: The folder of the run.
-        overwrite: Whether a run that is in `run_dir` is replaced.
+        seed: Seed that everything random in the run derives from.
+        budget: Environment steps of training. The generation that crosses the budget is the last.
+        run_dir: Folder of the run.
+        overwrite: Whether a run that is already in `run_dir` is replaced.
         progress: Whether progress is shown.
-        checkpoint_every: Generations between two checkpoints; None for those only at the end and when interrupted.
-        eval: The evaluations of the centre.
+        checkpoint_every: Generations between two checkpoints; None to write one only at the end and on interruption.
+        eval: When and for how long the centre is evaluated.
     """
 
     seed: int
@@ -59,7 +56,7 @@ class RunSettings:
         Raises:
             UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
         """
-        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=("runs", "versions", "logger"))
+        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=OPTIONAL)
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
         every, checkpoint_every = config.eval.every, config.checkpoint_every
         return cls(

@@ -1,35 +1,238 @@
-"""Which importable names a configuration may build."""
+"""Which importable names a configuration may use: any in the user's own words, few in files that come from elsewhere.
 
-import pkgutil
-from collections.abc import Iterator
+A configuration names code in two ways: by `_target_`, and by an environment id such as "my_envs:Cart-v0", for which
+Gymnasium imports the module before the colon. Code of `OUR_PACKAGES` is always allowed. Any other package must be
+trusted. What the user typed, or wrote into a YAML file of a config directory, is trusted as a whole (`EVERYTHING`);
+of what a run folder says only the packages are trusted that the user names with `--trust`. No module of another
+package is imported before it is known to be trusted.
+"""
+
+import importlib
+import importlib.util
+import os
+import shlex
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
 
 from experiments.errors import UserError
+from experiments.run_config.keys import COMPONENTS
 
-ALLOWED_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
+OUR_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
+IMPORTED_FROM = "imported_from"  # key of config.yaml: package of the user's own -> file it was imported from
 
 
-def check_targets(node: object) -> None:
-    """Refuses every `_target_`, however deep, that is not defined in one of `ALLOWED_PACKAGES`.
+class _Everything(Collection):
+    """Contains every package."""
+
+    def __contains__(self, package: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+EVERYTHING = _Everything()
+
+
+class UntrustedError(UserError):
+    """A file names code of packages that are neither ours nor trusted.
+
+    Attributes:
+        what: Says which names are refused.
+    """
+
+    def __init__(self, what: str, packages: Collection[str]):
+        super().__init__(f"{what}. If you trust that code, add {_as_options(packages)}")
+        self.what = what
+
+
+def check_targets(node: object, trust: Collection[str] = (), key: str = "") -> None:
+    """Checks every name of code in a configuration, however deep, and imports what it names.
+
+    Args:
+        node: Plain containers.
+        trust: Packages that may be used besides `OUR_PACKAGES`, each by its name, or by the path of its file or folder,
+            which is then imported from there; or `EVERYTHING`.
+        key: Dotted key of `node`, for messages.
 
     Raises:
-        UserError: Naming the target. So is a name inside an allowed package that leads out of it (envs.os.system).
+        UntrustedError: If a name is of another package; nothing was imported then.
+        UserError: If a name does not exist, is nothing that can be called, or leads out of the allowed packages, as
+            `envs.os.system` does.
     """
-    for target in _targets(node):
-        if not isinstance(target, str) or target.split(".")[0] not in ALLOWED_PACKAGES:
-            raise UserError(f"_target_: expected a name in {', '.join(ALLOWED_PACKAGES)}; got '{target}'")
-        try:
-            home = getattr(pkgutil.resolve_name(target), "__module__", None) or ""
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UserError(f"_target_: '{target}' does not exist: {error}") from error
-        if home.split(".")[0] not in ALLOWED_PACKAGES:
-            raise UserError(f"_target_: '{target}' leads to '{home}', outside {', '.join(ALLOWED_PACKAGES)}")
+    allowed = EVERYTHING if trust is EVERYTHING else (*OUR_PACKAGES, *map(trusted_package, trust))
+    names = list(_names(node, key))
+    untrusted = {}
+    for where, name in names:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            raise UserError(f"{where}: expected a name in {', '.join(OUR_PACKAGES)}; got '{name}'")
+        if _package(name) not in allowed:
+            untrusted.setdefault(_package(name), f"{where}: expected a name in {', '.join(OUR_PACKAGES)}; got '{name}'")
+    if untrusted:
+        raise UntrustedError("; ".join(untrusted.values()), untrusted)
+    for where, name in names:
+        _check_home(where, name, allowed)
 
 
-def _targets(node: object) -> Iterator[object]:
-    if isinstance(node, dict):
+def own_packages(config: Mapping) -> dict[str, str]:
+    """Returns the packages of the user's own that a configuration names, and the file that each was imported from.
+
+    Where a package has no file, as a folder without an `__init__.py`, its name stands for it.
+
+    Args:
+        config: A whole configuration whose targets have been checked, as plain containers.
+    """
+    names = [_package(name) for part in COMPONENTS for _, name in _names(config.get(part), part)]
+    own = dict.fromkeys(name for name in names if name not in OUR_PACKAGES)
+    return {name: getattr(sys.modules.get(name), "__file__", None) or name for name in own}
+
+
+def packages_of(config: Mapping) -> list[str]:
+    """Returns the packages besides `OUR_PACKAGES` that a configuration names; none of them is imported.
+
+    Args:
+        config: A whole configuration, as plain containers.
+    """
+    names = [name for part in COMPONENTS for _, name in _names(config.get(part), part) if isinstance(name, str)]
+    return [name for name in dict.fromkeys(map(_package, names)) if name not in OUR_PACKAGES]
+
+
+def how_to_trust(packages: Collection[str], imported_from: object) -> str:
+    """Returns the `--trust` options that let code of packages be used.
+
+    A package that cannot be found from here is named by the file that it was imported from in training.
+
+    Args:
+        packages: Names of the packages.
+        imported_from: What config.yaml has under `IMPORTED_FROM`; None if nothing.
+    """
+    options = []
+    for package in packages:
+        file = imported_from.get(package) if isinstance(imported_from, Mapping) else None
+        path = Path(file) if isinstance(file, str) else None
+        if path is not None and path.name == "__init__.py":
+            path = path.parent
+        is_needed = not _can_be_found(package) and path is not None and path.exists()
+        options.append(str(path) if is_needed else package)
+    return _as_options(options)
+
+
+def trusted_package(name_or_path: str) -> str:
+    """Returns the name of a package that the user trusts, and lets it be imported.
+
+    Args:
+        name_or_path: The name of a package that is installed or lies in the current folder; or the path of a Python
+            file or of the folder of a package.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    text = str(name_or_path)
+    if text.isidentifier():
+        make_importable(Path.cwd())
+        return text
+    path = Path(text)
+    if not path.stem.isidentifier() or not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
+        raise UserError(f"--trust: expected the name of a package, or the path of its file or folder; got '{text}'")
+    make_importable(path.resolve().parent)
+    return path.stem
+
+
+def make_own_code_importable(config: Mapping, config_dir: Path | None) -> None:
+    """Lets the packages of the user's own that a configuration names be imported, if it names any.
+
+    They are searched where installed packages are, then in the user's config directory, then in the current folder.
+
+    Args:
+        config: A whole configuration of the user's own words, as plain containers.
+        config_dir: The user's own folder of YAML files, if there is one.
+    """
+    if packages_of(config):
+        make_importable(*([] if config_dir is None else [config_dir]), Path.cwd())
+
+
+def make_importable(*folders: Path) -> None:
+    """Lets modules in folders be imported, in this process and in those that it starts.
+
+    The folders are searched last, so that nothing in them hides a package that is installed.
+    """
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            sys.path.append(folder)
+            importlib.invalidate_caches()
+        of_children = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if folder not in of_children:
+            os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, of_children), folder])
+
+
+def _as_options(packages: Collection[str]) -> str:
+    return " ".join(f"--trust {shlex.quote(package)}" for package in packages)
+
+
+def _names(node: object, key: str) -> Iterator[tuple[str, object]]:
+    """Yields (dotted key, name) of the code that a configuration names."""
+    prefix = f"{key}." if key else ""
+    if isinstance(node, Mapping):
         if "_target_" in node:
-            yield node["_target_"]
-        node = list(node.values())
+            yield f"{prefix}_target_", node["_target_"]
+        if isinstance(node.get("id"), str) and ":" in node["id"]:
+            yield f"{prefix}id", node["id"].partition(":")[0]
+        for name, child in node.items():
+            yield from _names(child, f"{prefix}{name}")
     if isinstance(node, list):
-        for child in node:
-            yield from _targets(child)
+        for index, child in enumerate(node):
+            yield from _names(child, f"{prefix}{index}")
+
+
+def _package(name: str) -> str:
+    return str(name).partition(".")[0]
+
+
+def _can_be_found(package: str) -> bool:
+    with suppress(ImportError, ValueError):
+        return importlib.util.find_spec(package) is not None or (Path(f"{package}.py").is_file())
+    return False
+
+
+def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
+    """Imports what a name stands for and checks where it is defined."""
+    try:
+        found, homes = _resolve(name)
+    except ModuleNotFoundError as error:
+        hint = ""
+        if error.name == _package(name):
+            hint = f": run the command in the folder of that module, or name its file: --trust FOLDER/{error.name}.py"
+        raise UserError(f"{where}: '{name}' does not exist: {error}{hint}") from error
+    except Exception as error:  # whatever the user's own module raises while it is imported
+        raise UserError(f"{where}: '{name}' does not exist: {type(error).__name__}: {error}") from error
+    for home in homes:
+        if _package(home) not in allowed:
+            raise UserError(
+                f"{where}: '{name}' leads to '{home}', outside {', '.join(dict.fromkeys([*OUR_PACKAGES, *allowed]))}"
+            )
+    is_module = isinstance(found, ModuleType)
+    if where.rpartition(".")[2] == "_target_" and (is_module or not callable(found)):
+        raise UserError(f"{where}: '{name}' does not exist as something that can be called")
+
+
+def _resolve(name: str) -> tuple[object, list[str]]:
+    """Returns what a dotted name stands for, and every module that it leads through or that defines it."""
+    first, *rest = name.split(".")
+    found: object = importlib.import_module(first)
+    homes = [found.__name__]
+    for part in rest:
+        if isinstance(found, ModuleType) and not hasattr(found, part):
+            found = importlib.import_module(f"{found.__name__}.{part}")
+        else:
+            found = getattr(found, part)
+        if isinstance(found, ModuleType):
+            homes.append(found.__name__)
+    if hasattr(found, "__qualname__"):  # a class or a function, and no object of one
+        homes.append(getattr(found, "__module__", None) or homes[-1])
+    return found, homes

@@ -1,6 +1,10 @@
-"""A nested dictionary of arrays and plain values in one checksummed file. Nothing is pickled.
+"""The container of everything that a run saves: a description in JSON, arrays in safetensors, and a checksum of both.
 
-The file is safetensors: arrays under their path in the dictionary, joined by "/", and as metadata
+A checkpoint is one file of it, a policy two (`policy.json` holds the description, `policy.safetensors` the arrays).
+Nothing is pickled, so that reading a file never runs code from it.
+
+A checkpoint holds a nested dictionary of arrays and plain values: the arrays under their path in the dictionary, joined
+by "/", and as metadata
 
     format, format_version    "ec-evotorch checkpoint", "1"
     values                    JSON: path -> number, string, true, false, null or {}
@@ -9,23 +13,25 @@ The file is safetensors: arrays under their path in the dictionary, joined by "/
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import safetensors
 import torch
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from experiments.run_folder.atomic_write import write_atomic
 
 FORMAT, FORMAT_VERSION = "ec-evotorch checkpoint", "1"
+SHA256 = "sha256"  # key of a description
 
 
 def save_checkpoint(path: Path, tree: dict) -> None:
     """Writes a checkpoint, whole or not at all.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         tree: Dictionaries with string keys, without "/" in them; leaves are tensors, NumPy arrays, numbers, strings,
             booleans and None.
 
@@ -35,32 +41,25 @@ def save_checkpoint(path: Path, tree: dict) -> None:
     arrays, values = {}, {}
     for name, leaf in _leaves(tree):
         if isinstance(leaf, torch.Tensor | np.ndarray):
-            arrays[name] = np.ascontiguousarray(torch.as_tensor(leaf).detach().cpu().numpy())
+            arrays[name] = np.ascontiguousarray(torch.as_tensor(leaf).detach().cpu().numpy())  # at least 1-d
         else:
             values[name] = leaf
     metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "values": json.dumps(values)}
-    metadata["sha256"] = _checksum(metadata, arrays)
-    write_atomic(path, save(arrays, metadata))
+    metadata[SHA256] = checksum(metadata, *_contents(arrays))
+    write_atomic(path, pack(arrays, metadata))
 
 
 def load_checkpoint(path: Path) -> dict:
-    """Reads the dictionary of a checkpoint, arrays as NumPy's.
+    """Reads the dictionary of a checkpoint, with NumPy arrays.
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is damaged or not ours: what is wrong with it.
+        ValueError: If it is damaged or not ours. The message says what is wrong with it.
     """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (safetensors.SafetensorError, KeyError) as error:
-        raise ValueError(f"damaged, or no safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"foreign: its metadata does not say that it is an {FORMAT}")
-    if metadata.get("format_version") != FORMAT_VERSION:
-        raise ValueError(f"of format_version {metadata.get('format_version')}; expected {FORMAT_VERSION}")
-    if metadata.pop("sha256", None) != _checksum(metadata, arrays):
+    content = path.read_bytes()
+    arrays, metadata = unpack(content)
+    check_format(metadata, FORMAT, FORMAT_VERSION)
+    if metadata.get(SHA256) != checksum(metadata, *_contents(arrays)):
         raise ValueError("damaged: the checksum does not fit")
     tree: dict = {}
     for name, leaf in {**json.loads(metadata["values"]), **arrays}.items():
@@ -72,7 +71,47 @@ def load_checkpoint(path: Path) -> dict:
     return tree
 
 
-def _leaves(node: dict, prefix: str = ""):
+def pack(arrays: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> bytes:
+    """Returns the content of a safetensors file."""
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+
+
+def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Returns the arrays and the metadata of a safetensors file.
+
+    Raises:
+        ValueError: If it is damaged, or no such file.
+    """
+    try:
+        arrays = load(content)
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise ValueError(f"damaged, or no safetensors file: {error}") from error
+    header_size = int.from_bytes(content[:8], "little")  # the format: size of the header, header in JSON, arrays
+    return arrays, json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
+
+
+def check_format(description: Mapping, name: str, version: object) -> None:
+    """Checks that a description is one of a format that can be read.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if description.get("format") != name:
+        raise ValueError(f"foreign: expected an {name}, whose key 'format' says so")
+    if description.get("format_version") != version:
+        raise ValueError(f"expected format_version {version}; got {description.get('format_version')!r}")
+
+
+def checksum(description: Mapping, *contents: bytes) -> str:
+    """Returns the SHA-256 of a description, without its own checksum, and of what it describes; in hex."""
+    described = {key: value for key, value in description.items() if key != SHA256}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _leaves(node: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, child in node.items():
         if isinstance(child, dict) and child:
             yield from _leaves(child, f"{prefix}{key}/")
@@ -80,9 +119,7 @@ def _leaves(node: dict, prefix: str = ""):
             yield f"{prefix}{key}", child
 
 
-def _checksum(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+def _contents(arrays: Mapping[str, np.ndarray]) -> Iterator[bytes]:
     for name, array in sorted(arrays.items()):
-        digest.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+        yield f"\n{name} {array.dtype} {array.shape}\n".encode()
+        yield array.tobytes()

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: taken at its start and after every generation, written every few, the last two kept."""
+"""The checkpoints of a run: taken at its start and after every generation, written every few; the last two are kept."""
 
 import json
 from dataclasses import dataclass
@@ -8,13 +8,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch import Resumable
 from experiments.errors import UserError
+from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.targets import IMPORTED_FROM
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS
+from experiments.run_folder.metrics import MetricsWriter
 
 KEPT = 2
 PATTERN = "generation-*.safetensors"
-# between a run's beginning and its resumption:
-MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress")
+# Keys that may differ between the beginning of a run and its resumption:
+MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress", IMPORTED_FROM)
+NAMES_ONLY = ("label", "gradient_label", "same_results")  # keys of components, which earlier versions did not have
 
 
 @dataclass(frozen=True)
@@ -22,14 +26,14 @@ class Checkpoint:
     """A run between the step of a generation and the evaluation of its centre.
 
     Attributes:
-        row: Of the generation, without the evaluation; empty before the first one.
+        row: Row of the generation, without the evaluation; empty before the first generation.
         steps_before: Environment steps before the generation.
-        elapsed_seconds: Of the run so far.
-        metrics_size: Bytes of metrics.csv, in which the row is not yet.
-        metrics_sha256: Of these bytes.
-        search: The state of the searcher and the problem, see `ec_evotorch.Resumable`.
-        config: The run's configuration without what may differ when it is resumed.
-        versions: Of the software.
+        elapsed_seconds: Wall time of the run so far.
+        metrics_size: Number of bytes in metrics.csv, which does not hold the row yet.
+        metrics_sha256: SHA-256 of these bytes, in hex.
+        search: State of the searcher and the problem, see `ec_evotorch.Resumable`.
+        config: Configuration of the run without the keys that may differ when it is resumed.
+        versions: Versions of the software, see `software_versions`.
     """
 
     row: dict
@@ -46,10 +50,10 @@ class Checkpoints:
     """Writes the checkpoints of one run.
 
     Args:
-        folder: Of the run.
-        resumable: Its search.
-        config: Its configuration, with versions.
-        every: Generations between two that are written; None writes those only that are asked for.
+        folder: Folder of the run.
+        resumable: Search of the run.
+        config: Configuration of the run, with versions.
+        every: Generations between two checkpoints that are written; None writes only those that are asked for.
     """
 
     def __init__(self, folder: Path, resumable: Resumable, config: DictConfig, every: int | None):
@@ -58,10 +62,20 @@ class Checkpoints:
         self._latest: Checkpoint | None = None
         self._written: Checkpoint | None = None
 
-    def take(self, row: dict, steps_before: int, elapsed_seconds: float, metrics) -> None:
-        """Takes the state of the search as it is now, and writes it if its time has come."""
+    def take(self, row: dict, steps_before: int, elapsed_seconds: float, metrics: MetricsWriter) -> None:
+        """Takes the state of the search as it is now, and writes it if its time has come.
+
+        Args:
+            row: Row of the generation: column -> int, float or None; empty before the first generation.
+            steps_before: Environment steps before the generation.
+            elapsed_seconds: Wall time of the run so far.
+            metrics: Rows written so far, without this one.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
         self._latest = Checkpoint(
-            row={name: float(value) if isinstance(value, float) else int(value) for name, value in row.items()},
+            row=dict(row),
             steps_before=steps_before,
             elapsed_seconds=elapsed_seconds,
             metrics_size=metrics.size,
@@ -75,7 +89,7 @@ class Checkpoints:
             self.write()
 
     def write(self) -> None:
-        """Writes the latest checkpoint, if there is one that is not written yet; then deletes all but the last two.
+        """Writes the latest checkpoint if that has not been done; then deletes all but the last two.
 
         Raises:
             UserError: If it cannot be written.
@@ -103,7 +117,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Reads a checkpoint.
 
     Raises:
-        UserError: If it is missing, damaged or foreign: naming it, what is wrong, and the one before it, if any.
+        UserError: If it is missing, damaged or foreign. The message names it, what is wrong, and the one before it.
     """
     try:
         tree = load_checkpoint(path)
@@ -118,6 +132,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def comparable(config: DictConfig) -> dict:
     """Returns the part of a configuration that must be the same when a run is resumed, as plain containers."""
     plain = OmegaConf.to_container(config, resolve=True)
+    for component in COMPONENTS:
+        for name in NAMES_ONLY:
+            plain[component].pop(name, None)
     return {key: value for key, value in plain.items() if key not in MAY_DIFFER}
 
 

@@ -1,10 +1,11 @@
-"""metrics.csv: one row a generation, readable while the run goes on."""
+"""metrics.csv: one row for each generation, readable while the run goes on."""
 
 import csv
 import hashlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 
 from experiments.errors import UserError
@@ -34,38 +35,47 @@ VALUES = (
 )
 CLOCKS = ("elapsed_seconds", "steps_per_second")
 COLUMNS = COUNTS + VALUES + CLOCKS
+OF_WORKERS = ("bytes_sent", "bytes_received", "startup_bytes_sent", "replaced_workers")  # only of runs with workers
 
 
 class MetricsWriter:
     """Appends rows to a metrics.csv, a new one or that of a resumed run.
 
-    Columns: `COUNTS` since the start of the run, of which `failed_episodes` had no finite return or unstable physics;
-    `VALUES` of the generation, where returns are in the environment's own reward and evals are what the searcher ranks
-    (alive bonus removed); last the `CLOCKS`, the only ones that may differ between two runs of one seed. A value that
-    the searcher does not have, or that was not measured, is left blank.
-    Floats are written in full: reading them back gives the same bits.
+    Columns:
+        COUNTS: Counted since the start of the run; `failed_episodes` had no finite return, or unstable physics.
+        VALUES: Values of the generation. Returns are in the environment's own reward; evals are what the searcher
+            ranks, from which the alive bonus has been removed.
+        CLOCKS: Wall time, which differs between two runs of one seed.
+        Diagnostics: Every other number that the searcher reports, such as the `stdev` of PPO. They are fixed by the
+            first row. Those in `OF_WORKERS` also differ between two runs of one seed.
+
+    A value that the searcher does not have, or that was not measured, is left blank. Floats are written in full:
+    reading them back gives the same bits.
 
     Attributes:
-        size: Bytes written.
+        size: Number of bytes written, 0 before the first row.
     """
 
     def __init__(self, path: Path):
-        """Makes the file and writes its header.
+        """Makes the file.
+
+        Args:
+            path: Path of the file.
 
         Raises:
-            UserError: If it cannot be written, or is there: rows of another run are never appended to.
+            UserError: If it cannot be written, or is there already: rows of another run are never appended to.
         """
         self._open(path, "xb")
-        self._write(COLUMNS)
+        self._announce()
 
     @classmethod
     def resume(cls, path: Path, size: int, sha256: str) -> "MetricsWriter":
         """Goes on with the first bytes of a file; the rest of it is cut off.
 
         Args:
-            path: Of the file.
-            size: Bytes to keep, as `size` was.
-            sha256: Of these bytes, as `sha256` was.
+            path: Path of the file.
+            size: Number of bytes to keep, as `size` was.
+            sha256: SHA-256 of these bytes, as `sha256` was.
 
         Raises:
             UserError: If the file does not begin with these bytes, and is left as it is; or it cannot be written.
@@ -81,6 +91,10 @@ class MetricsWriter:
             writer._file.seek(size)
         writer._digest.update(kept)
         writer.size = size
+        if kept:
+            writer._columns = tuple(next(csv.reader(kept.decode().splitlines())))
+        else:
+            writer._announce()
         return writer
 
     def _open(self, path: Path, mode: str) -> None:
@@ -88,11 +102,23 @@ class MetricsWriter:
         with writing(path):
             self._file = open(path, mode, buffering=0)  # noqa: SIM115 (closed by __exit__)
         self._digest = hashlib.sha256()
+        self._columns: tuple[str, ...] | None = None
         self.size = 0
+
+    def _announce(self) -> None:
+        """Writes the header that a file without rows has; the first row replaces it."""
+        with writing(self._path):
+            self._file.write(_line(COLUMNS))
+            self._file.seek(0)
+
+    @property
+    def diagnostics(self) -> tuple[str, ...] | None:
+        """Columns besides `COLUMNS`; None before the first row, which fixes them."""
+        return None if self._columns is None else tuple(name for name in self._columns if name not in COLUMNS)
 
     @property
     def sha256(self) -> str:
-        """Of the bytes written."""
+        """SHA-256 of the bytes written, in hex."""
         return self._digest.hexdigest()
 
     def sync(self) -> None:
@@ -104,21 +130,24 @@ class MetricsWriter:
         """Writes the row of one generation at once.
 
         Args:
-            row: Column -> int, float, 0-d array or tensor, or None; a column that is missing is left blank.
+            row: Column -> int, float, 0-d array or tensor, or None; a column that is missing is left blank. What is not
+                in `COLUMNS` is a diagnostic.
 
         Raises:
-            ValueError: If a key of the row is not a column.
+            ValueError: If the row has a diagnostic that the first row did not have.
             UserError: If it cannot be written.
         """
-        unknown = set(row) - set(COLUMNS)
+        header = b""
+        if self._columns is None:
+            self._columns = COLUMNS + tuple(name for name in row if name not in COLUMNS)
+            header = _line(self._columns)
+        unknown = set(row) - set(self._columns)
         if unknown:
-            raise ValueError(f"row: expected the columns {', '.join(COLUMNS)}; got {', '.join(sorted(unknown))}")
-        self._write(["" if row.get(column) is None else _number(column, row[column]) for column in COLUMNS])
+            raise ValueError(f"row: expected the columns {', '.join(self._columns)}; got {', '.join(sorted(unknown))}")
+        cells = ("" if row.get(name) is None else _number(name, row[name]) for name in self._columns)
+        self._write(header + _line(cells))
 
-    def _write(self, cells: tuple[str, ...] | list[str]) -> None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
-        content = line.getvalue().encode()
+    def _write(self, content: bytes) -> None:
         with writing(self._path):
             written = 0
             while written < len(content):
@@ -130,8 +159,16 @@ class MetricsWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """Closes the file."""
         self._file.close()
 
 
+def _line(cells: Iterable[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode()
+
+
 def _number(column: str, value: object) -> str:
-    return str(int(value)) if column in COUNTS else repr(float(value))
+    is_whole = column in COUNTS or (column not in COLUMNS and isinstance(value, Integral))
+    return str(int(value)) if is_whole else repr(float(value))

@@ -1,13 +1,13 @@
-"""A trained policy on disk: tensors in policy.safetensors, all else in policy.json. Nothing is pickled.
+"""A trained policy on disk: arrays in policy.safetensors, everything else in policy.json. Nothing is pickled.
 
 policy.json has the keys
 
     format, format_version    "ec-evotorch policy", 1
-    agent                     _target_ and keywords, without the lengths
+    agent                     _target_ and keywords, without the lengths of observation and action
     env                       id and keywords of gymnasium.make
     observation_length, action_length, solution_length
     dtype                     of the solution: "bool" or "float32"
-    sha256                    of the rest of policy.json and all of policy.safetensors
+    sha256                    checksum of the rest of policy.json and all of policy.safetensors
 
 and policy.safetensors the arrays
 
@@ -16,13 +16,12 @@ and policy.safetensors the arrays
     observation_mean, observation_stdev  (observation_length,) float64; only if observations are normalised
 """
 
-import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -30,8 +29,9 @@ from omegaconf import DictConfig
 
 from ec_evotorch import Policy
 from experiments.errors import UserError
-from experiments.run_config.build import keywords
+from experiments.run_config.keywords import keywords
 from experiments.run_config.targets import check_targets
+from experiments.run_folder.archive import SHA256, check_format, checksum, pack, unpack
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
 
@@ -55,8 +55,8 @@ class SavedPolicy:
     """A policy read from a run folder.
 
     Attributes:
-        policy: Ready to act.
-        env: Keywords of `gymnasium.make` for the environment that it was trained in, `id` among them.
+        policy: Policy that is ready to act.
+        env: Keywords of `gymnasium.make`, with `id`, for the environment that it was trained in.
     """
 
     policy: Policy
@@ -67,10 +67,13 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     """Writes policy.safetensors and policy.json into a folder, each whole or not at all.
 
     Args:
-        folder: Where to; must exist.
-        policy: What to save.
-        agent: The agent's configuration: `_target_` and keywords.
-        env: The environment's configuration: id and keywords.
+        folder: Folder to write to; it must exist.
+        policy: Policy to save.
+        agent: Configuration of the agent: `_target_`, keywords and labels.
+        env: Configuration of the environment: `id`, keywords and labels.
+
+    Raises:
+        UserError: If a file cannot be written.
     """
     solution = torch.as_tensor(policy.solution).cpu().numpy()
     arrays = {
@@ -81,7 +84,7 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     if policy.observation_mean is not None:
         arrays["observation_mean"] = np.asarray(policy.observation_mean, dtype=np.float64)
         arrays["observation_stdev"] = np.asarray(policy.observation_stdev, dtype=np.float64)
-    tensors = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    tensors = pack(arrays)
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -92,31 +95,40 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
         "solution_length": len(solution),
         "dtype": "bool" if solution.dtype == np.bool_ else "float32",
     }
-    description["sha256"] = checksum(description, tensors)
+    description[SHA256] = checksum(description, tensors)
     write_atomic(folder / POLICY_TENSORS, tensors)
     write_atomic(folder / POLICY_DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
 
 
-def load_policy(folder: Path) -> SavedPolicy:
+def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     """Reads the policy of a run folder.
+
+    Args:
+        folder: Folder of the run.
+        trust: Packages besides our own whose agents and environments may be made, see `check_targets`.
 
     Raises:
         FileNotFoundError: If one of the two files is not there.
-        ValueError: If a file is damaged or not ours: one line that names the file and what is wrong with it.
+        ValueError: If a file is damaged or not ours, or the agent or the environment is of a package that is neither
+            ours nor in `trust`. The message names the file and what is wrong with it.
     """
     path = folder / POLICY_DESCRIPTION
     description = _read_description(path)
     tensors = (folder / POLICY_TENSORS).read_bytes()
-    if description["sha256"] != checksum(description, tensors):
+    if description[SHA256] != checksum(description, tensors):
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
-        check_targets(description["agent"])
+        for part in ("agent", "env"):
+            check_targets(description[part], trust)
+    except UserError as error:
+        raise ValueError(f"'{path}': {part}: {error}") from error
+    try:
         agent = instantiate(
             {**description["agent"], "_convert_": "all"},
             description["observation_length"],
             description["action_length"],
         )
-    except (UserError, InstantiationException) as error:
+    except InstantiationException as error:
         raise ValueError(f"'{path}': agent: {error.__cause__ or error}") from error
     if str(agent.dtype) != f"torch.{description['dtype']}" or agent.solution_length != description["solution_length"]:
         raise ValueError(
@@ -127,23 +139,15 @@ def load_policy(folder: Path) -> SavedPolicy:
     return SavedPolicy(Policy(agent, **arrays), description["env"])
 
 
-def checksum(description: dict, tensors: bytes) -> str:
-    """Returns the SHA-256 of a description (but for its own `sha256`) and the bytes of policy.safetensors, in hex."""
-    rest = json.dumps(_without(description, "sha256"), sort_keys=True).encode()
-    return hashlib.sha256(rest + tensors).hexdigest()
-
-
 def _read_description(path: Path) -> dict:
     try:
         description = json.loads(path.read_bytes())
     except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise ValueError(f"'{path}': expected JSON: {error}") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise ValueError(f"'{path}': expected an {FORMAT}, whose key 'format' says so")
-    if description.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"'{path}': expected format_version {FORMAT_VERSION}; got {description.get('format_version')!r}"
-        )
+    try:
+        check_format(description if isinstance(description, dict) else {}, FORMAT, FORMAT_VERSION)
+    except ValueError as error:
+        raise ValueError(f"'{path}': {error}") from error
     for key, kind in KEYS.items():
         if not isinstance(description.get(key), kind):
             raise ValueError(f"'{path}': expected the key '{key}' with a {kind.__name__}; got {description.get(key)!r}")
@@ -158,9 +162,9 @@ def _read_description(path: Path) -> dict:
 def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
     """Returns the keywords of `Policy` besides its agent."""
     try:
-        arrays = safetensors.numpy.load(tensors)
-    except (safetensors.SafetensorError, KeyError) as error:
-        raise ValueError(f"'{path}': expected safetensors: {error}") from error
+        arrays, _ = unpack(tensors)
+    except ValueError as error:
+        raise ValueError(f"'{path}': {error}") from error
     length = description["solution_length"]
     stored_length = (length + 7) // 8 if description["dtype"] == "bool" else length
     stored_dtype = np.dtype(np.uint8 if description["dtype"] == "bool" else np.float32)

@@ -30,14 +30,15 @@ NEEDED = {  # keys of config.yaml without which a run is not ours
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is on disk of a run.
+class SavedRun:
+    """The contents of a run folder.
 
     Attributes:
-        folder: Its folder.
-        config: config.yaml, resolved, as plain containers.
-        metrics: A row for each whole generation, the columns and dtypes of `METRIC_DTYPES`.
-        state: Of status.json; None where there is none.
+        folder: Folder of the run.
+        config: Content of config.yaml, resolved, as plain containers.
+        metrics: A row for each whole generation, with the columns and dtypes of `METRIC_DTYPES`, then the diagnostics
+            of the searcher as float64.
+        state: State in status.json; None where there is no such file.
     """
 
     folder: Path
@@ -47,11 +48,11 @@ class Run:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether a folder holds a run, perhaps a damaged one."""
+    """Returns whether a folder holds a run, perhaps a damaged one."""
     return (folder / CONFIG).is_file() and (folder / METRICS).is_file()
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> SavedRun:
     """Reads a run folder.
 
     Raises:
@@ -61,7 +62,7 @@ def read_run(folder: Path) -> Run:
         ResultsWarning: If the last row of metrics.csv is half written; it is left out.
     """
     state = read_status(folder)["state"] if (folder / STATUS).exists() else None
-    return Run(folder, read_config(folder / CONFIG), read_metrics(folder / METRICS), state)
+    return SavedRun(folder, read_config(folder / CONFIG), read_metrics(folder / METRICS), state)
 
 
 def read_config(path: Path) -> dict:
@@ -90,10 +91,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
     """Reads a metrics.csv, which another process may be writing; floats to the bit.
 
     A last row without its line end or with too few cells is half written: it is left out with a warning. A column that
-    an earlier version of this software did not write is filled with NaN.
+    an earlier version of this software did not write is filled with NaN. Columns besides `COLUMNS` are diagnostics of
+    the searcher; they come last.
 
     Raises:
-        UserError: If the columns are not ours, or another row is damaged, or counters do not rise.
+        UserError: If a column that every run has is missing, another row is damaged, or counters do not rise.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -103,7 +105,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
     if not whole:
         raise UserError(f"'{path}': expected a header; the file is empty")
     header, *lines = whole.split("\n")
-    columns = header.split(",")
+    columns = next(csv.reader([header]), [])
     _check_columns(path, columns)
     half_written = bool(rest)
     if lines and not half_written and lines[-1].count(",") < len(columns) - 1:
@@ -111,9 +113,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
         half_written = True
     if half_written:
         warnings.warn(f"'{path}': the last row is half written and left out", ResultsWarning, stacklevel=2)
-    metrics = parse_cells(path, "\n".join([header, *lines]), METRIC_DTYPES)
+    diagnostics = [column for column in columns if column not in METRIC_DTYPES]
+    dtypes = METRIC_DTYPES | dict.fromkeys(diagnostics, "float64")
+    metrics = parse_cells(path, "\n".join([header, *lines]), dtypes)
     check_counters(f"'{path}'", metrics)
-    return metrics.reindex(columns=COLUMNS).astype(METRIC_DTYPES)
+    return metrics.reindex(columns=[*COLUMNS, *diagnostics]).astype(dtypes)
 
 
 def check_counters(where: str, metrics: pd.DataFrame) -> None:
@@ -177,9 +181,9 @@ _AS_WORDS = {str: "a name", int: "a whole number", dict: "keys of its own"}
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
-    unknown = sorted(set(columns) - set(METRIC_DTYPES))
     missing = [column for column in ALWAYS_THERE if column not in columns]
-    if unknown or missing or len(set(columns)) != len(columns):
+    if missing or len(set(columns)) != len(columns):
+        unknown = sorted(set(columns) - set(METRIC_DTYPES))
         wrong = f"; it has {', '.join(map(repr, unknown))}" if unknown else ""
         wrong += f"; it lacks {', '.join(missing)}" if missing else ""
         raise UserError(f"'{path}': expected the columns of a metrics.csv, each once{wrong}")

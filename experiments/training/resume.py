@@ -1,40 +1,45 @@
-"""`ec-evotorch resume`: a run goes on from its last checkpoint, to the end that it would have come to unbroken."""
+"""Continues a run from its last checkpoint, to the same end that it would have come to without an interruption."""
 
+import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.errors import UserError
-from experiments.run_config.build import build
+from experiments.run_config.build import build, close_search
 from experiments.run_config.compose import parse_words
 from experiments.run_config.settings import RunSettings
+from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust, packages_of
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
 from experiments.run_folder.read import read_config
 from experiments.run_folder.status import FINISHED, read_status
 from experiments.run_folder.versions import software_versions
-from experiments.training.run import Run
+from experiments.training.run import Run, record_own_packages
 
 
-def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None) -> Path:
-    """Goes on with a run to the end of its budget.
+def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None, trust: Collection[str] = ()) -> Path:
+    """Continues a run to the end of its budget.
 
-    Rows of metrics.csv after the checkpoint are cut off and written anew: they come out the same, but for the clocks. A
-    run that has no checkpoint and no row yet starts from the beginning. A finished run is left as it is.
+    Rows of metrics.csv after the checkpoint are cut off and written again: they come out the same, but for the clocks.
+    A run that has neither a checkpoint nor a row starts from the beginning. A finished run is left as it is.
 
     Args:
-        folder: Of the run. It may have been moved.
-        overrides: Words such as "budget=2e6"; the budget may only grow, and nothing else may change.
-        checkpoint: Name of the checkpoint to go on from; None for the newest. Newer ones are deleted.
+        folder: Folder of the run. It may have been moved.
+        overrides: Overrides such as "budget=2e6"; the budget may only grow, and nothing else may change.
+        checkpoint: Name of the checkpoint to continue from; None for the newest. Newer ones are deleted.
+        trust: Packages besides our own whose code the run may use, see `check_targets`.
 
     Returns:
         The run folder.
 
     Raises:
-        UserError: If there is no run, or its configuration or checkpoint is damaged or another's; all is left as it is.
-            Later as `train`.
+        UserError: If there is no run, its configuration or its checkpoint is damaged or belongs to another run, or it
+            uses code of a package that is not trusted; everything is left as it is. Later as `train`.
         KeyboardInterrupt: As `train`.
     """
     config = config_of(folder)
@@ -48,24 +53,44 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
             print(f"'{folder}' is finished; to go on with it, raise its budget= of {budget:,} steps", file=sys.stderr)
             return folder
         path = _choose(folder, checkpoint)
+        saved = None if path is None else read_checkpoint(path)
         config.budget = settings.budget
-        if path is None:
-            run = Run(config, build(config)[1])
-            (folder / METRICS).unlink(missing_ok=True)  # its header at most
-        else:
-            saved = read_checkpoint(path)
+        if saved is not None:
             _check_same(path, config, saved)
-            run = Run(config, build(config)[1])
-            run.load(saved)
-            for other in find_checkpoints(folder):
-                if other.name > path.name:
-                    other.unlink()
-        write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
-        return run.go_on()
+        searcher = _build(config, trust, ["resume", str(folder), *overrides])
+        try:
+            run = Run(config, searcher)
+            if saved is None:
+                (folder / METRICS).unlink(missing_ok=True)  # its header at most
+            else:
+                run.load(saved)
+                for other in find_checkpoints(folder):
+                    if other.name > path.name:
+                        other.unlink()
+            record_own_packages(config)
+            write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
+            return run.go_on()
+        finally:
+            close_search(searcher)
+
+
+def _build(config: DictConfig, trust: Collection[str], words: list[str]) -> SearchAlgorithm:
+    """Builds the searcher of a run, or says what to type if that needs trust.
+
+    Raises:
+        UserError: As `build`.
+    """
+    try:
+        return build(config, trust)[1]
+    except UntrustedError as error:
+        plain = OmegaConf.to_container(config)
+        options = how_to_trust(packages_of(plain), plain.get(IMPORTED_FROM))
+        command = f"{shlex.join(['ec-evotorch', *words])} {options}"
+        raise UserError(f"{error.what}. If you trust that code, type: {command}") from error
 
 
 def config_of(folder: Path) -> DictConfig:
-    """Reads config.yaml of a run, with `run_dir` as the folder is named now.
+    """Reads the config.yaml of a run, and sets its `run_dir` to the name that the folder has now.
 
     Raises:
         UserError: If it is not there, or not one of ours.

@@ -1,10 +1,9 @@
 """One training run, from a configuration to a finished run folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -14,8 +13,9 @@ from ec_evotorch.rollout.workers.driver import WorkerError
 from ec_evotorch.threads import limit_threads
 from experiments.errors import UserError
 from experiments.figures.single_run import save_learning_curve
-from experiments.run_config.build import build
+from experiments.run_config.build import build, close_search
 from experiments.run_config.settings import RunSettings
+from experiments.run_config.targets import IMPORTED_FROM, own_packages
 from experiments.run_folder.atomic_write import write_atomic, writing
 from experiments.run_folder.checkpoints import Checkpoint, Checkpoints
 from experiments.run_folder.layout import (
@@ -27,34 +27,30 @@ from experiments.run_folder.layout import (
     check_vacant,
     open_run_folder,
 )
-from experiments.run_folder.metrics import VALUES, MetricsWriter
+from experiments.run_folder.metrics import MetricsWriter
 from experiments.run_folder.policy import save_policy
 from experiments.run_folder.rho_histogram import RhoHistogram
 from experiments.run_folder.status import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.run_folder.versions import software_versions
 from experiments.training.loggers import Live, live_logging
 from experiments.training.progress import SilentProgress, make_progress
+from experiments.training.row import center_evaluation, center_of, episodes_due, generation_row
 from experiments.training.stop_signals import sigterm_interrupts
 from native.threads import default_num_threads
 
-COUNTS_OF_STATUS = {
-    "generation": "iter",
-    "steps": "total_interaction_count",
-    "episodes": "total_episode_count",
-    "failed_episodes": "failed_episode_count",
-}
 
-
-def train(config: DictConfig) -> Path:
+def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
     """Trains until the budget of environment steps is spent.
 
     Everything that can be wrong with the configuration is found before anything is written. Ctrl-C and SIGTERM keep
-    what there is: the rows of all whole generations, a checkpoint, the centre as the policy, and the curve. So does a
-    search that fails numerically or loses its workers for good. A run that was killed goes on from its last checkpoint:
-    `experiments.training.resume.resume`.
+    the work done so far: the rows of all whole generations, a checkpoint, the centre as the policy, and the curve. The
+    same is kept when a search fails numerically or loses its workers for good. A run that was killed continues from its
+    last checkpoint, see `experiments.training.resume.resume`.
 
     Args:
         config: A composed configuration (`compose_config`), or the config.yaml of an earlier run.
+        trust: Packages besides our own whose code the configuration may name; `EVERYTHING` if it is the user's own
+            words. See `experiments.run_config.targets.check_targets`.
 
     Returns:
         The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png, status.json, checkpoints.
@@ -62,27 +58,41 @@ def train(config: DictConfig) -> Path:
     Raises:
         UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
             its workers are lost again and again, or something cannot be written.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM, when all is saved.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM, when everything is saved.
     """
     config = config.copy()
     OmegaConf.resolve(config)
     settings = RunSettings.from_config(config)
     check_vacant(settings.run_dir, settings.overwrite)
-    _, searcher = build(config)
-    with open_run_folder(settings.run_dir, settings.overwrite):
-        with open_dict(config):
-            config.budget = settings.budget
-            config.versions = software_versions()
-        write_atomic(settings.run_dir / CONFIG, OmegaConf.to_yaml(config).encode())
-        return Run(config, searcher).go_on()
+    _, searcher = build(config, trust)
+    try:
+        with open_run_folder(settings.run_dir, settings.overwrite):
+            with open_dict(config):
+                config.budget = settings.budget
+                config.versions = software_versions()
+            record_own_packages(config)
+            write_atomic(settings.run_dir / CONFIG, OmegaConf.to_yaml(config).encode())
+            return Run(config, searcher).go_on()
+    finally:
+        close_search(searcher)
+
+
+def record_own_packages(config: DictConfig) -> None:
+    """Writes into a configuration where the user's own packages were imported from, if it names any."""
+    packages = own_packages(OmegaConf.to_container(config))
+    with open_dict(config):
+        if packages:
+            config[IMPORTED_FROM] = packages
+        else:
+            config.pop(IMPORTED_FROM, None)
 
 
 class Run:
-    """A run whose folder and configuration are there, at its beginning or taken up again.
+    """The life of a run whose folder and configuration are there: begun or loaded, trained, interrupted, ended.
 
     Args:
-        config: Resolved, with versions.
-        searcher: As `build` makes it.
+        config: Configuration of the run, resolved, with versions.
+        searcher: Searcher that `build` made from it.
     """
 
     def __init__(self, config: DictConfig, searcher: SearchAlgorithm):
@@ -95,18 +105,18 @@ class Run:
             self._resumable, self._why_not_resumable = None, error
         self._live, self._logging = Live(), live_logging(config.get("logger"))
         self._row: dict[str, object] = {}  # of the last generation
-        self._steps_before = 0  # that generation
+        self._steps_before = 0  # environment steps before the last generation
         self._policy = None
-        self._metrics: MetricsWriter | None = None  # of what was loaded
+        self._metrics: MetricsWriter | None = None  # None until the run is loaded or begins
         self._rho_histogram = RhoHistogram(self._folder / RHO_HISTOGRAM)
-        self._elapsed_before = 0.0  # what was loaded had been taken
+        self._elapsed_before = 0.0  # seconds that a loaded run had already taken
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Goes to where a checkpoint was taken; of metrics.csv the rows from there on are cut off.
+        """Goes back to where a checkpoint was taken, and cuts off the rows of metrics.csv that came later.
 
         Raises:
-            UserError: If the checkpoint is not one of such a run, or metrics.csv not the one it was taken with; nothing
-                was changed then.
+            UserError: If the checkpoint does not fit the run, or metrics.csv is not the one that it was taken with;
+                nothing was changed then.
         """
         if self._resumable is None:
             raise UserError(self._why_not_resumable)
@@ -125,22 +135,27 @@ class Run:
     def go_on(self) -> Path:
         """Trains to the end of the budget, from the beginning or from what was loaded.
 
+        Returns:
+            The run folder.
+
         Raises:
-            UserError, KeyboardInterrupt: As `train`.
+            UserError: As `train`.
+            KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
         limit_threads(default_num_threads())
         with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
             begins = self._metrics is None
-            metrics = MetricsWriter(folder / METRICS) if begins else self._metrics
+            if begins:
+                self._metrics = MetricsWriter(folder / METRICS)
             words = "training in {}" if begins else "going on in {} after generation {}"
             progress.say(words.format(folder, self._row.get("generation", 0)))
             checkpoints = self._open_checkpoints(progress)
             write_status(folder, RUNNING, self._steps, settings.budget)
             (folder / TRACEBACK).unlink(missing_ok=True)
             try:
-                with metrics, self._logging(self._live, folder):
-                    self._generations(metrics, checkpoints, progress)
+                with self._metrics, self._logging(self._live, folder):
+                    self._generations(checkpoints, progress)
             except KeyboardInterrupt:
                 self._end(INTERRUPTED, checkpoints, progress)
                 raise
@@ -174,24 +189,24 @@ class Run:
     def _steps(self) -> int:
         return self._row.get("steps", 0)
 
-    def _generations(self, metrics: MetricsWriter, checkpoints: Checkpoints | None, progress: SilentProgress) -> None:
+    def _generations(self, checkpoints: Checkpoints | None, progress: SilentProgress) -> None:
         start = time.perf_counter() - self._elapsed_before
         clock = lambda: time.perf_counter() - start  # noqa: E731 (a name for the one place where time is read)
         if self._row:
-            self._finish_row(metrics, progress, clock)
+            self._finish_row(progress, clock)
         elif checkpoints is not None:
-            checkpoints.take({}, 0, 0.0, metrics)
+            checkpoints.take({}, 0, 0.0, self._metrics)
             checkpoints.write()
         while self._steps < self._settings.budget:
             row, steps_before = self._step(), self._steps
             if checkpoints is not None:
-                checkpoints.take(row, steps_before, clock(), metrics)
+                checkpoints.take(row, steps_before, clock(), self._metrics)
             self._row, self._steps_before = row, steps_before
             self._policy = self._problem.to_policy(center_of(self._searcher))
-            self._finish_row(metrics, progress, clock)
+            self._finish_row(progress, clock)
 
     def _step(self) -> dict[str, object]:
-        """Steps the searcher and returns the row of that generation, as yet without an evaluation of the centre.
+        """Steps the searcher and returns the row of that generation, without an evaluation of the centre.
 
         Raises:
             FloatingPointError: If the searcher fails numerically, or its centre becomes NaN or infinite.
@@ -199,33 +214,22 @@ class Run:
         before = time.perf_counter()
         self._searcher.step()
         seconds = time.perf_counter() - before
-        status = self._searcher.status
         if not torch.isfinite(center_of(self._searcher)).all():
-            raise FloatingPointError(f"generation {status['iter']}: the searcher's centre is no longer finite")
-        steps = int(status["total_interaction_count"])
-        row = {name: float(status[name]) for name in VALUES if name in status and not np.isnan(status[name])}
-        row |= {name: int(status[entry]) for name, entry in COUNTS_OF_STATUS.items()}
-        return row | {"steps_per_second": (steps - self._steps) / seconds}
+            raise FloatingPointError(
+                f"generation {self._searcher.status['iter']}: the searcher's centre is no longer finite"
+            )
+        return generation_row(self._searcher, self._steps, seconds, self._metrics.diagnostics)
 
-    def _finish_row(self, metrics: MetricsWriter, progress: SilentProgress, clock: Callable[[], float]) -> None:
-        """Evaluates the centre where it is due, and writes the row.
-
-        It is due after the first generation that reaches each multiple of `eval.every` steps, and after the last one.
-        """
-        steps, evaluations = self._row["steps"], self._settings.eval
-        episodes = 0
-        if steps >= self._settings.budget:
-            episodes = evaluations.final_episodes
-        elif evaluations.every is not None and steps // evaluations.every > self._steps_before // evaluations.every:
-            episodes = evaluations.episodes
+    def _finish_row(self, progress: SilentProgress, clock: Callable[[], float]) -> None:
+        """Evaluates the centre if an evaluation is due, and hands the row to everyone who wants it."""
+        steps, generation = self._row["steps"], self._row["generation"]
+        episodes = episodes_due(self._settings, self._steps_before, steps)
         if episodes:
-            center, generation = center_of(self._searcher), self._row["generation"]
-            returns = self._problem.evaluate_center(center, num_episodes=episodes, seed=generation)
-            self._row |= {"center_return_mean": np.mean(returns), "center_return_std": np.std(returns)}
+            self._row |= center_evaluation(self._searcher, episodes, generation)
             if "prob" in self._searcher.status:
                 self._rho_histogram.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
         self._row["elapsed_seconds"] = clock()
-        metrics.append(self._row)
+        self._metrics.append(self._row)
         with writing(self._folder):
             self._live.log(self._row)
         progress.update(self._row)
@@ -252,8 +256,3 @@ class Run:
             words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
         words.append(f"metrics, policy and {CURVE} are in {folder}")
         return "; ".join(words)
-
-
-def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
-    """Returns the searcher's centre (L,), or where it has none the best solution so far."""
-    return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values

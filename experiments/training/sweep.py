@@ -1,4 +1,7 @@
-"""Several runs from one command line, through Hydra's launchers. Asking again does what is left to do."""
+"""Several runs from one command line, through Hydra's launchers.
+
+Running the same command again continues the sweep: finished runs are skipped, interrupted ones are resumed.
+"""
 
 import logging
 import signal
@@ -6,17 +9,18 @@ import sys
 import traceback
 from contextlib import suppress
 from multiprocessing import current_process
+from pathlib import Path
 
-from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.errors import UserError
-from experiments.run_config.build import build
-from experiments.run_config.compose import CONFIG_DIR, CONFIG_NAME, compose_config, compose_sweep
+from experiments.run_config.build import build, close_search
+from experiments.run_config.compose import compose_config, compose_sweep, config_loader
+from experiments.run_config.config_dir import own_config_dir
+from experiments.run_config.targets import EVERYTHING, make_own_code_importable, packages_of
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG, TRACEBACK, HeldError, hold
 from experiments.run_folder.status import FAILED, write_status
@@ -27,26 +31,35 @@ from experiments.training.sweep_outcome import report
 from experiments.training.sweep_plan import BEGIN, RunPlan, plan_run, status_of
 
 
-def run_sweep(overrides: list[str]) -> int:
+def run_sweep(overrides: list[str], config_dir: str | Path | None = None) -> int:
     """Brings every combination of values to its end: ["searcher.popsize=16,32", "seed=0,1"] are four runs.
 
     Every combination is checked before the first is started. Runs that are finished, or that another process is
-    training, are skipped; those that were interrupted go on. One that fails does not stop the others. At the end a line
-    for each says how it stands. Which launcher trains them, here or on a cluster, is Hydra's `hydra/launcher` word.
+    training, are skipped; those that were interrupted are resumed. A run that fails does not stop the others. At the
+    end, a line for each run says how it stands. The override `hydra/launcher=` chooses where the runs are trained: one
+    after another, side by side, or on a cluster.
+
+    Args:
+        overrides: Hydra overrides, the user's own words.
+        config_dir: As of `compose_config`.
 
     Returns:
-        The exit code: 1 if a run is neither finished nor another process's.
+        The exit code: 1 if a run is neither finished nor another process's, else 0.
 
     Raises:
         UserError: If one of the configurations is wrong, two runs would share a folder, or a folder holds another run;
             nothing was written then.
-        KeyboardInterrupt: After Ctrl-C or SIGTERM; the rest was not started.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM; the remaining runs were not started.
     """
-    hydra_config, runs = compose_sweep(overrides)
-    plans = check_sweep([compose_config(words) for words in runs])
+    hydra_config, runs = compose_sweep(overrides, config_dir)
+    configs = [compose_config(words, config_dir) for words in runs]
+    own_dir = own_config_dir(config_dir)
+    for config in configs:
+        make_own_code_importable(OmegaConf.to_container(config), own_dir)
+    plans = check_sweep(configs)
     stopped = None
     try:
-        launch(hydra_config, [words for words, plan in zip(runs, plans, strict=True) if plan.trains])
+        launch(hydra_config, [words for words, plan in zip(runs, plans, strict=True) if plan.trains], own_dir)
     except Exception as error:
         stopped = error
     finally:
@@ -61,6 +74,9 @@ def run_sweep(overrides: list[str]) -> int:
 def check_sweep(configs: list[DictConfig]) -> list[RunPlan]:
     """Checks every run of a sweep without writing anything, and returns what is to be done for each.
 
+    Args:
+        configs: A configuration for each run, the user's own words.
+
     Raises:
         UserError: As `run_sweep`.
     """
@@ -74,16 +90,22 @@ def check_sweep(configs: list[DictConfig]) -> list[RunPlan]:
             )
         plans[plan.folder] = plan
         if plan.trains:
-            build(config)
+            close_search(build(config, EVERYTHING)[1])
     return list(plans.values())
 
 
-def launch(hydra_config: DictConfig, runs: list[list[str]]) -> None:
-    """Hands the words of each run to Hydra's launcher, and returns when all have been trained."""
+def launch(hydra_config: DictConfig, runs: list[list[str]], config_dir: Path | None = None) -> None:
+    """Hands the overrides of each run to Hydra's launcher, and returns when all runs have been trained.
+
+    Args:
+        hydra_config: Configuration with Hydra's own part, see `compose_sweep`.
+        runs: Overrides of each run.
+        config_dir: The user's own folder of YAML files, as `own_config_dir` returns it.
+    """
     if not runs:
         return
-    with initialize_config_dir(CONFIG_DIR, version_base="1.3", job_name=CONFIG_NAME), sigterm_interrupts():
-        context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks(hydra_config))
+    with sigterm_interrupts():
+        context = HydraContext(config_loader(config_dir), Callbacks(hydra_config))
         launcher = Plugins.instance().instantiate_launcher(context, train_or_resume, hydra_config)
         for job in launcher.launch(runs, initial_job_idx=0):
             _ = job.return_value  # raises what `train_or_resume` should not have raised
@@ -92,8 +114,11 @@ def launch(hydra_config: DictConfig, runs: list[list[str]]) -> None:
 def train_or_resume(config: DictConfig) -> None:
     """Does what is left to do for a run, in the process where a launcher calls it.
 
-    If it goes wrong, the reason is in the run's status.json afterwards, and a traceback beside it unless it failed
+    If the run fails, the reason is in its status.json afterwards, with a traceback beside it unless it failed
     numerically.
+
+    Args:
+        config: Configuration of the run, composed from the user's own words.
     """
     logging.getLogger("evotorch").setLevel(logging.WARNING)
     if current_process().name != "MainProcess":
@@ -101,9 +126,10 @@ def train_or_resume(config: DictConfig) -> None:
     plan = plan_run(config)  # another process may have been at it since the sweep was checked
     try:
         if plan.action == BEGIN:
-            train(config)
-        elif plan.trains:
-            resume(plan.folder, [f"budget={plan.budget}"])
+            train(config, EVERYTHING)
+        elif plan.trains:  # its configuration is this one: it names the same packages
+            trust = packages_of(OmegaConf.to_container(config, resolve=True))
+            resume(plan.folder, [f"budget={plan.budget}"], trust=trust)
     except HeldError:
         pass
     except Exception as error:

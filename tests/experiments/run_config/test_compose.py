@@ -1,16 +1,19 @@
 """Every YAML composes into components that can be built; unknown words are refused with a suggestion."""
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gymnasium
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_object, instantiate
-from omegaconf import OmegaConf
 
 from experiments.errors import UserError
-from experiments.run_config.build import build, keywords
+from experiments.run_config.build import build
 from experiments.run_config.compose import CONFIG_DIR, compose_config, compose_sweep
+from experiments.run_config.keywords import keywords
 from experiments.run_config.settings import RunSettings
 
 
@@ -39,7 +42,7 @@ def test_every_key_of_a_yaml_is_a_keyword_of_its_constructor(group):
 
 
 def test_every_key_of_the_problem_is_a_keyword_of_its_constructor():
-    given = OmegaConf.to_container(compose_config([]).problem)
+    given = keywords("problem", compose_config([]).problem)
     assert set(given) - {"_target_"} <= set(inspect.signature(get_object(given["_target_"])).parameters)
 
 
@@ -73,6 +76,26 @@ def test_budget_takes_whole_numbers_in_any_notation(word, budget):
 
 def test_words_for_hydra_itself_do_not_change_the_run():
     assert compose_config(["hydra/launcher=basic", "hydra.verbose=false"]) == compose_config([])
+
+
+def test_composing_neither_needs_nor_touches_the_global_state_of_hydra(tmp_path):
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    alone = compose_config(["seed=3"])
+    with initialize_config_dir(str(tmp_path), version_base=None):
+        assert compose_config(["seed=3"]) == alone
+        assert compose("mine") == {"a": 1}
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda seed: compose_config([f"seed={seed}"]).seed, range(8))) == list(range(8))
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("component", "label", "word"),
+    [("agent", "weight_scale", "searcher=es agent=gru"), ("env", "alive_bonus", "env=hopper")],
+)
+def test_a_label_that_others_need_is_asked_for(component, label, word):
+    with pytest.raises(UserError, match=rf"missing key '{component}\.{label}': add it to the YAML of {component}="):
+        compose_config([*word.split(), f"~{component}.{label}"])
 
 
 def test_a_sweep_has_one_run_for_each_combination():

@@ -12,11 +12,50 @@ from experiments.errors import UserError
 from experiments.run_folder.metrics import CLOCKS, COLUMNS, MetricsWriter
 
 
-def test_clock_columns_are_the_last(tmp_path):
+def header_of(path) -> tuple[str, ...]:
+    return tuple(path.read_text().splitlines()[0].split(","))
+
+
+def test_the_columns_of_every_run_come_first_and_end_with_the_clocks(tmp_path):
     with MetricsWriter(tmp_path / "metrics.csv"):
-        header = (tmp_path / "metrics.csv").read_text().strip().split(",")
-    assert tuple(header) == COLUMNS
-    assert tuple(header[-2:]) == CLOCKS
+        assert header_of(tmp_path / "metrics.csv") == COLUMNS
+    assert COLUMNS[-2:] == CLOCKS
+
+
+def test_the_first_row_adds_the_diagnostics_of_the_searcher_behind_them(tmp_path):
+    with MetricsWriter(tmp_path / "metrics.csv") as metrics:
+        metrics.append({"generation": 1, "temperature": 0.5, "restarts": 3})
+        metrics.append({"generation": 2, "restarts": 4, "temperature": None})
+        assert metrics.diagnostics == ("temperature", "restarts")
+    assert header_of(tmp_path / "metrics.csv") == (*COLUMNS, "temperature", "restarts")
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[-2:] for row in rows] == [["0.5", "3"], ["", "4"]]
+
+
+@pytest.mark.parametrize("first", [{}, {"temperature": 0.5}])
+def test_a_resumed_file_keeps_its_columns(tmp_path, first):
+    path = tmp_path / "metrics.csv"
+    with MetricsWriter(path) as metrics:
+        metrics.append({"generation": 1, **first})
+        size, sha256 = metrics.size, metrics.sha256
+        metrics.append({"generation": 2})
+    with MetricsWriter.resume(path, size, sha256) as metrics:
+        assert metrics.diagnostics == tuple(first)
+        metrics.append({"generation": 3, **first})
+    assert header_of(path) == (*COLUMNS, *first)
+    assert [row.split(",")[0] for row in path.read_text().splitlines()[1:]] == ["1", "3"]
+
+
+def test_a_file_that_is_resumed_before_its_first_row_gets_new_columns(tmp_path):
+    path = tmp_path / "metrics.csv"
+    with MetricsWriter(path) as metrics:
+        size, sha256 = metrics.size, metrics.sha256
+        metrics.append({"generation": 1, "temperature": 0.5})
+    with MetricsWriter.resume(path, size, sha256) as metrics:
+        assert header_of(path) == COLUMNS
+        metrics.append({"generation": 1, "pressure": 1.0})
+        assert metrics.diagnostics == ("pressure",)
+    assert len(path.read_text().splitlines()) == 2
 
 
 def test_a_row_can_be_read_as_soon_as_it_is_written(tmp_path):
@@ -47,6 +86,8 @@ def test_rows_are_never_appended_to_a_file_that_is_there(tmp_path):
         MetricsWriter(tmp_path / "metrics.csv")
 
 
-def test_an_unknown_column_is_refused(tmp_path):
-    with MetricsWriter(tmp_path / "metrics.csv") as metrics, pytest.raises(ValueError, match="got fitness"):
-        metrics.append({"fitness": 1.0})
+def test_a_column_that_the_first_row_did_not_have_is_refused(tmp_path):
+    with MetricsWriter(tmp_path / "metrics.csv") as metrics:
+        metrics.append({"generation": 1})
+        with pytest.raises(ValueError, match="got fitness"):
+            metrics.append({"generation": 2, "fitness": 1.0})

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
+from experiments.run_config.compose import compose_config
 from experiments.run_folder.layout import TRACEBACK, hold
 from experiments.run_folder.status import RUNNING, read_status, write_status
 from experiments.training.run import Run
+from experiments.training.sweep import check_sweep
 
 SEEDS = [Path(f"runs/inverted_pendulum-rsnn-ec-seed{seed}") for seed in (0, 1, 2)]
 
@@ -196,3 +198,30 @@ def test_runs_side_by_side_are_the_same_(rows, finished_run, monkeypatch, tiny_r
     assert rows(SEEDS[0]).equals(rows(finished_run))
     said = [line for line in err.splitlines() if "training in" in line]
     assert sorted(said) == [f"{folder.name}: training in {folder}" for folder in SEEDS[:2]]
+
+
+def threads_and_memory() -> tuple[int, float]:
+    """Returns how many threads this process has, and its memory in megabytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(os.listdir("/proc/self/task")), pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_checking_runs_takes_neither_threads_nor_memory_with_their_number():
+    def check(seeds: range) -> None:
+        words = ["env=hopper", "problem.num_threads=2", "progress=false"]
+        plans = check_sweep([compose_config([*words, f"seed={seed}"]) for seed in seeds])
+        assert len(plans) == len(seeds)
+
+    check(range(3))
+    threads, memory = threads_and_memory()
+    check(range(12))
+    threads_after, memory_after = threads_and_memory()
+    assert threads_after <= threads
+    assert memory_after < memory + 20  # twelve environments that stay open take 24 MB and more
+
+
+def test_runs_one_after_another_leave_no_threads_behind(sweep):
+    sweep(seeds="0")
+    threads, _ = threads_and_memory()
+    sweep(seeds="1,2,3,4")
+    assert threads_and_memory()[0] <= threads

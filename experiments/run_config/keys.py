@@ -1,0 +1,51 @@
+"""The parts of a configuration, and which of their keys are no keywords or change no result."""
+
+from collections.abc import Iterator, Mapping
+
+COMPONENTS = ("env", "agent", "searcher", "problem")
+LABELS = {  # keys of a component's YAML that are not keywords of its constructor
+    "env": ("name", "alive_bonus", "same_results"),
+    "agent": ("name", "label", "gradient_label", "weight_scale", "same_results"),
+    "searcher": ("name", "label", "solutions", "same_results"),
+    "problem": ("same_results",),
+}
+SAME_RESULTS = {  # keywords on which no result depends, such as those that trade memory for time
+    "env": ("render_mode",),
+    "agent": (),
+    "searcher": ("chunk_size",),
+    "problem": ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only"),
+}
+WITHOUT_INFLUENCE = tuple(
+    f"{component}.{key}" for component in COMPONENTS for key in (*LABELS[component], *SAME_RESULTS[component])
+)
+
+
+def keys_without_influence(config: Mapping) -> set[str]:
+    """Returns the dotted keys of components that no result of a run depends on.
+
+    These are `WITHOUT_INFLUENCE` and what the YAML of a component lists under `same_results`. The seed is among them,
+    because runs that differ in nothing else are runs of one method.
+
+    Args:
+        config: The configuration of a run.
+    """
+    keys = set(WITHOUT_INFLUENCE)
+    for component in COMPONENTS:
+        node = config.get(component)
+        declared = node.get("same_results") if isinstance(node, Mapping) else None
+        keys |= {f"{component}.{key}" for key in (declared if isinstance(declared, list) else ())}
+    return keys
+
+
+def leaves(node: object, key: str) -> Iterator[tuple[str, object]]:
+    """Yields (dotted key, value) of everything in nested dictionaries; a list is one value.
+
+    Args:
+        node: Plain containers.
+        key: The dotted key of `node` itself.
+    """
+    if isinstance(node, Mapping) and node:
+        for name, child in node.items():
+            yield from leaves(child, f"{key}.{name}")
+    else:
+        yield key, node

@@ -1,0 +1,99 @@
+"""The row of a generation, as it goes into metrics.csv, to the loggers and to the progress display."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from evotorch.algorithms import SearchAlgorithm
+
+from experiments.run_config.settings import RunSettings
+from experiments.run_folder.metrics import COLUMNS, VALUES
+
+COUNTS_OF_STATUS = {  # column of metrics.csv -> entry of the searcher's status
+    "generation": "iter",
+    "steps": "total_interaction_count",
+    "episodes": "total_episode_count",
+    "failed_episodes": "failed_episode_count",
+}
+
+
+def generation_row(
+    searcher: SearchAlgorithm, steps_before: int, seconds: float, diagnostics: tuple[str, ...] | None
+) -> dict[str, int | float | None]:
+    """Returns the row of the generation that a searcher has just stepped, without an evaluation of its centre.
+
+    Args:
+        searcher: Searcher after the step.
+        steps_before: Environment steps before the generation.
+        seconds: Wall time of the step.
+        diagnostics: Entries of the status besides the columns that every run has; None takes every entry that is a
+            number, as in the first generation of a run.
+
+    Returns:
+        Column -> number; a diagnostic that is NaN or not there now is None, another such value is left out.
+    """
+    status = searcher.status
+    if diagnostics is None:
+        diagnostics = diagnostics_of(status)
+    values = {name: _number(status[name]) for name in VALUES if name in status}
+    row: dict[str, int | float | None] = {
+        name: float(value) for name, value in values.items() if value is not None and not np.isnan(value)
+    }
+    row |= {name: int(status[entry]) for name, entry in COUNTS_OF_STATUS.items()}
+    row["steps_per_second"] = (row["steps"] - steps_before) / seconds
+    for name in diagnostics:
+        value = _number(status[name]) if name in status else None
+        row[name] = None if value is None or np.isnan(value) else value
+    return row
+
+
+def diagnostics_of(status: Mapping) -> tuple[str, ...]:
+    """Returns the names of the entries of a status that are numbers and are in no column that every run has."""
+    known = {*COLUMNS, *COUNTS_OF_STATUS.values()}
+    return tuple(name for name in status if name not in known and _number(status[name]) is not None)
+
+
+def center_evaluation(searcher: SearchAlgorithm, num_episodes: int, generation: int) -> dict[str, float]:
+    """Plays fresh episodes of a searcher's centre and returns the columns of the row that tell of them.
+
+    Args:
+        searcher: Searcher of a problem that can evaluate its centre, as `RolloutProblem` can.
+        num_episodes: Number of episodes.
+        generation: Generation that the centre is of; it decides which episodes are played.
+    """
+    returns = searcher.problem.evaluate_center(center_of(searcher), num_episodes=num_episodes, seed=generation)
+    return {"center_return_mean": float(np.mean(returns)), "center_return_std": float(np.std(returns))}
+
+
+def episodes_due(settings: RunSettings, steps_before: int, steps: int) -> int:
+    """Returns how many episodes of the centre are to be played after a generation.
+
+    An evaluation is due after the first generation that reaches each multiple of `eval.every` steps, and after the
+    last generation of the run.
+
+    Args:
+        settings: Settings of the run.
+        steps_before: Environment steps before the generation.
+        steps: Environment steps after it.
+    """
+    evaluations = settings.eval
+    if steps >= settings.budget:
+        return evaluations.final_episodes
+    if evaluations.every is not None and steps // evaluations.every > steps_before // evaluations.every:
+        return evaluations.episodes
+    return 0
+
+
+def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
+    """Returns the centre (L,) of a searcher, or the best solution so far where it has no centre."""
+    return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
+
+
+def _number(value: object) -> int | float | None:
+    """Returns a Python or NumPy number or a 0-d array or tensor as an int or a float; None for anything else."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        value = value.item() if value.ndim == 0 else None
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return int(value) if isinstance(value, Integral) else float(value)
