@@ -37,7 +37,7 @@ results: $(STAMP)
 	$(BIN)/python -m experiments.results.page
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
