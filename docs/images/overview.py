@@ -121,7 +121,7 @@ def draw_probabilities(axes: Axes, network: TrainedNetwork) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("connection probability ρ", fontsize=LARGE)
     axes.set_ylabel("share of connections", fontsize=LARGE)
-    axes.set_title("what evolves: 71,936 probabilities", fontsize=LARGE)
+    axes.set_title(f"what evolves: {network.agent.solution_length:,} probabilities", fontsize=LARGE)
     axes.legend(fontsize=SMALL, frameon=False, loc="center")
     tidy_axes(axes)
 

@@ -2,12 +2,16 @@
 
 import importlib.util
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from agents import RSNN
+from ec_evotorch import EvolvingConnectivity, RolloutProblem
+from envs import make_vec
 from experiments import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,3 +101,35 @@ def test_the_picture_of_the_readme_can_be_drawn_again(run, tmp_path):
     spec.loader.exec_module(overview)
     drawn = overview.main(run, tmp_path / "overview.png")
     assert drawn.stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("page", ["tutorial.md", "reference/metrics.md"])
+def test_metrics_are_read_as_the_page_says(page, run, tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "hopper-rsnn-ec-seed0"
+    folder.parent.mkdir()
+    folder.symlink_to(run)
+    monkeypatch.chdir(tmp_path)
+    program = re.search(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL).group(1)
+    names: dict = {}
+    exec(program, names)
+    assert names["metrics"].center_return_mean.notna().any()
+
+
+def test_an_environment_of_ones_own_is_used_from_python_as_the_page_says(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "examples" / "own"))
+    page = (ROOT / "docs" / "how-to" / "own-environment.md").read_text().partition("## From Python")[2]
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1), names)
+    names["searcher"].run(1)
+    assert names["problem"].env.num_envs == 128
+
+
+def test_a_search_is_logged_as_the_page_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    problem = RolloutProblem(partial(make_vec, "Hopper-v5"), partial(RSNN, num_neurons=8), num_envs=4, seed=0)
+    names = {"searcher": EvolvingConnectivity(problem, popsize=4)}
+    program = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "loggers.md").read_text(), re.DOTALL).group(
+        1
+    )
+    exec(program.replace("run(100)", "run(2)"), names)
+    assert list((tmp_path / "events").iterdir())
