@@ -12,10 +12,10 @@ from hydra.utils import instantiate
 from sklearn.datasets import load_digits
 
 from ec_evotorch import EvolvingConnectivity, Resumable, RolloutProblem
-from experiments.run_config.settings import LABELS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 OWN = EXAMPLES / "own"
+NO_KEYWORDS = {"name", "label", "alive_bonus", "weight_scale", "solutions"}  # keys of a YAML that are labels
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def own_component(example):
         example(name, OWN)
         keys = yaml.safe_load((OWN / "conf" / group / f"{name}.yaml").read_text())
         assert keys["name"] == name
-        return instantiate({key: value for key, value in keys.items() if key not in (*LABELS[group], "label")})
+        return instantiate({key: value for key, value in keys.items() if key not in NO_KEYWORDS})
 
     return build
 
