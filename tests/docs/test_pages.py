@@ -93,6 +93,14 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
 
 
+def test_the_returns_in_the_readme_are_those_of_the_results():
+    results = (ROOT / "README.md").read_text().partition("## Results\n")[2].partition("\n## ")[0]
+    returns = re.findall(r"\b(?:\d,\d{3}|\d{3})(?= (?:against|on)|[,.;)]| and)", results)
+    assert {"1,567", "823", "3,036", "2,943", "1,988", "1,355"} <= set(returns)
+    page = (ROOT / "RESULTS.md").read_text()
+    assert [number for number in returns if number not in page] == []
+
+
 def test_the_program_of_the_readme_runs():
     ((_, program),) = [block for block in FENCE.findall((ROOT / "README.md").read_text()) if block[0] == "python"]
     names: dict = {}
