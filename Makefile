@@ -2,6 +2,7 @@
 # make demo     evolve a one-bit spiking network that hops, then evaluate it
 # make test     lint, format check and tests
 # make results  tables of RESULTS.md and figures, from the tables in experiments/results
+# make docs     the documentation as a site, in build/site
 # make lint, make format, make clean
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ STAMP := $(VENV)/.setup-stamp
 DEMO_RUN ?= runs/demo
 DEMO_BUDGET ?= 1e6
 
-.PHONY: setup demo test results lint format clean
+.PHONY: setup demo test results docs lint format clean
 
 setup: $(STAMP)
 
@@ -42,6 +43,9 @@ test: lint
 
 results: $(STAMP)
 	$(BIN)/python -m experiments.results.page
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
