@@ -19,7 +19,8 @@ from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
 
 from experiments.analysis import load
 from experiments.evaluation.episodes import episode_seed
-from experiments.evaluation.trained_network import TrainedNetwork, load_network, record_spikes
+from experiments.evaluation.spikes import record_spikes
+from experiments.evaluation.trained_network import TrainedNetwork, load_network
 from experiments.figures.curves import curve_points
 from experiments.figures.style import BLUE, LARGE, SMALL, VERMILLION, method_styles, tidy_axes
 from experiments.run_folder.rho_histogram import BINS, EDGES
@@ -96,7 +97,7 @@ def draw_curves(axes: Axes) -> None:
 
 def draw_spikes(axes: Axes, network: TrainedNetwork) -> None:
     """Draws a dot for each spike in half a second of the episode."""
-    train = record_spikes(network.saved)
+    train = next(iter(record_spikes(network.saved, [episode_seed(0, 0)])))
     window = train.spikes[: SHOWN_STEPS * train.substeps]
     times, neurons = np.nonzero(window)
     for chosen, color in ((window[times, neurons] > 0, BLUE), (window[times, neurons] < 0, VERMILLION)):

@@ -1,4 +1,4 @@
-"""What large populations and many workers cost: the tables of docs/SCALING.md.
+"""What large populations and many workers cost: the tables of docs/measured/scaling.md.
 
 Each function of `num_envs` (environment slots) and `seconds` (to measure each thing for) yields the rows of one table.
 """
