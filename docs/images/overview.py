@@ -73,7 +73,7 @@ def draw_poses(axes: Axes, network: TrainedNetwork) -> None:
     axes.axhline(0, color="0.6", linewidth=1)
     axes.set_aspect("equal")
     axes.autoscale_view()
-    axes.set_ylim(-0.1, 1.75)
+    axes.set_ylim(bottom=-0.1)
     axes.axis("off")
 
 
