@@ -94,7 +94,7 @@ class EvolutionStrategy(PopulationSearch):
         )
         problem.ensure_unbounded()
         if popsize % 2:
-            raise ValueError(f"popsize: expected an even whole number, for antithetic pairs, got {popsize}")
+            raise ValueError(f"popsize: expected an even integer, for antithetic pairs, got {popsize}")
         stdev = check_positive("stdev", stdev)
         center_learning_rate = float(center_learning_rate)
         weight_decay = check_in_range("weight_decay", weight_decay, 0.0, 1.0 / center_learning_rate)

@@ -127,7 +127,7 @@ class EvolvingConnectivity(PopulationSearch):
 
 def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
     prob_min = check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
-    rho = number_or_vector("prob_init", problem, prob_init)
+    rho = number_or_vector("prob_init", problem, prob_init, of="bit")
     if not torch.all((rho >= prob_min) & (rho <= 1.0 - prob_min)):
         raise ValueError(
             f"prob_init: expected values in [{prob_min}, {1.0 - prob_min}], as prob_min={prob_min} says, got values"

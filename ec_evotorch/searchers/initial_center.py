@@ -19,19 +19,20 @@ def make_initial_center(problem: Problem, center_init) -> torch.Tensor:
     """
     if center_init is None:
         center_init = problem.generate_values(1)[0]
-    center = number_or_vector("center_init", problem, center_init)
+    center = number_or_vector("center_init", problem, center_init, of="element")
     if not torch.isfinite(center).all():
         raise ValueError("center_init: expected finite numbers, got NaN or infinity among them")
     return center.as_subclass(torch.Tensor).expand(problem.solution_length).clone()
 
 
-def number_or_vector(name: str, problem: Problem, value) -> torch.Tensor:
+def number_or_vector(name: str, problem: Problem, value, *, of: str) -> torch.Tensor:
     """Returns a number, or one for each element of a solution, as a float32 tensor () or (L,) on the problem's device.
 
     Args:
         name: Name of the argument, for the message.
         problem: Problem whose solutions have L elements.
         value: A number, or an array, tensor or list of L numbers.
+        of: What an element of a solution is called, for the message.
 
     Raises:
         ValueError: If the value is something else, such as text or a truth value, or has another shape.
@@ -42,7 +43,7 @@ def number_or_vector(name: str, problem: Problem, value) -> torch.Tensor:
             raise TypeError
         tensor = torch.as_tensor(value, dtype=torch.float32, device=problem.device)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: expected a number or a sequence of them, got {value!r}") from error
+        raise ValueError(f"{name}: expected a number or one for each {of}, got {value!r}") from error
     if tensor.shape not in ((), (problem.solution_length,)):
         raise ValueError(
             f"{name}: expected a number or shape ({problem.solution_length},), got shape {tuple(tensor.shape)}"

@@ -211,7 +211,7 @@ def test_strict_bounds_are_refused():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"popsize": 7}, ValueError, "popsize: expected an even whole number.*, got 7"),
+        ({"popsize": 7}, ValueError, "popsize: expected an even integer.*, got 7"),
         ({"popsize": 0}, ValueError, "popsize: expected a whole number of at least 2, got 0"),
         ({"stdev": 0.0}, ValueError, "stdev: expected a positive number, got 0.0"),
         ({"stdev": math.nan}, ValueError, "stdev: expected a positive number, got nan"),

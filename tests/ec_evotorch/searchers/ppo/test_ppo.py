@@ -302,7 +302,7 @@ def test_it_learns_to_balance():
         ({"learning_rate": 2}, r"learning_rate: expected a number in \(0, 1\], got 2"),
         ({"discount": 1.1}, r"discount: expected a number in \[0, 1\], got 1\.1"),
         ({"clip": "wide"}, r"clip: expected a number in \(0, 3.*\], got 'wide'"),
-        ({"center_init": "abc"}, "center_init: expected a number or a sequence of them, got 'abc'"),
+        ({"center_init": "abc"}, "center_init: expected a number or one for each element, got 'abc'"),
         ({"center_init": torch.zeros(3)}, "center_init: expected a number or shape"),
     ],
 )
