@@ -28,7 +28,7 @@ LEARNED_FROM = 512  # rows; the time for CLUSTER_POPSIZE follows in proportion
 
 
 def measure_memory(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Measures the peak memory of a process that plays a generation on Humanoid-v5, whole and in chunks."""
+    """Measures the peak memory of a process that plays one generation on Humanoid-v5, whole and in chunks."""
     for popsize in POPSIZES:
         for chunk_size in ("null", 512):
             if chunk_size != "null" and chunk_size > popsize:
@@ -92,7 +92,7 @@ def measure_workers(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 def simulate_clusters(num_envs: int, seconds: float) -> Iterator[dict]:
-    """Simulates a generation of the paper's size on Humanoid-v5, with workers of the speed measured here."""
+    """Simulates a generation of the paper's size on Humanoid-v5, by workers of the speed that is measured here."""
     problem, searcher = build(compose_config(["env=humanoid", f"searcher.popsize={LEARNED_FROM}", *ONE_THREAD]))
     step_seconds = 1.0 / measure_speeds({"": _generation_of(searcher)}, seconds)[""].median()
     length = problem.solution_length
