@@ -14,11 +14,12 @@ from omegaconf import DictConfig
 from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
 from experiments.run_config.keys import COMPONENTS
-from experiments.run_config.keywords import check_keywords, keywords, name_keys
+from experiments.run_config.keywords import check_names, check_types, keywords, refusal
 from experiments.run_config.targets import check_targets
 from experiments.training.loggers import live_logging
 
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
+CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
 
 
@@ -41,7 +42,9 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
     for component, arguments in given.items():
         if "_target_" not in arguments:
             raise UserError(f"missing key '{component}._target_'")
-        check_keywords(component, arguments)
+        check_names(component, arguments)
+        if arguments["_target_"].partition(".")[0] not in CHECKING_PACKAGES:
+            check_types(component, arguments)
     if not isinstance(config.env.get("id"), str):
         raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
     check_popsize(config)
@@ -102,7 +105,7 @@ def check_episode(problem: Problem, given: dict[str, dict]) -> None:
     try:
         problem.env.reset(seed=0)
     except USER_MISTAKES as error:
-        raise UserError(f"env: no episode can begin: {name_keys(error, {'env': given['env']})}") from error
+        raise UserError(f"env: no episode can begin: {refusal(error, {'env': given['env']})}") from error
 
 
 def check_popsize(config: DictConfig) -> None:
@@ -145,7 +148,7 @@ def _calling(components: tuple[str, ...], given: dict[str, dict], construct: Cal
         return construct()
     except InstantiationException as error:
         if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
-            raise UserError(name_keys(error.__cause__ or error, arguments)) from error
+            raise refusal(error.__cause__ or error, arguments) from error
         raise
     except USER_MISTAKES as error:
-        raise UserError(name_keys(error, arguments)) from error
+        raise refusal(error, arguments) from error

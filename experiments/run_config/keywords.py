@@ -43,8 +43,28 @@ def keywords(component: str, node: DictConfig) -> dict:
     return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS[component]}
 
 
-def check_keywords(component: str, given: Mapping) -> None:
-    """Checks names and types of keywords, as far as the signature of the constructor tells them.
+def check_names(component: str, given: Mapping) -> None:
+    """Checks that a constructor takes every keyword.
+
+    Args:
+        component: Its name, for messages.
+        given: `_target_` and keywords; the target has been checked.
+
+    Raises:
+        UserError: For the first keyword that it does not take, by its dotted key.
+    """
+    parameters, _ = _signature(given["_target_"])
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for key in given:
+        if key not in FOR_HYDRA and key not in parameters:
+            hint = did_you_mean(key, parameters, prefix=f"{component}.")
+            takes = ", ".join(parameters) or "none"
+            raise UserError(f"unknown key '{component}.{key}'{hint}; keywords of _target_ {given['_target_']}: {takes}")
+
+
+def check_types(component: str, given: Mapping) -> None:
+    """Checks the types of keywords, as far as the signature of the constructor tells them.
 
     A type is known from the annotation of a parameter, or else from a default that is a number. Of keywords whose type
     is not known only those are refused that are, or hold, a number which is NaN.
@@ -56,16 +76,11 @@ def check_keywords(component: str, given: Mapping) -> None:
     Raises:
         UserError: For the first keyword that does not fit, by its dotted key.
     """
-    parameters, accepted = _signature(given["_target_"])
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    _, accepted = _signature(given["_target_"])
     for key, value in given.items():
         if key in FOR_HYDRA:
             continue
-        name = f"{component}.{key}"
-        if key not in parameters and not takes_any:
-            hint = did_you_mean(key, parameters, prefix=f"{component}.")
-            raise UserError(f"unknown key '{name}'{hint}; {given['_target_']} takes {', '.join(parameters)}")
-        kinds = accepted.get(key)
+        name, kinds = f"{component}.{key}", accepted.get(key)
         if kinds is not None and not _fits(value, kinds):
             expected = " or ".join(WORDS[kind] for kind in WORDS if kind in kinds)
             raise UserError(f"{name}: expected {expected}; got {_as_yaml(value)}")
@@ -75,8 +90,10 @@ def check_keywords(component: str, given: Mapping) -> None:
                 raise UserError(f"{leaf}: expected a number; got nan")
 
 
-def name_keys(error: object, components: Mapping[str, Mapping]) -> str:
+def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
     """Returns what a constructor said of its arguments, with the dotted keys of those that it is about.
+
+    Where it does not name one itself, the keyword is named whose type does not fit; or else all that may be meant.
 
     Args:
         error: What it raised, or its text.
@@ -88,20 +105,27 @@ def name_keys(error: object, components: Mapping[str, Mapping]) -> str:
         leading = [key for key in mentioned if re.match(rf"{re.escape(key)}\b", text)]
         if leading:
             is_nested = isinstance(given[leading[0]], Mapping)
-            return f"{component}.{text.replace(' ', '.', 1) if is_nested else text}"  # "surrogate beta: …"
+            return UserError(f"{component}.{text.replace(' ', '.', 1) if is_nested else text}")  # "surrogate beta: …"
         if mentioned:
-            return f"{', '.join(f'{component}.{key}' for key in mentioned)}: {text}"
-    called, given = next(iter(components.items()))
-    unchecked = [
-        f"{leaf}={_as_yaml(value)}"
-        for key in _unchecked(given)
-        for leaf, value in leaves(given[key], f"{called}.{key}")
-    ]
-    return f"{called}: {text}" + (f"; given were {', '.join(unchecked)}" if unchecked else "")
+            return UserError(f"{', '.join(f'{component}.{key}' for key in mentioned)}: {text}")
+    for component, given in components.items():
+        try:
+            check_types(component, given)
+        except UserError as found:
+            return found
+    for component, given in components.items():
+        unknown = [
+            f"{leaf}={_as_yaml(value)}"
+            for key in _unchecked(given)
+            for leaf, value in leaves(given[key], f"{component}.{key}")
+        ]
+        if unknown:
+            return UserError(f"{component}: {text}; given were {', '.join(unknown)}")
+    return UserError(f"{next(iter(components))}: {text}")
 
 
 def _unchecked(given: Mapping) -> list[str]:
-    """Returns the keywords whose values `check_keywords` cannot judge: of unknown type, or with keys of their own."""
+    """Returns the keywords whose values `check_types` cannot judge: of unknown type, or with values within."""
     _, accepted = _signature(given["_target_"])
     return [
         key

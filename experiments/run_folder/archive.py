@@ -77,7 +77,7 @@ def pack(arrays: Mapping[str, np.ndarray], metadata: dict[str, str] | None = Non
 
 
 def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Returns the arrays and the metadata of a safetensors file.
+    """Returns the arrays of a safetensors file, sorted by name, and its metadata.
 
     Raises:
         ValueError: If it is damaged, or no such file.
@@ -87,7 +87,7 @@ def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except (safetensors.SafetensorError, KeyError) as error:
         raise ValueError(f"damaged, or no safetensors file: {error}") from error
     header_size = int.from_bytes(content[:8], "little")  # the format: size of the header, header in JSON, arrays
-    return arrays, json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
+    return dict(sorted(arrays.items())), json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
 
 
 def check_format(description: Mapping, name: str, version: object) -> None:

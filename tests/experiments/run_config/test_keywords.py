@@ -11,7 +11,7 @@ from experiments.cli import main
 from experiments.errors import UserError
 from experiments.run_config.compose import CONFIG_DIR, compose_config
 from experiments.run_config.keys import leaves
-from experiments.run_config.keywords import check_keywords, name_keys
+from experiments.run_config.keywords import check_names, check_types, refusal
 from experiments.training.run import Run
 
 WRONG = {"text": "abc", "null": "null", "list": "[1,2]", "NaN": "nan"}
@@ -86,7 +86,8 @@ def component(
     ],
 )
 def test_keywords_that_fit_the_annotations_are_taken(given):
-    check_keywords("agent", {"_target_": f"{__name__}.component", **given})
+    check_names("agent", {"_target_": f"{__name__}.component", **given})
+    check_types("agent", {"_target_": f"{__name__}.component", **given})
 
 
 @pytest.mark.parametrize(
@@ -104,13 +105,20 @@ def test_keywords_that_fit_the_annotations_are_taken(given):
         ({"size": 1, "scale": "large"}, "agent.scale: expected a whole number or a number"),
         ({"size": 1, "options": {"a": {"b": float("nan")}}}, "agent.options.a.b: expected a number; got nan"),
         ({"size": 1, "anything": [1.0, float("nan")]}, "agent.anything: expected a number; got nan"),
-        ({"size": 1, "rte": 3}, "unknown key 'agent.rte' (did you mean 'agent.rate'?)"),
     ],
 )
 def test_keywords_that_do_not_are_named(given, message):
     with pytest.raises(UserError) as error:
-        check_keywords("agent", {"_target_": f"{__name__}.component", **given})
+        check_types("agent", {"_target_": f"{__name__}.component", **given})
     assert message in str(error.value)
+
+
+def test_a_keyword_that_is_not_taken_is_named_with_those_that_are():
+    with pytest.raises(
+        UserError, match=r"unknown key 'agent\.rte' \(did you mean 'agent\.rate'\?\); keywords of .*size"
+    ):
+        check_names("agent", {"_target_": f"{__name__}.component", "size": 1, "rte": 3})
+    check_names("env", {"_target_": "envs.make_vec", "id": "A-v0", "anything": 3})
 
 
 @pytest.mark.parametrize(
@@ -121,12 +129,14 @@ def test_keywords_that_do_not_are_named(given, message):
         ("options depth: expected 3", "agent.options.depth: expected 3"),
         ("popsize is odd", "searcher.popsize is odd"),
         ("no\nidea", "agent: no idea; given were agent.options.depth=5"),
+        ("'<' not supported between float and str", "agent.rate: expected a number; got 'abc'"),
     ],
 )
 def test_what_a_constructor_says_gets_the_dotted_keys(said, message):
     target = f"{__name__}.component"
+    wrong = {"rate": "abc"} if "float" in said else {}
     components = {
-        "agent": {"_target_": target, "size": 3, "options": {"depth": 5}},
+        "agent": {"_target_": target, "size": 3, "options": {"depth": 5}, **wrong},
         "searcher": {"_target_": target, "popsize": 4},
     }
-    assert name_keys(said, components) == message
+    assert str(refusal(said, components)) == message

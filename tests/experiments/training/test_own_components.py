@@ -24,6 +24,7 @@ from experiments.run_config.config_dir import own_config_dir
 from experiments.run_folder.metrics import COLUMNS, OF_WORKERS
 from experiments.run_folder.policy import load_policy
 
+ROOT = Path(__file__).resolve().parents[3]
 MODULE = '''
 import gymnasium
 import numpy as np
@@ -115,7 +116,7 @@ def module(working_directory, monkeypatch):
         Path("conf", path).parent.mkdir(parents=True, exist_ok=True)
         Path("conf", path).write_text(text.replace("MODULE", name))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     yield name
     sys.modules.pop(name, None)
     gymnasium.registry.pop("Point-v0", None)
@@ -134,9 +135,9 @@ def train_own(module):
 
 def in_a_process(*words: str) -> subprocess.CompletedProcess:
     """Runs a command in a new process, which knows of no module but what the command makes known."""
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.cli", *words], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "experiments.cli", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_a_sweep_of_own_and_our_components_is_one_table(module):
