@@ -8,7 +8,7 @@ import torch
 from evotorch.distributions import Distribution
 
 from ec_evotorch.distributions.bernoulli import check_probabilities, log_prob, rho_gradient_of_parts, sample_theta
-from ec_evotorch.distributions.utilities import compute_utilities
+from ec_evotorch.distributions.ranking import compute_utilities
 from ec_evotorch.randomness import draw_key
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_in_range

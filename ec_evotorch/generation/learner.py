@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import torch
 
-from ec_evotorch.distributions.utilities import compute_utilities
+from ec_evotorch.distributions.ranking import compute_utilities
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.protocols import SeededDistribution

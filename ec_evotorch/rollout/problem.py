@@ -9,7 +9,7 @@ import torch
 from evotorch import Problem, SolutionBatch
 from gymnasium.error import ClosedEnvironmentError
 
-from ec_evotorch.distributions.utilities import replace_failed
+from ec_evotorch.distributions.ranking import replace_failed
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.population import Part, Population, part_of_generation
 from ec_evotorch.randomness import philox4x32, split_key

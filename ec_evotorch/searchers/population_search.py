@@ -7,7 +7,7 @@ import torch
 from evotorch import Problem, Solution
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
-from ec_evotorch.distributions.utilities import check_ranking_method
+from ec_evotorch.distributions.ranking import check_ranking_method
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.optimizer import make_optimizer
 from ec_evotorch.generation.population import Population

@@ -3,7 +3,6 @@
 Each function of `num_envs` (environment slots) and `seconds` (to measure each thing for) yields the rows of one table.
 """
 
-import logging
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ec_evotorch.logging import quiet_evotorch
 from ec_evotorch.rollout.workers.ray_cluster import connect_to_ray
 from experiments.bench.simulated_cluster import Costs, simulate_generation
 from experiments.bench.timing import measure_speeds, median_ratio
@@ -163,7 +163,7 @@ def play_one_generation(words: list[str]) -> None:
     """Plays a generation and prints the peak of memory in bytes, the length of a solution and the seconds it took."""
     import resource
 
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    quiet_evotorch()
     problem, searcher = build(compose_config(words))
     start = time.perf_counter()
     searcher.step()

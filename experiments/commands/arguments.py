@@ -16,6 +16,7 @@ from experiments.analysis.load_results import choose_methods, load
 from experiments.analysis.summary import SCORES
 from experiments.analysis.text_table import TABLE_FORMATS, TextTable, print_table
 from experiments.errors import ArgumentParser
+from experiments.run_config.targets import locate_package
 from experiments.run_folder.atomic_write import write_atomic
 
 CSV = "csv"  # of the numbers, where the other formats have texts
@@ -51,6 +52,15 @@ def finite_number(text: str) -> float:
 def share(text: str) -> float:
     """Reads a number from 0 to 1."""
     return _reader("a number in [0, 1]", float, lambda value: 0.0 <= value <= 1.0)(text)
+
+
+def package(text: str) -> str:
+    """Reads the name of a package, or the path of its file or folder."""
+    try:
+        locate_package(text)
+    except ValueError as error:
+        raise ArgumentTypeError(error) from error
+    return text
 
 
 def folder(text: str) -> Path:
@@ -90,6 +100,7 @@ def add_trust_argument(parser: ArgumentParser) -> None:
     """Adds --trust: packages whose code a file that comes from elsewhere may name, see `check_targets`."""
     parser.add_argument(
         "--trust",
+        type=package,
         action="append",
         default=[],
         metavar="PACKAGE",

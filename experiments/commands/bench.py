@@ -1,10 +1,9 @@
 """`ec-evotorch bench`: measures speeds, all in one run of this machine, as ratios."""
 
-import logging
-
 import pandas as pd
 from rich.console import Console
 
+from ec_evotorch.logging import quiet_evotorch
 from experiments.analysis.text_table import print_table, text_table_of
 from experiments.bench.tables import TABLES
 from experiments.commands.arguments import folder, positive_number, whole_number
@@ -35,7 +34,7 @@ def main(argv: list[str]) -> None:
     for name in arguments.tables:
         if name not in TABLES:
             raise UserError(f"expected tables among {', '.join(TABLES)}; got '{name}'")
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    quiet_evotorch()
     console = Console()
     for name in arguments.tables or TABLES:
         make_rows, title = TABLES[name]

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.analysis.text_table import print_table
-from experiments.commands.arguments import whole_number
+from experiments.commands.arguments import add_trust_argument, whole_number
 from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.evaluation.energy import chips, load_chip, measure, trained
 from experiments.evaluation.energy_table import energy_table
@@ -38,12 +38,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0), default=0, help="chooses the episodes, as for evaluate (default: 0)"
     )
+    add_trust_argument(parser)
     arguments = parser.parse_args(argv)
     chip = load_chip(arguments.chip)
     if arguments.run is None:
         table = energy_table(chip)
     else:
         with results_warnings_as_lines(parser.prog):
-            measured, training = measure(arguments.run, arguments.episodes, arguments.seed), trained(arguments.run)
+            measured = measure(arguments.run, arguments.episodes, arguments.seed, arguments.trust)
+            training = trained(arguments.run)
         table = energy_table(chip, arguments.run.name, measured, training)
     print_table(Console(), table)

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.analysis.text_table import print_table
-from experiments.commands.arguments import file_in_a_folder, whole_number
+from experiments.commands.arguments import add_trust_argument, file_in_a_folder, whole_number
 from experiments.errors import ArgumentParser
 from experiments.evaluation.episodes import (
     check_can_save,
@@ -53,10 +53,11 @@ def main(argv: list[str]) -> None:
         metavar="FILE",
         help="also write the seed, return and length of every episode into this file",
     )
+    add_trust_argument(parser)
     arguments = parser.parse_args(argv)
-    env = load_policy_of_run(arguments.run).env
+    env = load_policy_of_run(arguments.run, arguments.trust).env
     check_can_save(arguments.run)
-    episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers)
+    episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers, arguments.trust)
     print_table(Console(), evaluation_table(env["id"], episodes))
     save_evaluation(arguments.run, env, episodes, arguments.seed)
     if arguments.csv is not None:

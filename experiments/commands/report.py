@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.commands.arguments import add_result_arguments, file_named, folder
+from experiments.commands.arguments import add_result_arguments, add_trust_argument, file_named, folder
 from experiments.errors import ArgumentParser
 from experiments.report.report import report
 from experiments.run_folder.atomic_write import write_atomic
@@ -35,7 +35,10 @@ def main(argv: list[str]) -> None:
         metavar="RUN",
         help="draw the network of this run (default: of the best EC run on spiking neurons in each environment)",
     )
+    add_trust_argument(parser)
     arguments = parser.parse_args(argv)
-    page = report(arguments.runs, arguments.network, arguments.at_steps, arguments.score, arguments.method)
+    page = report(
+        arguments.runs, arguments.network, arguments.at_steps, arguments.score, arguments.method, arguments.trust
+    )
     write_atomic(arguments.output, page.encode(errors="replace"))
     print(arguments.output)

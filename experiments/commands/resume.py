@@ -1,8 +1,8 @@
 """`ec-evotorch resume`: continues an interrupted run, or a finished one with a larger budget."""
 
-import logging
 from pathlib import Path
 
+from ec_evotorch.logging import quiet_evotorch
 from experiments.commands.arguments import add_trust_argument
 from experiments.errors import ArgumentParser
 from experiments.run_folder.layout import CHECKPOINTS
@@ -28,5 +28,5 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--checkpoint", metavar="NAME", help=f"a file in {CHECKPOINTS}/; without it the newest")
     add_trust_argument(parser)
     arguments = parser.parse_intermixed_args(argv)
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    quiet_evotorch()
     resume(arguments.run, arguments.overrides, arguments.checkpoint, arguments.trust)

@@ -1,10 +1,10 @@
 """`ec-evotorch train`: one run, or with -m a sweep of runs."""
 
 import argparse
-import logging
 import textwrap
 from pathlib import Path
 
+from ec_evotorch.logging import quiet_evotorch
 from experiments.errors import ArgumentParser, UserError
 from experiments.run_config.config_dir import CONFIG_DIR, CONFIG_DIR_VARIABLE, choices, own_config_dir
 
@@ -73,7 +73,7 @@ def _train(overrides: list[str], config_dir: Path | None, is_sweep: bool) -> int
     from experiments.training.run import train
     from experiments.training.sweep import run_sweep
 
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    quiet_evotorch()
     if is_sweep:
         return run_sweep(overrides, config_dir)
     if names_experiment(overrides):

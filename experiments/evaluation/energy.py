@@ -8,6 +8,7 @@ nothing, because it is a current and not spikes. Choosing actions, computing gra
 either.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -124,18 +125,19 @@ def training_energy(chip: Chip, activity: Activity, training: Training) -> float
     return episode_energy(chip, activity) / activity.steps * training.steps
 
 
-def measure(run: Path, num_episodes: int, seed: int = 0) -> Measurement:
+def measure(run: Path, num_episodes: int, seed: int = 0, trust: Collection[str] = ()) -> Measurement:
     """Plays the policy of a run in plain Gymnasium and counts every spike.
 
     Args:
         run: The folder of the run.
         num_episodes: How many episodes to play.
         seed: Chooses the episodes: they are those of `evaluate`.
+        trust: Packages besides our own whose code the policy may use, see `check_targets`.
 
     Raises:
         UserError: If the run has no policy, or one without spikes.
     """
-    saved = load_policy_of_run(run)
+    saved = load_policy_of_run(run, trust)
     agent = saved.policy.agent
     if not isinstance(agent, RSNN):
         raise UserError(f"'{run}': expected a spiking network (agent=rsnn or rsnn_sign); got {type(agent).__name__}")

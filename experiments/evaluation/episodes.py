@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ec_evotorch import Policy
+from envs.mujoco_warnings import log_mujoco_warnings
 from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
 from experiments.run_folder.atomic_write import write_atomic
@@ -30,24 +32,27 @@ MOST_WORKERS = 4  # unless more are asked for: each loads torch anew
 EPISODES_PER_WORKER = 20  # fewer are not worth another process
 
 
-def load_policy_of_run(run: Path) -> SavedPolicy:
+def load_policy_of_run(run: Path, trust: Collection[str] = ()) -> SavedPolicy:
     """Reads the policy of a run, for a command.
 
     Args:
         run: The folder of the run.
+        trust: Packages besides our own whose code the policy may use, see `check_targets`.
 
     Raises:
-        UserError: If there is no policy, or it is damaged.
+        UserError: If there is no policy, it is damaged, or it uses code of a package that is not trusted.
     """
     try:
-        return load_policy(run)
+        return load_policy(run, trust)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"'{run}' holds no policy: '{error.filename}' is missing") from error
     except ValueError as error:
         raise UserError(error) from error
 
 
-def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = None) -> pd.DataFrame:
+def evaluate(
+    run: Path, num_episodes: int, seed: int = 0, workers: int | None = None, trust: Collection[str] = ()
+) -> pd.DataFrame:
     """Plays the policy of a run.
 
     Args:
@@ -56,6 +61,7 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
         seed: Chooses the episodes. The first episodes of a longer evaluation are those of a shorter one.
         workers: Processes to play in, which the result does not depend on. None for
             `default_workers`.
+        trust: Packages besides our own whose code the policy may use, see `check_targets`.
 
     Returns:
         A row for each episode: `seed`, `return` (in the environment's own reward), `length` (environment steps).
@@ -72,7 +78,7 @@ def evaluate(run: Path, num_episodes: int, seed: int = 0, workers: int | None = 
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
     with pool as executor:
         play = map if executor is None else executor.map
-        played = play(play_episodes, [run] * len(tasks), tasks)
+        played = play(partial(play_episodes, run, trust=trust), tasks)
         return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
 
 
@@ -81,10 +87,11 @@ def default_workers(num_episodes: int) -> int:
     return min(default_num_threads(), MOST_WORKERS, max(1, num_episodes // EPISODES_PER_WORKER))
 
 
-def play_episodes(run: Path, seeds: list[int]) -> list[tuple[int, float, int]]:
+def play_episodes(run: Path, seeds: list[int], trust: Collection[str] = ()) -> list[tuple[int, float, int]]:
     """Plays a plain Gymnasium episode for each seed; returns seed, return and length (environment steps) of each."""
     torch.set_num_threads(1)
-    saved = load_policy(run)
+    log_mujoco_warnings()
+    saved = load_policy(run, trust)
     env = gymnasium.make(**saved.env)
     try:
         return [(seed, *play_episode(env, saved.policy, seed)) for seed in seeds]

@@ -9,6 +9,7 @@ import torch
 
 from agents import RSNN
 from ec_evotorch.threads import one_torch_thread
+from envs.mujoco_warnings import log_mujoco_warnings
 from experiments.evaluation.episodes import play_episode
 from experiments.run_folder.policy import SavedPolicy
 
@@ -50,6 +51,7 @@ def record_spikes(saved: SavedPolicy, seeds: Iterable[int]) -> Iterator[SpikeTra
         saved: A policy of spiking neurons and its environment.
         seeds: Seeds of `episode_seed`.
     """
+    log_mujoco_warnings()
     agent = saved.policy.agent
     env = gymnasium.make(**saved.env)
     try:

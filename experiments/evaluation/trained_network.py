@@ -1,5 +1,6 @@
 """The one-bit spiking network of a run: its connections and their probabilities."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +42,17 @@ class TrainedNetwork:
         return self.saved.policy.agent
 
 
-def load_network(run: Path) -> TrainedNetwork:
+def load_network(run: Path, trust: Collection[str] = ()) -> TrainedNetwork:
     """Reads the network of a run.
 
     Args:
         run: The folder of the run.
+        trust: Packages besides our own whose code the policy may use, see `check_targets`.
 
     Raises:
         UserError: If the run has no policy, or one without one-bit connections between spiking neurons.
     """
-    saved = load_policy_of_run(run)
+    saved = load_policy_of_run(run, trust)
     agent, solution = saved.policy.agent, saved.policy.solution
     if not isinstance(agent, RSNN) or agent.connections == "real":
         raise UserError(f"'{run}': expected one-bit connections of spiking neurons (agent=rsnn searcher=ec)")

@@ -1,7 +1,7 @@
 """The contents of a report: what was run, what came out of it, and what the networks look like."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ def report(
     at_steps: int | None = None,
     score: str = "final",
     methods: list[str] | None = None,
+    trust: Collection[str] = (),
 ) -> str:
     """Returns the HTML page about runs. Warnings about them stand on the page.
 
@@ -50,6 +51,7 @@ def report(
         at_steps: Environment steps at which methods are compared, as for `summary`.
         score: Which evaluations of the centre count, as for `summary`.
         methods: The methods to compare, as for `choose_methods`; None for all.
+        trust: Packages besides our own whose code the networks that are drawn may use, see `check_targets`.
 
     Raises:
         UserError: If the runs cannot be read, a method is not there, or `network` has no such network.
@@ -68,7 +70,7 @@ def report(
         scores = text_table(summary(frame, at_steps=at_steps, score=score), score, None, None)
         configs = {run: _config_of(Path(run)) for run in last.index}
         commands = {run: run_command(config) for run, config in configs.items() if config is not None}
-        networks = list(_networks(said, frame, last, network))
+        networks = list(_networks(said, frame, last, network, trust))
         for row in last[~last.finished].itertuples():
             said.append(f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}")
     environments = ", ".join(sorted(frame.environment.unique()))
@@ -114,9 +116,11 @@ def _picture(said: list[str], name: str, caption: str, draw: Callable[[], Figure
         said.append(f"{name}: {error}")
 
 
-def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None) -> Iterator[NetworkSection]:
+def _networks(
+    said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: Path | None, trust: Collection[str]
+) -> Iterator[NetworkSection]:
     if named is not None:
-        yield _network_section(str(named), named)
+        yield _network_section(str(named), named, trust)
         return
     returns = frame.dropna(subset=["center_return_mean"]).groupby("run").center_return_mean.last()
     candidates = last[(last.agent == DRAWN_AGENT) & (last.searcher == DRAWN_SEARCHER)].join(returns.rename("reached"))
@@ -124,13 +128,13 @@ def _networks(said: list[str], frame: pd.DataFrame, last: pd.DataFrame, named: P
     for (environment, label), rows in candidates.dropna(subset=["reached"]).groupby(["environment", "label"]):
         best = rows.reached.idxmax()
         try:
-            yield _network_section(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best))
+            yield _network_section(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best), trust)
         except UserError as error:
             said.append(f"no picture of a network: {error}")
 
 
-def _network_section(name: str, run: Path) -> NetworkSection:
-    network = load_network(run)
+def _network_section(name: str, run: Path, trust: Collection[str]) -> NetworkSection:
+    network = load_network(run, trust)
     agent = network.agent
     (train,) = record_spikes(network.saved, [episode_seed(0, 0)])
     kernels = network.connections if network.probabilities is None else network.probabilities

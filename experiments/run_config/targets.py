@@ -133,15 +133,29 @@ def trusted_package(name_or_path: str) -> str:
     Raises:
         UserError: If it is neither.
     """
-    text = str(name_or_path)
-    if text.isidentifier():
-        make_importable(Path.cwd())
-        return text
-    path = Path(text)
+    try:
+        package, folder = locate_package(str(name_or_path))
+    except ValueError as error:
+        raise UserError(f"--trust: {error}") from error
+    make_importable(folder)
+    return package
+
+
+def locate_package(name_or_path: str) -> tuple[str, Path]:
+    """Returns the name of a package and the folder to search it in; nothing is imported.
+
+    Args:
+        name_or_path: As for `trusted_package`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if name_or_path.isidentifier():
+        return name_or_path, Path.cwd()
+    path = Path(name_or_path)
     if not path.stem.isidentifier() or not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
-        raise UserError(f"--trust: expected the name of a package, or the path of its file or folder; got '{text}'")
-    make_importable(path.resolve().parent)
-    return path.stem
+        raise ValueError(f"expected the name of a package, or the path of its file or folder; got '{name_or_path}'")
+    return path.stem, path.resolve().parent
 
 
 def make_own_code_importable(config: Mapping, config_dir: Path | None) -> None:

@@ -43,7 +43,8 @@ class RhoHistogram:
         """Writes the row of one evaluation.
 
         Args:
-            generation, steps: Since the start of the run.
+            generation: Generations since the start of the run.
+            steps: Environment steps since the start of the run.
             rho: (L,) connection probabilities; 1 counts in the last bin.
 
         Raises:

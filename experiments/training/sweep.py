@@ -3,7 +3,6 @@
 Running the same command again continues the sweep: finished runs are skipped, interrupted ones are resumed.
 """
 
-import logging
 import signal
 import sys
 import traceback
@@ -16,6 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from ec_evotorch.logging import quiet_evotorch
 from experiments.errors import UserError
 from experiments.run_config.build import build, close_search
 from experiments.run_config.compose import compose_config, compose_sweep, config_loader
@@ -120,7 +120,7 @@ def train_or_resume(config: DictConfig) -> None:
     Args:
         config: Configuration of the run, composed from the user's own words.
     """
-    logging.getLogger("evotorch").setLevel(logging.WARNING)
+    quiet_evotorch()
     if current_process().name != "MainProcess":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to the whole terminal; the main process answers it
     plan = plan_run(config)  # another process may have been at it since the sweep was checked

@@ -1,6 +1,5 @@
 """What runs in a worker's process: a rollout problem of its own that plays ranges of rows."""
 
-import logging
 import pickle
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 
 from ec_evotorch.generation.rank_codes import decode_scores
+from ec_evotorch.logging import quiet_evotorch
 from ec_evotorch.rollout.visited_states import VisitedStates
 from ec_evotorch.rollout.workers.messages import RANGE, pack_episodes
 from ec_evotorch.threads import limit_threads
@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, make_problem: bytes):
         limit_threads(1)
-        logging.getLogger("evotorch").setLevel(logging.WARNING)
+        quiet_evotorch()
         self._problem = pickle.loads(make_problem)()
         self._learner = None
         self._begin_counting()

@@ -9,7 +9,7 @@ from evotorch.tools.ranking import rankers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ec_evotorch.distributions.utilities import compute_utilities
+from ec_evotorch.distributions.ranking import compute_utilities
 from ec_evotorch.generation.rank_codes import decode_scores, encode_scores
 
 EVALS = st.lists(st.sampled_from([0.0, -0.0, 1.0, 1.5, -2.0, 1e300, 5e-324, math.nan, math.inf]), min_size=2)

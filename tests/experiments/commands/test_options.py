@@ -32,6 +32,7 @@ WRONG = {  # option -> values that it must refuse
     "--method": ("EC-RSN", ""),
     "--against": ("EC-RSN", ""),
     "--chip": ("lohi", "nowhere.yaml"),
+    "--trust": ("", "not a package", "nowhere/file.py", "1abc"),
     "--network": ("nowhere", "file"),
     "--csv": ("nowhere/out.csv", "file/out.csv"),
     "--output": ("nowhere/a.md", "nowhere/a.png", "nowhere/a.html", ".", "folder.png", "folder.html"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from evotorch.tools.ranking import rank, rankers
 
-from ec_evotorch.distributions.utilities import compute_utilities, replace_failed
+from ec_evotorch.distributions.ranking import compute_utilities, replace_failed
 
 METHODS = sorted(rankers)
 FAILURES = [math.nan, math.inf, -math.inf]
