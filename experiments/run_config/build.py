@@ -16,7 +16,6 @@ from experiments.errors import UserError
 from experiments.run_config.keys import COMPONENTS
 from experiments.run_config.keywords import check_names, check_types, keywords, refusal
 from experiments.run_config.targets import check_targets
-from experiments.training.loggers import live_logging
 
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
@@ -33,10 +32,9 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
 
     Raises:
         UntrustedError: If it names code of another package.
-        UserError: If a target does not exist, a constructor refuses its keywords, or what the run is to be logged with
-            is not installed. The message names the dotted keys.
+        UserError: If a target does not exist, or a constructor refuses its keywords. The message names the dotted
+            keys.
     """
-    live_logging(config.get("logger"))
     given = {component: keywords(component, config[component]) for component in COMPONENTS}
     check_targets(given, trust)
     for component, arguments in given.items():

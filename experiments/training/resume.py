@@ -9,7 +9,7 @@ from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.errors import UserError
-from experiments.run_config.build import build, close_search
+from experiments.run_config.build import close_search
 from experiments.run_config.compose import parse_words
 from experiments.run_config.settings import RunSettings
 from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust, packages_of
@@ -19,7 +19,7 @@ from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
 from experiments.run_folder.read import read_config
 from experiments.run_folder.status import FINISHED, read_status
 from experiments.run_folder.versions import software_versions
-from experiments.training.run import Run, record_own_packages
+from experiments.training.run import Run, build_search, record_own_packages
 
 
 def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None, trust: Collection[str] = ()) -> Path:
@@ -81,7 +81,7 @@ def _build(config: DictConfig, trust: Collection[str], words: list[str]) -> Sear
         UserError: As `build`.
     """
     try:
-        return build(config, trust)[1]
+        return build_search(config, trust)
     except UntrustedError as error:
         plain = OmegaConf.to_container(config)
         options = how_to_trust(packages_of(plain), plain.get(IMPORTED_FROM))

@@ -64,7 +64,7 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
     OmegaConf.resolve(config)
     settings = RunSettings.from_config(config)
     check_vacant(settings.run_dir, settings.overwrite)
-    _, searcher = build(config, trust)
+    searcher = build_search(config, trust)
     try:
         with open_run_folder(settings.run_dir, settings.overwrite):
             with open_dict(config):
@@ -75,6 +75,20 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
             return Run(config, searcher).go_on()
     finally:
         close_search(searcher)
+
+
+def build_search(config: DictConfig, trust: Collection[str] = ()) -> SearchAlgorithm:
+    """Builds the searcher of a run with its problem, and checks that the run can be logged as its configuration says.
+
+    Args:
+        config: A whole configuration, resolved.
+        trust: Packages besides our own whose code it may name, as for `build`.
+
+    Raises:
+        UserError: As `build`, or if what the run is to be logged with is not installed.
+    """
+    live_logging(config.get("logger"))
+    return build(config, trust)[1]
 
 
 def record_own_packages(config: DictConfig) -> None:

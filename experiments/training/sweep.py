@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch.logging import quiet_evotorch
 from experiments.errors import UserError
-from experiments.run_config.build import build, close_search
+from experiments.run_config.build import close_search
 from experiments.run_config.compose import compose_config, compose_sweep, config_loader
 from experiments.run_config.config_dir import own_config_dir
 from experiments.run_config.targets import EVERYTHING, make_own_code_importable, packages_of
@@ -25,7 +25,7 @@ from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG, TRACEBACK, HeldError, hold
 from experiments.run_folder.status import FAILED, write_status
 from experiments.training.resume import resume
-from experiments.training.run import train
+from experiments.training.run import build_search, train
 from experiments.training.stop_signals import sigterm_interrupts
 from experiments.training.sweep_outcome import report
 from experiments.training.sweep_plan import BEGIN, RunPlan, plan_run, status_of
@@ -90,7 +90,7 @@ def check_sweep(configs: list[DictConfig]) -> list[RunPlan]:
             )
         plans[plan.folder] = plan
         if plan.trains:
-            close_search(build(config, EVERYTHING)[1])
+            close_search(build_search(config, EVERYTHING))
     return list(plans.values())
 
 
