@@ -145,8 +145,10 @@ def _calling(components: tuple[str, ...], given: dict[str, dict], construct: Cal
     try:
         return construct()
     except InstantiationException as error:
-        if error.__cause__ is None or isinstance(error.__cause__, USER_MISTAKES):
-            raise refusal(error.__cause__ or error, arguments) from error
+        if error.__cause__ is None:  # Hydra itself refuses to call the target
+            raise UserError(f"{components[0]}: _target_: {error}") from error
+        if isinstance(error.__cause__, USER_MISTAKES):
+            raise refusal(error.__cause__, arguments) from error
         raise
     except USER_MISTAKES as error:
         raise refusal(error, arguments) from error
