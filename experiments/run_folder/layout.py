@@ -1,4 +1,4 @@
-"""The folder of a run: the names of its files, and rules by which one process writes it at a time and no run is lost."""
+"""The folder of a run: its files, and rules by which one process writes it at a time and no run is lost."""
 
 import fcntl
 import os
