@@ -114,12 +114,12 @@ def compose_sweep(overrides: list[str], config_dir: str | Path | None = None) ->
 
 
 def names_experiment(overrides: list[str]) -> bool:
-    """Whether the words ask for an experiment, which is a sweep."""
+    """Returns whether overrides ask for an experiment, which is a sweep."""
     return any(word.key_or_group == EXPERIMENT for word in parse_words(overrides))
 
 
 def parse_words(overrides: list[str]) -> list[Override]:
-    """Reads Hydra's words one by one.
+    """Parses Hydra overrides one by one.
 
     Raises:
         UserError: For a word that Hydra cannot read.

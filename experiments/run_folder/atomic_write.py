@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writes files that are either whole or not there at all."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,11 @@ from experiments.errors import UserError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part.
+    """Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part of it.
+
+    Args:
+        path: Path of the file.
+        content: All that is to be in it.
 
     Raises:
         UserError: If it cannot be written; the old content is still there then.
@@ -32,6 +36,9 @@ def write_atomic(path: Path, content: bytes) -> None:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns the system's refusal to write, as when a disk is full, into a message that names the file.
+
+    Args:
+        path: Path of the file that is written within the block.
 
     Raises:
         UserError: For an OSError within the block.

@@ -1,4 +1,4 @@
-"""The folder of a run: which files are in it, that one process writes it at a time, and that no run is lost."""
+"""The folder of a run: its files, and rules by which one process writes it at a time and no run is lost."""
 
 import fcntl
 import os
@@ -25,11 +25,15 @@ RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUAT
 
 
 class HeldError(UserError):
-    """Another process is training in the folder."""
+    """Says that another process is training in a run folder."""
 
 
 def check_vacant(folder: Path, overwrite: bool) -> None:
-    """Checks, without writing, that a run may be put in `folder`.
+    """Checks, without writing, that a run may be put into a folder.
+
+    Args:
+        folder: Folder that need not exist.
+        overwrite: Whether a run in it may be replaced.
 
     Raises:
         UserError: If a run is there and may not be overwritten, or the path cannot be a folder.
@@ -52,9 +56,11 @@ def run_files(folder: Path) -> list[str]:
 
 @contextmanager
 def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
-    """Makes the folder and, where `overwrite` is true, deletes the files of the run in it; never any other file.
+    """Makes a run folder and holds it for this process until the end of the block.
 
-    Until the end of the block no other process may write the run.
+    Args:
+        folder: Folder of the run.
+        overwrite: Whether the files of a run that is in it are deleted; other files never are.
 
     Raises:
         UserError: As `check_vacant` and `hold`, or if the folder cannot be made.
@@ -75,7 +81,10 @@ def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Holds a run folder for this process, where the file system can lock.
+    """Holds a run folder for this process until the end of the block, where the file system can lock.
+
+    Args:
+        folder: Folder that exists.
 
     Raises:
         HeldError: If another process holds it.
@@ -94,7 +103,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process is training in the folder, where the file system can lock."""
+    """Returns whether a process is training in a folder, where the file system can lock."""
     try:
         with hold(folder):
             return False

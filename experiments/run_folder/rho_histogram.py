@@ -16,10 +16,10 @@ COLUMNS = ("generation", "steps", *BINS)
 
 
 class RhoHistogram:
-    """Writes a row of counts at each evaluation, the whole file anew every time: there are few.
+    """Writes a row of counts at each evaluation. There are few, so the whole file is written anew every time.
 
     Args:
-        path: Of the file; it is made with the first row.
+        path: Path of the file, which is made with the first row.
     """
 
     def __init__(self, path: Path):
@@ -28,7 +28,11 @@ class RhoHistogram:
 
     @classmethod
     def resume(cls, path: Path, generation: int) -> "RhoHistogram":
-        """Goes on with the rows before a generation, which is to be evaluated again; a missing file has none.
+        """Continues with the rows before a generation that is to be evaluated again.
+
+        Args:
+            path: Path of the file; a missing file has no rows.
+            generation: First generation whose row is dropped.
 
         Raises:
             UserError: If the file is damaged or not ours.
@@ -43,9 +47,9 @@ class RhoHistogram:
         """Writes the row of one evaluation.
 
         Args:
-            generation: Generations since the start of the run.
+            generation: Generation of the run, counted from 1.
             steps: Environment steps since the start of the run.
-            rho: (L,) connection probabilities; 1 counts in the last bin.
+            rho: Connection probabilities (L,); 1 counts in the last bin.
 
         Raises:
             UserError: If the file cannot be written.
@@ -56,7 +60,7 @@ class RhoHistogram:
 
 
 def read_rho_histogram(path: Path) -> pd.DataFrame:
-    """Reads the file: a row for each evaluation, int64 columns `COLUMNS`.
+    """Reads a rho_histogram.csv into a row for each evaluation, with the int64 columns `COLUMNS`.
 
     Raises:
         UserError: If it is damaged or not ours.

@@ -1,4 +1,4 @@
-"""status.json: how a run stands, for whoever looks after many of them."""
+"""status.json: the state of a run, for scripts that look after many of them."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,14 @@ def write_status(folder: Path, state: str, steps: int, budget: int, reason: str 
     """Writes the state of a run.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         state: One of `STATES`. A run that was killed stays "running".
-        steps: Environment steps done.
-        budget: Environment steps asked for.
-        reason: Why it failed, or was interrupted if not by a signal.
+        steps: Number of environment steps that were trained.
+        budget: Number of environment steps that were asked for.
+        reason: Why the run failed, or why it was interrupted if not by a signal.
+
+    Raises:
+        UserError: If the file cannot be written.
     """
     status = {"state": state, "steps": steps, "budget": budget, "reason": reason}
     write_atomic(folder / STATUS, (json.dumps(status, indent=2) + "\n").encode())
@@ -28,7 +31,7 @@ def read_status(folder: Path) -> dict:
     """Reads the state of a run.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If there is no such file.
         UserError: If the file is damaged.
     """
     try:

@@ -11,7 +11,10 @@ PACKAGES = ("mujoco", "gymnasium", "torch", "numpy", "numba", "evotorch")
 
 
 def software_versions() -> dict[str, str | None]:
-    """Returns the version of everything that a run's numbers depend on; `git_commit` is None outside a git checkout."""
+    """Returns the version of everything that the numbers of a run depend on.
+
+    The entry `git_commit` is None outside a git checkout.
+    """
     packages = {package: version(package) for package in PACKAGES}
     return {
         "ec-evotorch": __version__,
@@ -22,10 +25,14 @@ def software_versions() -> dict[str, str | None]:
 
 
 def git_commit(root: Path) -> str | None:
-    """Returns the commit checked out in `root`, with "-dirty" where tracked files differ from it; None if none is.
+    """Returns the commit that is checked out in a folder, with "-dirty" where tracked files differ from it.
 
-    `root` must be the top of the checkout: an installation that lies somewhere inside another project's checkout has no
-    commit of its own.
+    Args:
+        root: Top of the checkout. An installation that lies somewhere inside the checkout of another project has no
+            commit of its own.
+
+    Returns:
+        The commit in hex, or None if the folder is not the top of a checkout.
     """
     if not (root / ".git").exists():
         return None

@@ -1,7 +1,7 @@
-"""Curves while a run goes on: its rows through EvoTorch's logger hook to TensorBoard or Weights & Biases, where asked.
+"""Sends the rows of a run, while it goes on, through EvoTorch's logger hook to TensorBoard or Weights & Biases.
 
-Both are optional packages, imported here only when a run asks for one of them; where wandb is installed, EvoTorch
-itself imports it.
+Both are optional packages, which are imported only when a run asks for one of them. (EvoTorch itself imports wandb
+where that is installed.)
 """
 
 import uuid
@@ -24,34 +24,47 @@ WANDB_ID = "run-id.txt"  # in the folder `WANDB`
 
 
 class Live:
-    """Hands the rows of a run to the loggers that are appended to `log_hook`, as EvoTorch's searchers do theirs."""
+    """Hands the rows of a run to the loggers in `log_hook`, as EvoTorch's searchers do with their status.
+
+    Attributes:
+        log_hook: Functions that are called with each row.
+    """
 
     def __init__(self):
         self.log_hook = Hook()
 
     def log(self, row: Mapping[str, object]) -> None:
-        """Logs a row of metrics.csv: column -> number; None is left out."""
+        """Logs a row of metrics.csv.
+
+        Args:
+            row: Column -> number; None is left out.
+        """
         self.log_hook({column: value for column, value in row.items() if value is not None})
 
 
 @contextmanager
 def to_tensorboard(live: Live, folder: Path) -> Iterator[None]:
-    """Logs into the event files of a run folder until the end of the block."""
+    """Logs into event files in the folder of a run until the end of the block.
+
+    Args:
+        live: Source of the rows.
+        folder: Folder of the run.
+    """
     with closing(TensorBoardLogger(live, folder / TENSORBOARD, step=STEP)):
         yield
 
 
 @contextmanager
 def to_wandb(live: Live, folder: Path, **keywords) -> Iterator[None]:
-    """Logs to a run of Weights & Biases, the same one when it is resumed, until the end of the block.
+    """Logs to Weights & Biases until the end of the block. A run that is resumed continues there as the same run.
 
     Args:
-        live: Whose rows.
-        folder: Of the run.
-        **keywords: Of `wandb.init`.
+        live: Source of the rows.
+        folder: Folder of the run.
+        **keywords: Keywords of `wandb.init`.
 
     Raises:
-        UserError: If that refuses them, or there is no account and no `mode` that does without.
+        UserError: If `wandb.init` refuses the keywords, or there is no account and no `mode` that needs none.
     """
     import wandb
     from evotorch.logging import WandbLogger  # there only where wandb is
@@ -73,7 +86,13 @@ def to_wandb(live: Live, folder: Path, **keywords) -> Iterator[None]:
 
 
 class Service(NamedTuple):
-    """Where rows can be logged to, and what must be installed for it."""
+    """A place that rows can be logged to.
+
+    Attributes:
+        log_to: Context manager that logs the rows of a `Live` for the folder of a run.
+        package: Package that must be installed.
+        extra: Optional extra of this project that installs it.
+    """
 
     log_to: Callable[..., AbstractContextManager]
     package: str
@@ -87,10 +106,13 @@ SERVICES = {
 
 
 def live_logging(logger: Mapping | None) -> Callable[[Live, Path], AbstractContextManager]:
-    """Returns what logs the rows of a run, given it and its folder, until the end of a `with` block.
+    """Returns the function that logs the rows of a run until the end of a `with` block.
 
     Args:
-        logger: The part `logger` of a configuration: `name`, and keywords of the service; None for nothing.
+        logger: The part `logger` of a configuration: `name`, and keywords of the service; None to log nothing.
+
+    Returns:
+        A function of a `Live` and the folder of a run.
 
     Raises:
         UserError: If there is no such service, or its package is not installed.

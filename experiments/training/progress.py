@@ -1,4 +1,4 @@
-"""Showing the progress of a run: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Shows how far a run has come: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
 import multiprocessing
 import sys
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class SilentProgress:
-    """Shows nothing. The other displays override its methods."""
+    """Shows nothing. The other displays have the same methods."""
 
     def __enter__(self):
         return self
@@ -22,14 +22,21 @@ class SilentProgress:
         """Ends the display."""
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Takes the row of a generation, as `MetricsWriter.append` does."""
+        """Shows the row of a generation, see `MetricsWriter.append`."""
 
     def say(self, message: str) -> None:
-        """Shows a line of its own."""
+        """Shows a message on a line of its own."""
 
 
 class LineProgress(SilentProgress):
-    """Writes a plain line at most every ten seconds, after the name of the run if it is not the only one."""
+    """Writes a plain line at most every ten seconds.
+
+    Args:
+        budget: Environment steps of the run.
+        stream: Stream to write to.
+        clock: Returns the time in seconds.
+        name: Name of the run, which begins every line; None if it is the only run.
+    """
 
     def __init__(
         self, budget: int, stream: TextIO, clock: Callable[[], float] = time.monotonic, name: str | None = None
@@ -42,7 +49,7 @@ class LineProgress(SilentProgress):
         self._center_return: object = None
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Takes the row of a generation."""
+        """Writes the row of a generation as a line, if it is time for one."""
         self._center_return = _latest_center_return(row, self._center_return)
         now = self._clock()
         if now - self._last_line >= SECONDS_BETWEEN_LINES or row["steps"] >= self._budget:
@@ -51,12 +58,17 @@ class LineProgress(SilentProgress):
             self.say(f"{share:4.0%}  {_steps(row, self._budget)}  {_speed(row)}  {_returns(row, self._center_return)}")
 
     def say(self, message: str) -> None:
-        """Shows a line of its own."""
+        """Writes a message on a line of its own."""
         print(self._prefix + message, file=self._stream, flush=True)
 
 
 class BarProgress(SilentProgress):
-    """Draws one live bar with steps, time left, speed and returns."""
+    """Draws one live bar with steps, time left, speed and returns.
+
+    Args:
+        budget: Environment steps of the run.
+        console: Terminal to draw on.
+    """
 
     def __init__(self, budget: int, console: Console):
         self._budget = budget
@@ -78,7 +90,7 @@ class BarProgress(SilentProgress):
         self._progress.stop()
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Takes the row of a generation."""
+        """Redraws the bar with the row of a generation."""
         self._center_return = _latest_center_return(row, self._center_return)
         self._progress.update(
             self._task,
@@ -89,15 +101,21 @@ class BarProgress(SilentProgress):
         )
 
     def say(self, message: str) -> None:
-        """Shows a line of its own, above the bar."""
+        """Prints a message above the bar."""
         self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def make_progress(budget: int, enabled: bool, name: str, stream: TextIO | None = None) -> SilentProgress:
-    """Returns the display of a run for a stream (stderr unless told), to be used in a `with` block.
+    """Returns the display of a run, to be used in a `with` block.
 
-    In a process that a sweep has started, beside others, a run writes lines that begin with its name: several bars
-    would draw over one another.
+    A run in one of several processes of a sweep writes lines that begin with its name, because several bars would draw
+    over one another.
+
+    Args:
+        budget: Environment steps of the run.
+        enabled: Whether anything is shown.
+        name: Name of the run.
+        stream: Stream to write to; None for stderr.
     """
     if not enabled:
         return SilentProgress()
@@ -113,7 +131,7 @@ def _latest_center_return(row: Mapping[str, object], before: object) -> object:
 
 
 def _steps(row: Mapping[str, object], budget: int) -> str:
-    return f"{_in_units(row['steps'])}/{_in_units(budget)} steps"
+    return f"{_short(row['steps'])}/{_short(budget)} steps"
 
 
 def _speed(row: Mapping[str, object]) -> str:
@@ -125,5 +143,5 @@ def _returns(row: Mapping[str, object], center_return: object) -> str:
     return "  ".join(f"{name} {float(value):,.1f}" for name, value in parts if value is not None)
 
 
-def _in_units(steps: int) -> str:
+def _short(steps: int) -> str:
     return f"{steps / 1e6:.2f}M" if steps >= 1_000_000 else f"{steps / 1e3:.1f}k"

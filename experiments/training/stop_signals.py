@@ -1,4 +1,4 @@
-"""SIGTERM, which a cluster sends before it takes a machine away, as an exception like that of Ctrl-C."""
+"""Turns SIGTERM, which a cluster sends before it takes a machine away, into an exception like that of Ctrl-C."""
 
 import signal
 import threading
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end."""
+    """Says that the process was asked to end by SIGTERM."""
 
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Raises `Terminated` in the main thread when SIGTERM comes within the block."""
+    """Raises `Terminated` in the main thread when SIGTERM arrives within the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

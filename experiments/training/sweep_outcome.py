@@ -1,4 +1,4 @@
-"""How the runs of a sweep stand, from their status.json files: it is the same with every launcher."""
+"""Tells the state of the runs of a sweep by their status.json files, in the same way for every launcher."""
 
 from collections import Counter
 
@@ -18,14 +18,14 @@ SKIPPED, ENDED, RESUMED, HELD, NOT_RUN, INTERRUPTED, BROKEN = OUTCOMES = (
 
 
 def report(plans: list[RunPlan]) -> tuple[list[str], bool]:
-    """Says how the runs of a sweep stand.
+    """Reports the state of the runs of a sweep.
 
     Args:
-        plans: What was to be done for each.
+        plans: What was to be done for each run.
 
     Returns:
-        A line for each, failed ones with their reasons last, and a line that counts; whether any is neither finished
-        nor another process's.
+        A line for each run, the failed ones last and with their reasons, then a line with counts; and whether any run
+        is neither finished nor being trained by another process.
     """
     outcomes = {plan: _outcome(plan) for plan in plans}
     lines = [

@@ -1,4 +1,4 @@
-"""What is to be done for a run when it is asked for again: nothing, the rest, or all of it."""
+"""Decides what is to be done for a run when it is asked for again: nothing, the rest, or all of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ BEGIN, RESUME, SKIP, LEAVE_FAILED, LEAVE_HELD = ("begin", "resume", "skip", "lea
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What to do for a run.
+    """The work that is left to do for a run.
 
     Attributes:
-        folder: Of the run.
-        action: BEGIN, RESUME, or nothing: SKIP, where it is finished; LEAVE_FAILED, where it would fail again;
-            LEAVE_HELD, where another process is training in it.
-        budget: Environment steps to come to, never less than were asked for earlier.
+        folder: Folder of the run.
+        action: BEGIN or RESUME; or one of those that do nothing: SKIP for a finished run, LEAVE_FAILED for one that
+            would fail again, LEAVE_HELD for one that another process is training.
+        budget: Environment steps to train to, never less than were asked for earlier.
         status_time: When status.json was last written, in nanoseconds; None where there is none.
     """
 
@@ -34,18 +34,22 @@ class RunPlan:
 
     @property
     def trains(self) -> bool:
-        """Whether there is something to train."""
+        """Tells whether there is something to train."""
         return self.action in (BEGIN, RESUME)
 
 
 def plan_run(config: DictConfig) -> RunPlan:
     """Compares a configuration with what is in its folder, without writing.
 
-    A run that failed numerically would fail again and is left; one that crashed, as for want of memory, is resumed.
+    A run that failed numerically would fail again and is left as it is; a run that crashed, for example because memory
+    ran out, is resumed.
+
+    Args:
+        config: Configuration of the run, composed.
 
     Raises:
-        UserError: If a setting is wrong, or the folder holds anything but a run of the same configuration and that may
-            not be overwritten.
+        UserError: If a setting is wrong, or the folder holds a run of another configuration that may not be
+            overwritten.
     """
     settings = RunSettings.from_config(config)
     folder, budget = settings.run_dir, settings.budget
@@ -91,7 +95,7 @@ def status_time(folder: Path) -> int | None:
 
 
 def status_of(folder: Path) -> dict:
-    """Returns what status.json says, nothing where there is none or it is damaged."""
+    """Returns the content of status.json, or an empty dictionary where the file is missing or damaged."""
     try:
         return read_status(folder)
     except (FileNotFoundError, UserError):
