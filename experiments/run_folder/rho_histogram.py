@@ -47,9 +47,9 @@ class RhoHistogram:
         """Writes the row of one evaluation.
 
         Args:
-            generation: Generation of the run, counted from 1.
+            generation: Generations since the start of the run.
             steps: Environment steps since the start of the run.
-            rho: Connection probabilities (L,); 1 counts in the last bin.
+            rho: (L,) connection probabilities; 1 counts in the last bin.
 
         Raises:
             UserError: If the file cannot be written.

@@ -1,4 +1,4 @@
-"""Shows how far a run has come: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Showing the progress of a run: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
 import multiprocessing
 import sys
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class SilentProgress:
-    """Shows nothing. The other displays have the same methods."""
+    """Shows nothing. The other displays override its methods."""
 
     def __enter__(self):
         return self
@@ -22,10 +22,10 @@ class SilentProgress:
         """Ends the display."""
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Shows the row of a generation, see `MetricsWriter.append`."""
+        """Takes the row of a generation, as `MetricsWriter.append` does."""
 
     def say(self, message: str) -> None:
-        """Shows a message on a line of its own."""
+        """Shows a line of its own."""
 
 
 class LineProgress(SilentProgress):
@@ -49,7 +49,7 @@ class LineProgress(SilentProgress):
         self._center_return: object = None
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Writes the row of a generation as a line, if it is time for one."""
+        """Takes the row of a generation."""
         self._center_return = _latest_center_return(row, self._center_return)
         now = self._clock()
         if now - self._last_line >= SECONDS_BETWEEN_LINES or row["steps"] >= self._budget:
@@ -58,7 +58,7 @@ class LineProgress(SilentProgress):
             self.say(f"{share:4.0%}  {_steps(row, self._budget)}  {_speed(row)}  {_returns(row, self._center_return)}")
 
     def say(self, message: str) -> None:
-        """Writes a message on a line of its own."""
+        """Shows a line of its own."""
         print(self._prefix + message, file=self._stream, flush=True)
 
 
@@ -90,7 +90,7 @@ class BarProgress(SilentProgress):
         self._progress.stop()
 
     def update(self, row: Mapping[str, object]) -> None:
-        """Redraws the bar with the row of a generation."""
+        """Takes the row of a generation."""
         self._center_return = _latest_center_return(row, self._center_return)
         self._progress.update(
             self._task,
@@ -101,7 +101,7 @@ class BarProgress(SilentProgress):
         )
 
     def say(self, message: str) -> None:
-        """Prints a message above the bar."""
+        """Shows a line of its own, above the bar."""
         self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -131,7 +131,7 @@ def _latest_center_return(row: Mapping[str, object], before: object) -> object:
 
 
 def _steps(row: Mapping[str, object], budget: int) -> str:
-    return f"{_short(row['steps'])}/{_short(budget)} steps"
+    return f"{_in_units(row['steps'])}/{_in_units(budget)} steps"
 
 
 def _speed(row: Mapping[str, object]) -> str:
@@ -143,5 +143,5 @@ def _returns(row: Mapping[str, object], center_return: object) -> str:
     return "  ".join(f"{name} {float(value):,.1f}" for name, value in parts if value is not None)
 
 
-def _short(steps: int) -> str:
+def _in_units(steps: int) -> str:
     return f"{steps / 1e6:.2f}M" if steps >= 1_000_000 else f"{steps / 1e3:.1f}k"
