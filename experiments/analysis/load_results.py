@@ -24,7 +24,7 @@ from experiments.analysis.summary import (
     summary,
 )
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.keys import COMPONENTS, LABELS, WITHOUT_INFLUENCE, keys_without_influence
+from experiments.run_config.keys import COMPONENTS, LABELS, keys_without_influence
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.metrics import COLUMNS, COUNTS
@@ -41,7 +41,6 @@ from experiments.run_folder.read import (
 from experiments.run_folder.versions import PACKAGES
 
 __all__ = [
-    "WITHOUT_INFLUENCE",
     "choose_methods",
     "label_methods",
     "load",

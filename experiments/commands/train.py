@@ -4,7 +4,6 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from ec_evotorch.logging import quiet_evotorch
 from experiments.errors import ArgumentParser, UserError
 from experiments.run_config.config_dir import CONFIG_DIR, CONFIG_DIR_VARIABLE, choices, own_config_dir
 
@@ -68,6 +67,7 @@ def _train(overrides: list[str], config_dir: Path | None, is_sweep: bool) -> int
     # Imported late: torch and what else training needs take seconds to import, which help must not wait for.
     from omegaconf import OmegaConf
 
+    from ec_evotorch.logging import quiet_evotorch
     from experiments.run_config.compose import compose_config, names_experiment
     from experiments.run_config.targets import EVERYTHING, make_own_code_importable
     from experiments.training.run import train

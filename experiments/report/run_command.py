@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from omegaconf import OmegaConf
 
-from experiments.analysis.load_results import WITHOUT_INFLUENCE
 from experiments.errors import UserError
 from experiments.run_config.compose import compose_config
-from experiments.run_config.settings import COMPONENTS
+from experiments.run_config.keys import COMPONENTS, WITHOUT_INFLUENCE
 from experiments.run_folder.read import select
 
 GROUPS = ("env", "agent", "searcher")
