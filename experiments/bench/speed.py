@@ -20,8 +20,8 @@ from ec_evotorch.threads import one_torch_thread
 from envs import make_vec
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.run_config.build import build
-from experiments.run_config.keywords import keywords
 from experiments.run_config.compose import compose_config
+from experiments.run_config.keywords import keywords
 from native.threads import default_num_threads
 
 ENVIRONMENTS = {"hopper": "Hopper-v5", "walker2d": "Walker2d-v5", "humanoid": "Humanoid-v5"}
