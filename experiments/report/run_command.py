@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from experiments.errors import UserError
 from experiments.run_config.compose import compose_config
-from experiments.run_config.keys import COMPONENTS, keys_without_influence
+from experiments.run_config.keys import COMPONENTS, keys_without_influence, leaves
 from experiments.run_folder.read import select
 
 GROUPS = ("env", "agent", "searcher")
@@ -54,18 +54,9 @@ def _composed(words: list[str]) -> dict:
 
 
 def _leaves(config: Mapping) -> dict[str, object]:
-    leaves, left_out = {}, keys_without_influence(config)
-
-    def visit(node: object, key: str) -> None:
-        if isinstance(node, Mapping) and node:
-            for name, child in node.items():
-                visit(child, f"{key}.{name}")
-        elif key not in left_out:
-            leaves[key] = node
-
-    for part in REPEATED:
-        visit(select(config, part), part)
-    return leaves
+    left_out = keys_without_influence(config)
+    parts = (leaves(select(config, part), part) for part in REPEATED)
+    return {key: value for part in parts for key, value in part if key not in left_out}
 
 
 def _text(value: object) -> str:
