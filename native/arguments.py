@@ -105,4 +105,7 @@ def check_flag(name: str, value: object) -> bool:
 def _number(name: str, value: object, expected: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond the largest float
+        raise ValueError(f"{name}: expected {expected}, got a whole number that no float can hold") from None

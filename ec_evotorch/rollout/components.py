@@ -12,7 +12,7 @@ AGENT_IS_MADE_BY = (
     "a function of obs_length and act_length that makes an agent, such as RSNN or partial(RSNN, num_neurons=256)"
 )
 _ENV_HAS = ("num_envs", "single_observation_space", "single_action_space", "reset", "step", "close")
-_AGENT_HAS = ("solution_length", "dtype", "initial_state", "reset", "step")
+_AGENT_HAS = ("obs_length", "act_length", "solution_length", "dtype", "initial_state", "reset", "step")
 
 
 def make_env(env, num_envs: int, num_threads: int):

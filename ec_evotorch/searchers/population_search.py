@@ -202,10 +202,12 @@ class PopulationSearch(SearchAlgorithm):
     def _keep_best(self, chunk: Population) -> None:
         best = chunk[int(chunk.argbest(self._obj_index))]
         value = best.evals[self._obj_index]
-        before = None if self._pop_best is None else self._pop_best.evals[self._obj_index]
-        sign = 1 if self.problem.senses[self._obj_index] == "max" else -1
-        if before is None or not torch.isfinite(before) or sign * value > sign * before:
-            self._pop_best = best.clone()
+        if self._pop_best is not None:
+            before = self._pop_best.evals[self._obj_index]
+            sign = 1 if self.problem.senses[self._obj_index] == "max" else -1
+            if not torch.isfinite(value) or (torch.isfinite(before) and sign * value <= sign * before):
+                return
+        self._pop_best = best.clone()
 
     def state_dict(self) -> dict:
         """Returns what steps change, for `load_state_dict` of a searcher made with the same arguments.

@@ -30,7 +30,7 @@ def test_what_is_no_positive_whole_number_is_refused(value):
     assert repr(value) in str(refusal.value)
 
 
-@pytest.mark.parametrize("value", [*NOT_NUMBERS, 0, -1.5, math.inf, math.nan, np.float32("nan")])
+@pytest.mark.parametrize("value", [*NOT_NUMBERS, 0, -1.5, 10**400, math.inf, math.nan, np.float32("nan")])
 def test_what_is_no_positive_number_is_refused(value):
     with pytest.raises(ValueError, match=r"^x: expected a positive number, got "):
         check_positive("x", value)

@@ -202,7 +202,7 @@ class Workers:
         with self._ending_on_failure():
             while not self._schedule.is_counted:
                 self._turn()
-        self._rows = self._values = self._plan = self._copy = None
+        self._rows = self._values = None  # the plan is kept: a worker that started just now may still be told of it
         self._reported, self._bytes = self._bytes, Counter()
         return self._visited
 

@@ -364,7 +364,10 @@ def test_what_makes_no_environment_is_named(env, got):
         (RSNN(4, 1, num_neurons=2), "got a RSNN"),
         (torch.nn.Linear(4, 1), "got a Linear"),
         (lambda obs_length: None, "got a function that cannot be called so: too many positional arguments"),
-        (lambda obs_length, act_length: NoEnvironment(), "it has made a NoEnvironment, which has no solution_length"),
+        (
+            lambda obs_length, act_length: NoEnvironment(),
+            "it has made a NoEnvironment, which has no obs_length, act_length, sol",
+        ),
     ],
 )
 def test_what_makes_no_agent_is_named(agent, got):

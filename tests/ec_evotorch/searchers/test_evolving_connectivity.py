@@ -191,6 +191,19 @@ def test_the_best_of_all_chunks_is_kept_even_when_others_fail():
     assert chunked.status["pop_best_eval"] == whole.status["pop_best_eval"]
 
 
+@pytest.mark.parametrize("failure", [math.nan, math.inf, -math.inf])
+def test_where_all_fail_the_best_is_the_first_one_in_chunks_too(failure):
+    def best(chunk_size):
+        fitnesses = [count_ones]
+        search = searcher(onemax(fitness=lambda theta: fitnesses[-1](theta)), chunk_size=chunk_size)
+        search.step()
+        fitnesses.append(lambda theta: torch.full((len(theta),), failure))
+        search.step()
+        return search.status["pop_best"].values
+
+    assert torch.equal(best(None), best(3))
+
+
 def test_memory_does_not_grow_with_the_population(peak_memory):
     length = 100_003
     problem = onemax(solution_length=length, fitness=lambda theta: theta[:, 0].float())

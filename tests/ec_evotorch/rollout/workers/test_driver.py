@@ -29,7 +29,7 @@ class Actor:
 
 
 class InProcessCluster:
-    """A cluster whose workers answer one call at a time, in an order that a seed decides, and some are lost before.
+    """A cluster whose workers answer in an order that a seed decides, one or several at once, and some are lost before.
 
     Attributes:
         losses: How many workers may still be lost.
@@ -69,7 +69,10 @@ class InProcessCluster:
             self.time += seconds
             return []
         self.time += 0.01
-        actor = self._random.choice([actor for actor in self._actors if actor.calls and actor.calls[0][0] in answers])
+        busy = [actor for actor in self._actors if actor.calls and actor.calls[0][0] in answers]
+        return [self._answer(actor) for actor in self._random.sample(busy, self._random.randint(1, len(busy)))]
+
+    def _answer(self, actor):
         answer, method, message = actor.calls.pop(0)
         if self.losses and self._random.random() < 0.1:
             self.losses -= 1
@@ -79,7 +82,7 @@ class InProcessCluster:
                 self._results[answer] = getattr(actor.worker, method)(*message)
             except Exception as error:
                 self._results[answer] = CallFailed(error)
-        return [answer]
+        return answer
 
     def result(self, answer):
         result = self._results.pop(answer)
@@ -138,6 +141,23 @@ def test_neither_order_nor_losses_change_a_bit(seed, settings, make_problem, exp
     assert cluster.losses == 0
     assert problem.status["replaced_workers"] == 5
     assert len(problem.actors) == 3
+
+
+class LateStart(InProcessCluster):
+    """A cluster whose other workers start in the moment in which the first one hands over what it has counted."""
+
+    def wait(self, answers, seconds):
+        first, *others = self._actors
+        method = first.calls[0][1] if first.calls else None
+        if method is None or first.calls[0][0] not in answers:
+            return super().wait(answers, seconds)
+        starting = [other for other in others if method == "hand_over" and other.calls[0][1] == "ready"]
+        return [self._answer(actor) for actor in (first, *starting)]
+
+
+@pytest.mark.parametrize("settings", [{}, {"scalar_only": True}], ids=["rows", "copies"])
+def test_a_worker_may_start_in_the_moment_in_which_a_generation_ends(settings, make_problem, expected):
+    assert history(make_problem(LateStart(), num_actors=2, **settings)) == expected
 
 
 def test_chunks_change_no_bit(make_problem, expected):
