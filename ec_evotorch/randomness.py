@@ -1,6 +1,7 @@
 """Random streams as functions of a key: Philox counters, PyTorch generators, and the table of all streams.
 
-Nothing in this project draws from a global generator. Two numbers are at the root of a run: its **seed**, and the
+Nothing that runs on a `RolloutProblem` draws from a global generator; an EvoTorch problem that was made without a seed
+has PyTorch's default generator. Two numbers are at the root of a run: its **seed**, and the
 **search key** of 64 bits, which a searcher draws from the problem's generator when it is made and which is therefore a
 function of the seed too. All streams follow from them. A stream is a function of its root and its further words alone:
 results do not depend on slots, threads, workers or chunks, nor on what else was drawn.
