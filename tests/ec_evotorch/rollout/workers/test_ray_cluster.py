@@ -91,6 +91,20 @@ def histories():
     return find
 
 
+# --- the start of Ray ---
+
+
+@pytest.mark.parametrize(("num_workers", "room"), [(1, 1), (3, 3)])
+def test_ray_has_room_for_the_workers_and_for_the_threads_that_the_process_may_use(num_workers, room, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda *arguments, **settings: asked.append((*arguments, settings["num_cpus"])))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    connect_to_ray(num_workers)
+    assert asked == [("local", room)]
+
+
 # --- results ---
 
 
