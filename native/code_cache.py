@@ -5,7 +5,8 @@ memory layouts from other files are compiled into it: after an update such a fun
 crash. Here the name of the folder is a digest of all these sources and of the versions of Python, numba, llvmlite and
 NumPy; the name of a file in it is a digest of the function, its types and the processor. A file is therefore never out
 of date, wherever it lies, whatever its date is, and whoever copied it there. Each is written whole or not at all, and
-no two compiled functions share one, so that processes may write at the same time.
+no two compiled functions share one, so that processes may write at the same time. It begins with the SHA-256 checksum
+of the rest: a damaged file counts as missing and is written anew.
 """
 
 import contextlib
@@ -83,9 +84,9 @@ class CodeCache(_Cache):
         if name is None:
             return None
         for place in self._places:
-            with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-                payload = pickle.loads((place / self._folder / name).read_bytes())
-                return CompileResult._rebuild(target_context, *payload)
+            content = _read(place / self._folder / name)
+            if content is not None:
+                return CompileResult._rebuild(target_context, *pickle.loads(content))
         announce_compilation()
         return None
 
@@ -110,7 +111,7 @@ class CodeCache(_Cache):
                     shutil.rmtree(other, ignore_errors=True)
         temporary = folder / f"{uuid.uuid4().hex}.tmp"
         try:
-            temporary.write_bytes(content)
+            temporary.write_bytes(hashlib.sha256(content).digest() + content)
             os.replace(temporary, folder / name)
         except OSError:
             temporary.unlink(missing_ok=True)
@@ -132,6 +133,17 @@ def environment_digest() -> str:
     """Returns a digest of the versions of everything that turns Python into machine code."""
     versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__)
     return hashlib.sha256(repr(versions).encode()).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """Returns what was saved in a file, or None if it is missing or damaged."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    size = hashlib.sha256().digest_size
+    checksum, content = stored[:size], stored[size:]
+    return content if hashlib.sha256(content).digest() == checksum else None
 
 
 def _places(folder: Path) -> list[Path]:

@@ -133,12 +133,23 @@ def test_where_nothing_can_be_written_code_works_and_one_line_says_so(tmp_path):
     assert project.folders() == set()
 
 
-def test_a_damaged_file_is_compiled_anew(tmp_path):
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 40]) + content[middle + 40 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip, lambda content: content[:100], lambda content: content[:-1], lambda content: b""],
+    ids=["flipped", "100 bytes", "cut", "empty"],
+)
+def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
     project = Project(tmp_path, "beside the source")
     project.run()
     for path in tmp_path.rglob("*.code"):
-        path.write_bytes(path.read_bytes()[:100])
-    assert COMPILING in project.run()[1]
+        path.write_bytes(damage(path.read_bytes()))
+    results, said = project.run()
+    assert (results, said.count(COMPILING)) == ([21, 22], 1)
     assert project.run() == ([21, 22], "")
 
 
