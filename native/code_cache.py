@@ -5,7 +5,8 @@ memory layouts from other files are compiled into it: after an update such a fun
 crash. Here the name of the folder is a digest of all these sources and of the versions of Python, numba, llvmlite and
 NumPy; the name of a file in it is a digest of the function, its types and the processor. A file is therefore never out
 of date, wherever it lies, whatever its date is, and whoever copied it there. Each is written whole or not at all, and
-no two compiled functions share one, so that processes may write at the same time.
+no two compiled functions share one, so that processes may write at the same time. It begins with the SHA-256 checksum
+of the rest: a damaged file counts as missing and is written anew.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
+from native.function_digest import function_digest
 from native.source_digest import source_digest
 
 LOGGER = logging.getLogger(__name__)
@@ -42,15 +44,16 @@ class CodeCache(_Cache):
 
     Args:
         function: The function. Make the cache while its module is being imported.
+        **options: What the function is compiled with. The code for other options is kept apart.
     """
 
-    def __init__(self, function):
-        self._function = function
+    def __init__(self, function, **options):
+        self._function, self._options = function, options
         self._enabled = True
         source = Path(function.__code__.co_filename).resolve()
         try:
             self._prefix = f"{source.stem}-{environment_digest()[:8]}-"
-            self._folder = self._prefix + source_digest(function.__module__, source)[:16]
+            self._folder = self._prefix + source_digest(str(function.__module__), source)[:16]
             self._places = _places(source.parent)
         except (OSError, SyntaxError):  # typed into an interpreter, or from an archive: its source is no file
             self._places = []
@@ -77,20 +80,21 @@ class CodeCache(_Cache):
     def load_overload(self, signature, target_context):
         """Returns the compiled function for a signature, or None if it has to be compiled."""
         target_context.refresh()
-        if self._enabled:
-            name = self._name(signature, target_context.codegen())
-            for place in self._places:
-                with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-                    payload = pickle.loads((place / self._folder / name).read_bytes())
-                    return CompileResult._rebuild(target_context, *payload)
+        name = self._name(signature, target_context.codegen())
+        if name is None:
+            return None
+        for place in self._places:
+            content = _read(place / self._folder / name)
+            if content is not None:
+                return CompileResult._rebuild(target_context, *pickle.loads(content))
         announce_compilation()
         return None
 
     def save_overload(self, signature, result: CompileResult) -> None:
         """Saves a compiled function for `load_overload` of this process and others."""
-        if not self._enabled or result.library.has_dynamic_globals or any(not f.can_cache for f in result.lifted):
-            return
         name = self._name(signature, result.codegen)
+        if name is None or result.library.has_dynamic_globals or any(not f.can_cache for f in result.lifted):
+            return
         content = dumps(result._reduce())
         for place in self._places:
             with contextlib.suppress(OSError):
@@ -107,17 +111,21 @@ class CodeCache(_Cache):
                     shutil.rmtree(other, ignore_errors=True)
         temporary = folder / f"{uuid.uuid4().hex}.tmp"
         try:
-            temporary.write_bytes(content)
+            temporary.write_bytes(hashlib.sha256(content).digest() + content)
             os.replace(temporary, folder / name)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
 
-    def _name(self, signature, codegen) -> str:
-        closure = tuple(cell.cell_contents for cell in self._function.__closure__ or ())
-        code = self._function.__code__
-        parts = (self._function.__qualname__, str(signature), codegen.magic_tuple(), code.co_code, dumps(closure))
-        return f"{self._function.__name__}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}{SUFFIX}"
+    def _name(self, signature, codegen) -> str | None:
+        """Returns the name of the file for a signature, or None if the code is neither to be loaded nor to be saved."""
+        if not self._enabled or not self._places or " at 0x" in str(signature):  # an address differs in every process
+            return None
+        try:
+            digest = function_digest(self._function, self._options, str(signature), codegen.magic_tuple())
+        except TypeError:  # it closes over something that no other process would recognize
+            return None
+        return f"{self._function.__name__}-{digest[:32]}{SUFFIX}"
 
 
 @cache
@@ -125,6 +133,17 @@ def environment_digest() -> str:
     """Returns a digest of the versions of everything that turns Python into machine code."""
     versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__)
     return hashlib.sha256(repr(versions).encode()).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """Returns what was saved in a file, or None if it is missing or damaged."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    size = hashlib.sha256().digest_size
+    checksum, content = stored[:size], stored[size:]
+    return content if hashlib.sha256(content).digest() == checksum else None
 
 
 def _places(folder: Path) -> list[Path]:

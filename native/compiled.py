@@ -22,7 +22,7 @@ def compiled(function: Callable | None = None, **options):
 
     def decorate(function: Callable):
         dispatcher = numba.njit(**options)(function)
-        dispatcher._cache = CodeCache(function)
+        dispatcher._cache = CodeCache(function, **options)
         return dispatcher
 
     return decorate if function is None else decorate(function)
@@ -50,7 +50,7 @@ class Callback:
     def __init__(self, function: Callable, signature):
         self.__doc__, self.__name__, self.__wrapped__ = function.__doc__, function.__name__, function
         self._compiled = CFunc(function, normalize_signature(signature), locals={}, options={})
-        self._compiled._cache = CodeCache(function)
+        self._compiled._cache = CodeCache(function, callback=True)
 
     @cached_property
     def address(self) -> int:

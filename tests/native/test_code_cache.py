@@ -133,12 +133,23 @@ def test_where_nothing_can_be_written_code_works_and_one_line_says_so(tmp_path):
     assert project.folders() == set()
 
 
-def test_a_damaged_file_is_compiled_anew(tmp_path):
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 40]) + content[middle + 40 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip, lambda content: content[:100], lambda content: content[:-1], lambda content: b""],
+    ids=["flipped", "100 bytes", "cut", "empty"],
+)
+def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
     project = Project(tmp_path, "beside the source")
     project.run()
     for path in tmp_path.rglob("*.code"):
-        path.write_bytes(path.read_bytes()[:100])
-    assert COMPILING in project.run()[1]
+        path.write_bytes(damage(path.read_bytes()))
+    results, said = project.run()
+    assert (results, said.count(COMPILING)) == ([21, 22], 1)
     assert project.run() == ([21, 22], "")
 
 
@@ -156,3 +167,55 @@ def test_importing_the_packages_compiles_nothing(tmp_path):
     done = subprocess.run([sys.executable, "-c", words], env=environment, capture_output=True, text=True, check=True)
     assert COMPILING not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def run_module(folder: Path, source: str, expression: str, **variables: str) -> tuple[str, str]:
+    """Returns what an expression of a module gives in a new process, and what was said on stderr."""
+    (folder / "module.py").write_text(source)
+    paths = f"{folder}{os.pathsep}{ROOT}"
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"} | variables
+    environment.pop("NUMBA_CACHE_DIR", None)
+    words = [sys.executable, "-c", f"import module; print(module.{expression})"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+NAMESAKES = {
+    "constants": (
+        "@compiled\ndef f(x):\n    return x + 1000\n",
+        "@compiled\ndef f(x):\n    return x + 2000\n",
+        "1001 2001",
+    ),
+    "names": (
+        "@compiled\ndef one(x):\n    return x + 1\n@compiled\ndef f(x):\n    return one(x)\n",
+        "@compiled\ndef two(x):\n    return x + 2\n@compiled\ndef f(x):\n    return two(x)\n",
+        "2 3",
+    ),
+    "nested functions": (
+        "@compiled\ndef f(x):\n    inner = lambda y: y + 10\n    return inner(x)\n",
+        "@compiled\ndef f(x):\n    inner = lambda y: y + 20\n    return inner(x)\n",
+        "11 21",
+    ),
+    "options": (
+        "@compiled(error_model='numpy')\ndef f(x):\n    return 1.0 / (x - 1)\n",
+        "@compiled\ndef f(x):\n    return 1.0 / (x - 1)\nstrict = f\n"
+        "def f(x):\n    try:\n        return strict(x)\n    except ZeroDivisionError:\n        return 'error'\n",
+        "inf error",
+    ),
+    "functions closed over": (
+        "def outer(g):\n    @compiled\n    def h(x):\n        return g(x)\n    return h\n"
+        "def adder(n):\n    @compiled\n    def g(x):\n        return x + n\n    return g\n"
+        "f = outer(adder(1))\n",
+        "f = outer(adder(2))\n",
+        "2 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("first, second, results", NAMESAKES.values(), ids=NAMESAKES)
+def test_functions_of_one_name_do_not_get_the_code_of_one_another(tmp_path, first, second, results):
+    source = f"from native.compiled import compiled\n{first}first = f\n{second}"
+    said = [run_module(tmp_path, source, "first(1), module.f(1), sep=' '") for _ in range(2)]
+    assert [words for words, _ in said] == [results, results]
+    assert [COMPILING in err for _, err in said] == [True, False]
