@@ -213,7 +213,7 @@ NAMESAKES = {
 }
 
 
-@pytest.mark.parametrize("first, second, results", NAMESAKES.values(), ids=NAMESAKES)
+@pytest.mark.parametrize(("first", "second", "results"), NAMESAKES.values(), ids=NAMESAKES)
 def test_functions_of_one_name_do_not_get_the_code_of_one_another(tmp_path, first, second, results):
     source = f"from native.compiled import compiled\n{first}first = f\n{second}"
     said = [run_module(tmp_path, source, "first(1), module.f(1), sep=' '") for _ in range(2)]
