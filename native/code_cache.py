@@ -2,11 +2,11 @@
 
 numba's own cache keeps a function as long as the one file that it is written in stays the same, though functions and
 memory layouts from other files are compiled into it: after an update such a function may read the wrong memory and
-crash. Here the name of the folder is a digest of all these sources and of the versions of Python, numba, llvmlite and
-NumPy; the name of a file in it is a digest of the function, its types and the processor. A file is therefore never out
-of date, wherever it lies, whatever its date is, and whoever copied it there. Each is written whole or not at all, and
-no two compiled functions share one, so that processes may write at the same time. It begins with the SHA-256 checksum
-of the rest: a damaged file counts as missing and is written anew.
+crash. Here the name of the folder is a digest of all these sources, of the versions of Python, numba, llvmlite and
+NumPy, and of numba's settings; the name of a file in it is a digest of the function, its types and the processor. A
+file is therefore never out of date, wherever it lies, whatever its date is, and whoever copied it there. Each is
+written whole or not at all, and no two compiled functions share one, so that processes may write at the same time. It
+begins with the SHA-256 checksum of the rest: a damaged file counts as missing and is written anew.
 """
 
 import contextlib
@@ -40,7 +40,12 @@ class CodeCache(_Cache):
 
     They are looked for in three places and saved in the first that can be written: `NUMBA_CACHE_DIR`, where it is set;
     `__pycache__` beside the source; the user's cache folder. Where none can be written, a warning is logged once and
-    nothing is saved. Folders that code of former sources was kept in are deleted when newer code is saved there.
+    nothing is saved. A function without a source file, as in a notebook, and one that closes over what no other process
+    would recognize are compiled by every process.
+
+    When a folder for new sources is made, those of former sources beside it are deleted. Folders of other versions and
+    settings (`environment_digest`) stay, since another installation may use the same sources; they may be deleted by
+    hand at any time.
 
     Args:
         function: The function. Make the cache while its module is being imported.
@@ -130,9 +135,15 @@ class CodeCache(_Cache):
 
 @cache
 def environment_digest() -> str:
-    """Returns a digest of the versions of everything that turns Python into machine code."""
+    """Returns a digest of the versions and settings of everything that turns Python into machine code.
+
+    The settings are those that numba takes from variables such as `NUMBA_BOUNDSCHECK`, and that change what it makes.
+    """
     versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__)
-    return hashlib.sha256(repr(versions).encode()).hexdigest()
+    config = numba.config
+    checks = (config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT)
+    optimizations = (config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
+    return hashlib.sha256(repr((versions, checks, optimizations)).encode()).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

@@ -73,7 +73,10 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            origin = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            try:
+                origin = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
+            except ImportError:  # from above the outermost package, which fails where it is executed
+                continue
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)  # a name in a package may be a module
 

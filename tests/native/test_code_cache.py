@@ -219,3 +219,34 @@ def test_functions_of_one_name_do_not_get_the_code_of_one_another(tmp_path, firs
     said = [run_module(tmp_path, source, "first(1), module.f(1), sep=' '") for _ in range(2)]
     assert [words for words, _ in said] == [results, results]
     assert [COMPILING in err for _, err in said] == [True, False]
+
+
+FUNCTION = "@compiled\ndef f(x):\n    return x + 1\n"
+
+
+@pytest.mark.parametrize("names", ["globals()", "dict(compiled=compiled)"])
+def test_nothing_is_said_of_a_function_without_a_source_file(tmp_path, names):
+    source = f"from native.compiled import compiled\nnames = {names}\nexec({FUNCTION!r}, names)\n"
+    assert run_module(tmp_path, source, "names['f'](1)") == ("2", "")
+
+
+def test_nothing_is_said_or_kept_of_a_function_that_no_other_process_would_recognize(tmp_path):
+    source = (
+        "from native.compiled import compiled\n@compiled\ndef f(g, x):\n    return g(x)\n"
+        "@compiled\ndef one(x):\n    return 1\n@compiled\ndef two(x):\n    return 2\n"
+    )
+    for _ in range(2):
+        words, said = run_module(tmp_path, source, "f(module.one, 0), module.f(module.two, 0)")
+        assert words == "1 2"
+        assert "no folder" not in said
+    assert not list(tmp_path.rglob("f-*.code"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("NUMBA_BOUNDSCHECK", "1"), ("NUMBA_OPT", "1"), ("NUMBA_LOOP_VECTORIZE", "0")]
+)
+def test_code_for_other_settings_of_numba_is_kept_apart(tmp_path, variable, value):
+    source = f"from native.compiled import compiled\n{FUNCTION}"
+    settings = [{}, {variable: value}, {}, {variable: value}]
+    said = [run_module(tmp_path, source, "f(1)", **setting)[1] for setting in settings]
+    assert [COMPILING in words for words in said] == [True, True, False, False]

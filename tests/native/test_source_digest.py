@@ -51,5 +51,11 @@ def test_a_module_that_is_not_imported_does_not_count(digest):
     assert digest() == digest(stranger="E = 6\n")
 
 
+@pytest.mark.parametrize("origin", [".....", ".....nowhere"])
+def test_a_relative_import_that_leads_nowhere_is_not_followed(digest, origin):
+    source = f"try:\n    from {origin} import missing\nexcept ImportError:\n    A = {{}}\n"
+    assert digest(first=source.format(1)) != digest(first=source.format(2))
+
+
 def test_a_text_that_the_program_uses_counts(digest):
     assert digest(first='A = "a"\n') != digest(first='A = "b"\n')
