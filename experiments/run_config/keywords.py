@@ -39,8 +39,22 @@ def keywords(component: str, node: DictConfig) -> dict:
     Args:
         component: "env", "agent", "searcher" or "problem".
         node: Its part of the configuration.
+
+    Raises:
+        UserError: If it is not one.
     """
+    check_mapping(component, node)
     return {key: value for key, value in OmegaConf.to_container(node).items() if key not in LABELS[component]}
+
+
+def check_mapping(component: str, node: object) -> None:
+    """Checks that a component has keys.
+
+    Raises:
+        UserError: If not, naming it.
+    """
+    if not isinstance(node, DictConfig):
+        raise UserError(f"{component}: expected the key _target_ and keywords; got {node!r}")
 
 
 def check_names(component: str, given: Mapping) -> None:

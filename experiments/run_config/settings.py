@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from experiments.errors import UserError, did_you_mean
 from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.keywords import check_mapping
 from experiments.run_config.targets import IMPORTED_FROM
 
 OPTIONAL = ("runs", "versions", "logger", IMPORTED_FROM)  # keys that not every run has
@@ -57,6 +58,8 @@ class RunSettings:
             UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
         """
         _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=OPTIONAL)
+        for component in COMPONENTS:
+            check_mapping(component, config[component])
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
         every, checkpoint_every = config.eval.every, config.checkpoint_every
         return cls(

@@ -1,10 +1,10 @@
 """Which importable names a configuration may use: any in the user's own words, few in files that come from elsewhere.
 
 A configuration names code in two ways: by `_target_`, and by an environment id such as "my_envs:Cart-v0", for which
-Gymnasium imports the module before the colon. Code of `OUR_PACKAGES` is always allowed. Any other package must be
-trusted. What the user typed, or wrote into a YAML file of a config directory, is trusted as a whole (`EVERYTHING`);
-of what a run folder says only the packages are trusted that the user names with `--trust`. No module of another
-package is imported before it is known to be trusted.
+Gymnasium imports the module before the colon. What the user typed, or wrote into a YAML file of a config directory, is
+trusted as a whole (`EVERYTHING`). Of what a run folder says only the few names are allowed that training writes there
+(`experiments.run_config.foreign`), and the packages that the user names with `--trust`. No module is imported before it
+is known to be allowed.
 """
 
 import importlib
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 from experiments.errors import UserError
+from experiments.run_config.foreign import KNOWN, check_keys, check_plain, foreign_names
 from experiments.run_config.keys import COMPONENTS
 
 OUR_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
@@ -41,43 +42,51 @@ EVERYTHING = _Everything()
 
 
 class UntrustedError(UserError):
-    """A file names code of packages that are neither ours nor trusted.
+    """A file asks for something that the user has not trusted.
 
     Attributes:
         what: Says which names are refused.
+        packages: The packages that would have to be trusted.
     """
 
     def __init__(self, what: str, packages: Collection[str]):
         super().__init__(f"{what}. If you trust that code, add {_as_options(packages)}")
-        self.what = what
+        self.what, self.packages = what, tuple(packages)
 
 
 def check_targets(node: object, trust: Collection[str] = (), key: str = "") -> None:
     """Checks every name of code in a configuration, however deep, and imports what it names.
 
     Args:
-        node: Plain containers.
-        trust: Packages that may be used besides `OUR_PACKAGES`, each by its name, or by the path of its file or folder,
-            which is then imported from there; or `EVERYTHING`.
-        key: Dotted key of `node`, for messages.
+        node: Plain containers, unresolved.
+        trust: Packages that may be used besides what is `KNOWN` in its place, each by its name, or by the path of its
+            file or folder, which is then imported from there; or `EVERYTHING`.
+        key: Dotted key of `node`: "env" where that is the environment.
 
     Raises:
-        UntrustedError: If a name is of another package; nothing was imported then.
-        UserError: If a name does not exist, is nothing that can be called, or leads out of the allowed packages, as
-            `envs.os.system` does.
+        UntrustedError: If a name is neither known in its place nor of a trusted package; nothing was imported then.
+        UserError: If a name does not exist, is nothing that can be called, or leads out of the trusted packages, as
+            `mine.os.system` does; or something else is said than training writes, such as an interpolation.
     """
-    allowed = EVERYTHING if trust is EVERYTHING else (*OUR_PACKAGES, *map(trusted_package, trust))
     names = list(_names(node, key))
+    if trust is EVERYTHING:
+        for where, name in names:
+            _check_form(where, name)
+            _check_home(where, name, EVERYTHING)
+        return
+    check_plain(node, key)
+    check_keys(node, key)
+    trusted = [*map(trusted_package, trust)]
     untrusted = {}
-    for where, name in names:
-        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-            raise UserError(f"{where}: expected a name in {', '.join(OUR_PACKAGES)}; got '{name}'")
-        if _package(name) not in allowed:
-            untrusted.setdefault(_package(name), f"{where}: expected a name in {', '.join(OUR_PACKAGES)}; got '{name}'")
+    others = list(foreign_names(node, key))
+    for where, name in others:
+        _check_form(where, name)
+        if _package(name) not in trusted:
+            untrusted.setdefault(_package(name), f"{where}: {_expected(where)}; got '{name}'")
     if untrusted:
         raise UntrustedError("; ".join(untrusted.values()), untrusted)
-    for where, name in names:
-        _check_home(where, name, allowed)
+    for where, name in dict.fromkeys([*names, *others]):
+        _check_home(where, name, trusted)
 
 
 def own_packages(config: Mapping) -> dict[str, str]:
@@ -204,6 +213,19 @@ def _names(node: object, key: str) -> Iterator[tuple[str, object]]:
             yield from _names(child, f"{prefix}{index}")
 
 
+def _expected(where: str) -> str:
+    """Says which names of code a file may have in a place."""
+    place, _, key = where.rpartition(".")
+    if key == "_target_" and place in KNOWN:
+        return f"expected a name in {', '.join(KNOWN[place])}"
+    return "expected a name in none but trusted packages"
+
+
+def _check_form(where: str, name: object) -> None:
+    if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"{where}: {_expected(where)}; got '{name}'")
+
+
 def _package(name: str) -> str:
     return str(name).partition(".")[0]
 
@@ -215,7 +237,7 @@ def _can_be_found(package: str) -> bool:
 
 
 def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
-    """Imports what a name stands for and checks where it is defined."""
+    """Imports what a name stands for, and checks where it is defined unless it is known in its place."""
     try:
         found, homes = _resolve(name)
     except ModuleNotFoundError as error:
@@ -225,11 +247,11 @@ def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
         raise UserError(f"{where}: '{name}' does not exist: {error}{hint}") from error
     except Exception as error:  # whatever the user's own module raises while it is imported
         raise UserError(f"{where}: '{name}' does not exist: {type(error).__name__}: {error}") from error
-    for home in homes:
-        if _package(home) not in allowed:
-            raise UserError(
-                f"{where}: '{name}' leads to '{home}', outside {', '.join(dict.fromkeys([*OUR_PACKAGES, *allowed]))}"
-            )
+    known = KNOWN.get(where.rpartition(".")[0], ())
+    if name not in known and f"{homes[-1]}.{getattr(found, '__qualname__', '')}" not in known:
+        for home in homes:
+            if _package(home) not in allowed:
+                raise UserError(f"{where}: '{name}' leads to '{home}', outside {', '.join(allowed)}")
     is_module = isinstance(found, ModuleType)
     if where.rpartition(".")[2] == "_target_" and (is_module or not callable(found)):
         raise UserError(f"{where}: '{name}' does not exist as something that can be called")
@@ -247,6 +269,6 @@ def _resolve(name: str) -> tuple[object, list[str]]:
             found = getattr(found, part)
         if isinstance(found, ModuleType):
             homes.append(found.__name__)
-    if hasattr(found, "__qualname__"):  # a class or a function, and no object of one
+    if isinstance(getattr(found, "__qualname__", None), str):  # a class or a function, and no object of one
         homes.append(getattr(found, "__module__", None) or homes[-1])
     return found, homes

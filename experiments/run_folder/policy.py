@@ -105,12 +105,12 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
 
     Args:
         folder: Folder of the run.
-        trust: Packages besides our own whose agents and environments may be made, see `check_targets`.
+        trust: Packages whose agents and environments may be made besides ours, see `check_targets`.
 
     Raises:
         FileNotFoundError: If one of the two files is not there.
-        ValueError: If a file is damaged or not ours, or the agent or the environment is of a package that is neither
-            ours nor in `trust`. The message names the file and what is wrong with it.
+        ValueError: If a file is damaged or not ours, or the agent or the environment names code that is neither known
+            in its place nor of a package in `trust`. The message names the file and what is wrong with it.
     """
     path = folder / POLICY_DESCRIPTION
     description = _read_description(path)
@@ -119,9 +119,9 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
         for part in ("agent", "env"):
-            check_targets(description[part], trust)
+            check_targets(description[part], trust, key=part)
     except UserError as error:
-        raise ValueError(f"'{path}': {part}: {error}") from error
+        raise ValueError(f"'{path}': {error}") from error
     try:
         agent = instantiate(
             {**description["agent"], "_convert_": "all"},

@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.errors import UserError
 from experiments.run_config.build import close_search
 from experiments.run_config.compose import parse_words
+from experiments.run_config.foreign import check_plain
 from experiments.run_config.settings import RunSettings
-from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust, packages_of
+from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
@@ -32,7 +33,8 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         folder: Folder of the run. It may have been moved.
         overrides: Overrides such as "budget=2e6"; the budget may only grow, and nothing else may change.
         checkpoint: Name of the checkpoint to continue from; None for the newest. Newer ones are deleted.
-        trust: Packages besides our own whose code the run may use, see `check_targets`.
+        trust: Packages whose code the run may use besides what is known, see `check_targets`; `EVERYTHING` if its
+            config.yaml was compared with the user's own words.
 
     Returns:
         The run folder.
@@ -83,8 +85,7 @@ def _build(config: DictConfig, trust: Collection[str], words: list[str]) -> Sear
     try:
         return build_search(config, trust)
     except UntrustedError as error:
-        plain = OmegaConf.to_container(config)
-        options = how_to_trust(packages_of(plain), plain.get(IMPORTED_FROM))
+        options = how_to_trust(error.packages, OmegaConf.to_container(config).get(IMPORTED_FROM))
         command = f"{shlex.join(['ec-evotorch', *words])} {options}"
         raise UserError(f"{error.what}. If you trust that code, type: {command}") from error
 
@@ -97,7 +98,12 @@ def config_of(folder: Path) -> DictConfig:
     """
     if not (folder / CONFIG).is_file():
         raise UserError(f"'{folder}' holds no run: it has no {CONFIG}")
-    config = OmegaConf.create(read_config(folder / CONFIG))
+    plain = read_config(folder / CONFIG)
+    try:
+        check_plain(plain)
+    except UserError as error:
+        raise UserError(f"'{folder / CONFIG}': {error}") from error
+    config = OmegaConf.create(plain)
     config.run_dir = str(folder)
     return config
 

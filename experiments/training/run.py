@@ -14,8 +14,9 @@ from ec_evotorch.threads import limit_threads
 from experiments.errors import UserError
 from experiments.figures.single_run import save_learning_curve
 from experiments.run_config.build import build, close_search
+from experiments.run_config.config_dir import CONFIG_DIR
 from experiments.run_config.settings import RunSettings
-from experiments.run_config.targets import IMPORTED_FROM, own_packages
+from experiments.run_config.targets import EVERYTHING, IMPORTED_FROM, UntrustedError, own_packages
 from experiments.run_folder.atomic_write import write_atomic, writing
 from experiments.run_folder.checkpoints import Checkpoint, Checkpoints
 from experiments.run_folder.layout import (
@@ -85,10 +86,30 @@ def build_search(config: DictConfig, trust: Collection[str] = ()) -> SearchAlgor
         trust: Packages besides our own whose code it may name, as for `build`.
 
     Raises:
+        UntrustedError: As `build`, or if what the run is to be logged with gets keywords that its YAML does not have.
         UserError: As `build`, or if what the run is to be logged with is not installed.
     """
-    live_logging(config.get("logger"))
+    logger = config.get("logger")
+    live_logging(logger)
+    if trust is not EVERYTHING:
+        _check_logger(logger, trust)
     return build(config, trust)[1]
+
+
+def _check_logger(logger: DictConfig | None, trust: Collection[str]) -> None:
+    """Checks that a logger gets no other keywords than its YAML has, each a text or null, or is trusted.
+
+    Raises:
+        UntrustedError: If not.
+    """
+    name = None if logger is None else logger.name
+    if name is None or name in trust:
+        return
+    known = OmegaConf.load(Path(CONFIG_DIR, "logger", f"{name}.yaml"))
+    for key, value in logger.items():
+        if key not in known or not isinstance(value, str | None):
+            expected = ", ".join(f"logger.{key}" for key in known)
+            raise UntrustedError(f"logger.{key}: expected texts for {expected} and no other key; got {value!r}", [name])
 
 
 def record_own_packages(config: DictConfig) -> None:

@@ -20,7 +20,7 @@ from experiments.errors import UserError
 from experiments.run_config.build import close_search
 from experiments.run_config.compose import compose_config, compose_sweep, config_loader
 from experiments.run_config.config_dir import own_config_dir
-from experiments.run_config.targets import EVERYTHING, make_own_code_importable, packages_of
+from experiments.run_config.targets import EVERYTHING, make_own_code_importable
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG, TRACEBACK, HeldError, hold
 from experiments.run_folder.status import FAILED, write_status
@@ -127,9 +127,8 @@ def train_or_resume(config: DictConfig) -> None:
     try:
         if plan.action == BEGIN:
             train(config, EVERYTHING)
-        elif plan.trains:  # its configuration is this one: it names the same packages
-            trust = packages_of(OmegaConf.to_container(config, resolve=True))
-            resume(plan.folder, [f"budget={plan.budget}"], trust=trust)
+        elif plan.trains:  # `plan_run` found its configuration to be this one
+            resume(plan.folder, [f"budget={plan.budget}"], trust=EVERYTHING)
     except HeldError:
         pass
     except Exception as error:

@@ -109,7 +109,7 @@ def test_a_missing_file_is_named(tmp_path, name):
         (lambda d: d.update(dtype="int8"), "dtype: expected one of bool, float32; got 'int8'"),
         (lambda d: d["env"].pop("id"), "env: expected the key 'id'"),
         (lambda d: d["agent"].pop("_target_"), "agent: expected the key '_target_'"),
-        (lambda d: d["agent"].update(_target_="os.getcwd"), "agent: _target_: expected a name in"),
+        (lambda d: d["agent"].update(_target_="os.getcwd"), "agent._target_: expected a name in"),
         (lambda d: d["agent"].update(foo=1), "foo"),
         (lambda d: d["agent"].update(connections="real"), "expected a solution of"),
         (lambda d: d["agent"].update(num_neurons=9), "expected a solution of"),
