@@ -158,7 +158,12 @@ class Slots:
                 else:
                     add_visited(observations[slot], self._sums[slot], self._sums_of_squares[slot])
                     normalize_row(observations[slot], normalizer.mean, normalizer.stdev, self._inputs[slot])
-            output = self.agent.step(solutions, self._members, self._inputs, self._state).cpu().numpy()
+            output = self.agent.step(solutions, self._members, self._inputs, self._state)
+            if not isinstance(output, torch.Tensor) or output.shape != self._outputs.shape:
+                got = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+                expected = f"a tensor of shape {self._outputs.shape}"
+                raise ValueError(f"agent: expected step to return {expected}, got {got}")
+            output = output.cpu().numpy()
             actions = np.zeros_like(self._outputs)
             for slot in np.flatnonzero(running):
                 self._failed[slot] |= not rescale_row(output[slot], self._middle, self._half_range, actions[slot])

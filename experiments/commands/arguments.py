@@ -105,7 +105,7 @@ def add_trust_argument(parser: ArgumentParser) -> None:
         default=[],
         metavar="PACKAGE",
         help="let the run use code of this package, given by its name or by the path of its file or folder; may be "
-        "given several times (default: only ec-evotorch's own packages and EvoTorch)",
+        "given several times (default: only the few names of ec-evotorch and EvoTorch that training writes)",
     )
 
 

@@ -107,7 +107,7 @@ def _listed(title: str, folder: Path) -> list[str]:
 
 def _option(arguments: list[str], name: str) -> str | None:
     """Returns the value of an option in arguments that have not been parsed."""
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for argument, following in zip(arguments, [*arguments, None][1:], strict=True):
         if argument == name:
             return following
         if argument.startswith(f"{name}="):

@@ -168,3 +168,16 @@ def test_version_is_the_packages(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out == f"ec-evotorch {__version__}\n"
+
+
+def test_train_needs_no_words_to_print_its_configuration(capsys):
+    assert main(["train", "--cfg", "job"]) == 0
+    assert "ec_evotorch.EvolvingConnectivity" in capsys.readouterr().out
+
+
+def test_train_without_any_argument_reads_no_option():
+    from experiments.commands.train import _option
+
+    assert _option([], "--config-dir") is None
+    assert _option(["--config-dir"], "--config-dir") is None
+    assert _option(["--config-dir", "mine"], "--config-dir") == "mine"

@@ -396,3 +396,35 @@ def test_a_closed_problem_has_closed_its_environments_and_plays_nothing():
     for play in (problem.evaluate, lambda batch: problem.evaluate_center(batch[0])):
         with pytest.raises(ClosedEnvironmentError, match="the problem is closed"):
             play(batch)
+
+
+class Misshapen:
+    """An agent that is stepped from Python and returns something else than its actions."""
+
+    def __init__(self, obs_length, act_length, change):
+        self._agent, self._change = RSNN(obs_length, act_length, num_neurons=4), change
+
+    def __getattr__(self, name):
+        if name in ("_agent", "_change", "native"):
+            raise AttributeError(name)
+        return getattr(self._agent, name)
+
+    def step(self, *arguments):
+        return self._change(self._agent.step(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("change", "got"),
+    [
+        (lambda action: action.repeat(1, 2), r"\(2, 2\)"),
+        (lambda action: action[:, :0], r"\(2, 0\)"),
+        (lambda action: action[:, 0], r"\(2,\)"),
+        (lambda action: action.numpy(), "a ndarray"),
+        (lambda action: None, "a NoneType"),
+    ],
+)
+def test_an_action_of_another_shape_is_refused_before_memory_is_touched(change, got):
+    agent = partial(Misshapen, change=change)
+    problem = RolloutProblem(partial(make_vec, "InvertedPendulum-v5"), agent, num_envs=2)
+    with pytest.raises(ValueError, match=rf"agent: expected step to return a tensor of shape \(2, 1\), got {got}"):
+        problem.evaluate(problem.generate_batch(2))
