@@ -9,12 +9,14 @@ from ec_evotorch.rollout.policy import Policy
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.evolution_strategy import EvolutionStrategy
 from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity
+from ec_evotorch.searchers.incumbent import Incumbent
 from ec_evotorch.searchers.ppo.ppo import PPO
 
 __all__ = [
     "PPO",
     "EvolutionStrategy",
     "EvolvingConnectivity",
+    "Incumbent",
     "Policy",
     "Resumable",
     "RolloutProblem",

@@ -13,6 +13,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | `DivergingVectorEnv` | unstable physics count as failed | only NaN and infinite returns do |
 | `GenerationProblem` | a problem prepares a population, or learns with the search | populations are just evaluated |
 | `CountingProblem` | EvoTorch's `num_interactions` goes on after resuming | it starts at zero |
+| `TrialProblem` | `Incumbent`, which chooses among the centres of a search | `Incumbent` refuses the searcher |
 | `Stateful` | a problem, a searcher or an optimizer can be saved | `Resumable` refuses the searcher or optimizer |
 
 Shapes: B slots (sub-environments, each with an agent's state), N solutions of a population, each of length L.
@@ -307,11 +308,29 @@ class CountingProblem(Protocol):
     """A problem that keeps count of its episodes.
 
     Attributes:
-        episode_statistics: An object whose property `status` is a dictionary of entries for the problem's status, with
-            "total_interaction_count" among them.
+        episode_statistics: An object such as `EpisodeStatistics`: `status` is a dictionary of entries for the problem's
+            status, `counts` is the part of it that is counted from the start of the run, and `interactions` is the
+            number of environment steps among these, "total_interaction_count".
     """
 
     episode_statistics: Any
+
+
+@runtime_checkable
+class TrialProblem(CountingProblem, Protocol):
+    """A problem that plays episodes of one solution which count as training."""
+
+    def play_trial(self, solution: torch.Tensor, num_episodes: int, seed: int) -> np.ndarray:
+        """Plays episodes and counts them in `episode_statistics`.
+
+        Args:
+            solution: (L,) solution.
+            num_episodes: Number of episodes.
+            seed: Which episodes.
+
+        Returns:
+            (num_episodes,) returns; NaN or infinite where an episode failed.
+        """
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.generation.solution_state import load_solution, solution_state
 from ec_evotorch.protocols import CountingProblem, Stateful
+from ec_evotorch.searchers.incumbent import Incumbent
 
 
 class Resumable:
@@ -28,13 +29,17 @@ class Resumable:
     the problem's `best` and `worst`; the other entries follow in the next step.
     """
 
-    def __init__(self, searcher: SearchAlgorithm):
+    def __init__(self, searcher: SearchAlgorithm, incumbent: Incumbent | None = None):
         """Takes a searcher before its first step.
+
+        Args:
+            searcher: The searcher.
+            incumbent: The `Incumbent` of that searcher, if it has one.
 
         Raises:
             ValueError: If the searcher or its optimizer cannot be saved.
         """
-        self._searcher, self._problem = searcher, searcher.problem
+        self._searcher, self._problem, self._incumbent = searcher, searcher.problem, incumbent
         if isinstance(searcher, GaussianSearchAlgorithm):
             self._search = GaussianState(searcher)
         elif isinstance(searcher, Stateful):
@@ -63,6 +68,7 @@ class Resumable:
                 "extremes": extremes,
                 "own": problem.state_dict() if isinstance(problem, Stateful) else None,
             },
+            "incumbent": None if self._incumbent is None else self._incumbent.state_dict(),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -79,6 +85,8 @@ class Resumable:
         if isinstance(self._search, GaussianState) and isinstance(problem, CountingProblem):
             # EvoTorch takes from here how many interactions there were, for its `num_interactions`.
             problem._after_eval_status = dict(problem.episode_statistics.status)
+        if self._incumbent is not None:
+            self._incumbent.load_state_dict(state["incumbent"])
         searcher._steps_count = state["steps"]
         searcher.update_status({"iter": state["steps"]})
         if extremes := state["problem"]["extremes"]:

@@ -25,10 +25,19 @@ class EpisodeStatistics:
             interactions: Environment steps of the generation; None for the sum of `lengths`. They differ where
                 episodes go on from one generation to the next.
         """
-        self.interactions += int(lengths.sum()) if interactions is None else interactions
+        self.count(returns, int(lengths.sum()) if interactions is None else interactions)
+        self._returns, self._lengths = returns.mean(axis=1), lengths
+
+    def count(self, returns: np.ndarray, interactions: int) -> None:
+        """Counts episodes that belong to no generation; the summary stays that of the last generation.
+
+        Args:
+            returns: Returns of the episodes, in any shape.
+            interactions: Environment steps of all of them.
+        """
+        self.interactions += interactions
         self.episodes += returns.size
         self.failed += int(np.count_nonzero(~np.isfinite(returns)))
-        self._returns, self._lengths = returns.mean(axis=1), lengths
 
     def state_dict(self) -> dict:
         """Returns the counters and the last generation's episodes, for `load_state_dict`."""
@@ -46,14 +55,20 @@ class EpisodeStatistics:
         self._returns, self._lengths = np.asarray(state["returns"]), np.asarray(state["lengths"])
 
     @property
-    def status(self) -> dict:
-        """Entries for EvoTorch's status; those of a generation without a finite return are NaN."""
-        sound = self._returns[np.isfinite(self._returns)]
-        mean, median, best = (float(f(sound)) if sound.size else float("nan") for f in (np.mean, np.median, np.max))
+    def counts(self) -> dict:
+        """The entries of `status` that are counted from the start of the run."""
         return {
             "total_interaction_count": self.interactions,
             "total_episode_count": self.episodes,
             "failed_episode_count": self.failed,
+        }
+
+    @property
+    def status(self) -> dict:
+        """Entries for EvoTorch's status; those of a generation without a finite return are NaN."""
+        sound = self._returns[np.isfinite(self._returns)]
+        mean, median, best = (float(f(sound)) if sound.size else float("nan") for f in (np.mean, np.median, np.max))
+        return self.counts | {
             "mean_return": mean,
             "median_return": median,
             "max_return": best,

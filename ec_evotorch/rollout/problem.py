@@ -23,7 +23,7 @@ from ec_evotorch.rollout.workers.driver import Workers
 from ec_evotorch.rollout.workers.messages import Plan
 from native.arguments import check_flag, check_in_range, check_positive, check_whole
 
-TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION = range(4)
+TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL = range(5)
 """Purposes of episode seeds: episodes of different purposes never share one, whatever their other numbers."""
 
 _MOST_SEED = 2**32 - 1
@@ -275,17 +275,40 @@ class RolloutProblem(Problem):
         Raises:
             ValueError: If the solution has another shape or dtype, or a number is out of range.
         """
+        purpose = FRESH_EVALUATION if seed is None else EVALUATION
+        played = self._play_one(solution, num_episodes, self._fresh_evaluations if seed is None else seed, purpose)
+        self._fresh_evaluations += seed is None
+        return played.returns
+
+    def play_trial(self, solution: torch.Tensor, num_episodes: int, seed: int) -> np.ndarray:
+        """Plays episodes of one solution that count as training: its steps and episodes, with failed ones among them.
+
+        The normaliser stays as it is, and so does the summary of the last generation. `Incumbent` chooses by trials.
+
+        Args:
+            solution: As for `evaluate_center`.
+            num_episodes: Number of episodes, at least 1.
+            seed: Which episodes, a number in [0, 2^32); none of them is one of `evaluate_center`.
+
+        Returns:
+            (num_episodes,) float64 returns in the environment's own reward; NaN where the physics became unstable.
+
+        Raises:
+            ValueError: As `evaluate_center`.
+        """
+        played = self._play_one(solution, num_episodes, seed, TRIAL)
+        returns = np.where(played.diverged, np.nan, played.returns)
+        self.episode_statistics.count(returns, int(played.lengths.sum()))
+        return returns
+
+    def _play_one(self, solution, num_episodes: int, seed: int, purpose: int) -> Episodes:
         self._check_open()
         solution = as_solution(self.agent, solution)
         num_episodes = check_whole("num_episodes", num_episodes)
-        if seed is None:
-            seed, purpose = self._fresh_evaluations, FRESH_EVALUATION
-            self._fresh_evaluations += 1
-        else:
-            seed, purpose = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED), EVALUATION
+        seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, purpose)
-        return self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer).returns
+        return self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
 
     def to_policy(self, solution) -> Policy:
         """Returns a callable for a plain Gymnasium loop, with the normaliser as it is now.
@@ -316,7 +339,7 @@ class RolloutProblem(Problem):
             generation: Number of the generation, or another number that tells sets of episodes apart.
             members: (n,) rows of the population, or slots.
             episodes: (n,) number of the episode of that member.
-            purpose: `TRAINING`, `EVALUATION`, `COLLECTION` or `FRESH_EVALUATION`.
+            purpose: `TRAINING`, `EVALUATION`, `COLLECTION`, `FRESH_EVALUATION` or `TRIAL`.
 
         Returns:
             n integers in [0, 2^63).

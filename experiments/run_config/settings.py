@@ -1,5 +1,6 @@
 """The part of a configuration that is about the run itself, checked."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from experiments.run_config.keys import COMPONENTS
 from experiments.run_config.keywords import check_mapping
 from experiments.run_config.targets import IMPORTED_FROM
 
-OPTIONAL = ("runs", "versions", "logger", IMPORTED_FROM)  # keys that not every run has
+OPTIONAL = ("runs", "versions", "logger", "incumbent", IMPORTED_FROM)  # keys that not every run has
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,19 @@ class EvalSettings:
 
 
 @dataclass(frozen=True)
+class IncumbentSettings:
+    """How the policy of a run is chosen among the centres that its search has had, see `ec_evotorch.Incumbent`.
+
+    Attributes:
+        share: Share of the environment steps that its trials may take.
+        num_episodes: Episodes of a trial.
+    """
+
+    share: float
+    num_episodes: int
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """The settings of a run besides its components.
 
@@ -40,6 +54,8 @@ class RunSettings:
         progress: Whether progress is shown.
         checkpoint_every: Generations between two checkpoints; None to write one only at the end and on interruption.
         eval: When and for how long the centre is evaluated.
+        incumbent: How the policy is chosen; None if it is the centre of the last generation, as in runs of versions
+            that had no such key.
     """
 
     seed: int
@@ -49,6 +65,7 @@ class RunSettings:
     progress: bool
     checkpoint_every: int | None
     eval: EvalSettings
+    incumbent: IncumbentSettings | None
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RunSettings":
@@ -57,7 +74,8 @@ class RunSettings:
         Raises:
             UserError: For a key that is missing or unknown, or a value of the wrong kind, naming it.
         """
-        _check_keys(config, "", (*cls.__dataclass_fields__, *COMPONENTS), optional=OPTIONAL)
+        required = [name for name in (*cls.__dataclass_fields__, *COMPONENTS) if name not in OPTIONAL]
+        _check_keys(config, "", required, optional=OPTIONAL)
         for component in COMPONENTS:
             check_mapping(component, config[component])
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
@@ -76,10 +94,23 @@ class RunSettings:
                 episodes=_whole_number("eval.episodes", config.eval.episodes, minimum=1),
                 final_episodes=_whole_number("eval.final_episodes", config.eval.final_episodes, minimum=0),
             ),
+            incumbent=_incumbent(config.get("incumbent")),
         )
 
 
-def _check_keys(node: object, prefix: str, expected: tuple[str, ...] | dict, optional: tuple[str, ...] = ()) -> None:
+def _incumbent(node: object) -> IncumbentSettings | None:
+    if node is None:
+        return None
+    _check_keys(node, "incumbent.", IncumbentSettings.__dataclass_fields__)
+    share = node.share
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share < 1.0:
+        raise UserError(f"incumbent.share: expected a number between 0 and 1; got {share!r}")
+    return IncumbentSettings(
+        share=float(share), num_episodes=_whole_number("incumbent.num_episodes", node.num_episodes, minimum=1)
+    )
+
+
+def _check_keys(node: object, prefix: str, expected: Collection[str], optional: tuple[str, ...] = ()) -> None:
     if not isinstance(node, DictConfig):
         raise UserError(f"{prefix.rstrip('.')}: expected the keys {', '.join(expected)}; got {node!r}")
     for key in node:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
 
+from ec_evotorch.searchers.incumbent import latest_center
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.metrics import COLUMNS, VALUES
 
@@ -86,8 +87,8 @@ def episodes_due(settings: RunSettings, steps_before: int, steps: int) -> int:
 
 
 def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
-    """Returns the centre (L,) of a searcher, or the best solution so far where it has no centre."""
-    return searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
+    """Returns the solution (L,) that stands for a search: its incumbent, or its centre if it chooses none."""
+    return searcher.status["incumbent"] if "incumbent" in searcher.status else latest_center(searcher)
 
 
 def _number(value: object) -> int | float | None:

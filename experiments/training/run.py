@@ -8,7 +8,8 @@ import torch
 from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ec_evotorch import Resumable
+from ec_evotorch import Incumbent, Resumable
+from ec_evotorch.protocols import TrialProblem
 from ec_evotorch.rollout.workers.driver import WorkerError
 from ec_evotorch.threads import limit_threads
 from experiments.errors import UserError
@@ -93,7 +94,11 @@ def build_search(config: DictConfig, trust: Collection[str] = ()) -> SearchAlgor
     live_logging(logger)
     if trust is not EVERYTHING:
         _check_logger(logger, trust)
-    return build(config, trust)[1]
+    problem, searcher = build(config, trust)
+    if RunSettings.from_config(config).incumbent is not None and not isinstance(problem, TrialProblem):
+        close_search(searcher)
+        raise UserError(f"incumbent: expected null with a {type(problem).__name__}, which cannot play trials")
+    return searcher
 
 
 def _check_logger(logger: DictConfig | None, trust: Collection[str]) -> None:
@@ -134,8 +139,10 @@ class Run:
         self._config, self._settings = config, RunSettings.from_config(config)
         self._folder = self._settings.run_dir
         self._searcher, self._problem = searcher, searcher.problem
+        choice = self._settings.incumbent
+        incumbent = None if choice is None else Incumbent(searcher, **vars(choice))
         try:
-            self._resumable = Resumable(searcher)
+            self._resumable = Resumable(searcher, incumbent)
         except ValueError as error:
             self._resumable, self._why_not_resumable = None, error
         self._live, self._logging = Live(), live_logging(config.get("logger"))
