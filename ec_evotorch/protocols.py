@@ -13,6 +13,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | `DivergingVectorEnv` | unstable physics count as failed | only NaN and infinite returns do |
 | `GenerationProblem` | a problem prepares a population, or learns with the search | populations are just evaluated |
 | `CountingProblem` | EvoTorch's `num_interactions` goes on after resuming | it starts at zero |
+| `StructuredProblem` | settings of a searcher for each kernel | a number, or one for each element |
 | `TrialProblem` | `Incumbent`, which chooses among the centres of a search | `Incumbent` refuses the searcher |
 | `Stateful` | a problem, a searcher or an optimizer can be saved | `Resumable` refuses the searcher or optimizer |
 
@@ -301,6 +302,17 @@ class GenerationProblem(Protocol):
 
     def end_generation(self, evals: torch.Tensor, learner: Any) -> None:
         """Takes notice of the evaluations (N,) from which the `learner` is about to learn."""
+
+
+@runtime_checkable
+class StructuredProblem(Protocol):
+    """A problem that knows of which kernels its solutions consist.
+
+    Attributes:
+        parameter_shapes: Shapes of the kernels by name, in the order in which they stand, flattened, in a solution.
+    """
+
+    parameter_shapes: dict[str, tuple[int, ...]]
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -22,8 +23,8 @@ class SeparableBernoulli(Distribution):
 
     Parameters (the dictionary `parameters`):
         rho: (L,), connection probabilities in [0, 1]; kept as float32.
-        prob_min: Optional number in [0, 0.5), 0 by default. Updates keep ρ in [prob_min, 1 − prob_min], so that no bit
-            freezes.
+        prob_min: Optional number or (L,) numbers in [0, 0.5), 0 by default. Updates keep ρ in [prob_min, 1 − prob_min],
+            so that no bit freezes.
 
     Samples are boolean; `dtype`, which is that of ρ and of gradients, is float32.
 
@@ -58,7 +59,7 @@ class SeparableBernoulli(Distribution):
             raise ValueError(f"solution_length: expected the length {len(rho)} of rho, got {solution_length}")
         parameters = {**parameters, "rho": rho}
         if "prob_min" in parameters:
-            parameters["prob_min"] = check_in_range("prob_min", parameters["prob_min"], 0.0, 0.5, include_high=False)
+            parameters["prob_min"] = _as_prob_min(parameters["prob_min"], len(rho))
         super().__init__(solution_length=len(rho), parameters=parameters, dtype=torch.float32, device=device)
 
     @property
@@ -221,3 +222,24 @@ class SeparableBernoulli(Distribution):
         else:
             utilities = utilities - utilities.mean()
         return rho_gradient_of_parts(parts, utilities, self.rho)
+
+
+def check_prob_min(prob_min: torch.Tensor) -> None:
+    """Checks the lower bounds of ρ for each bit.
+
+    Raises:
+        ValueError: If one is not in [0, 0.5).
+    """
+    if not torch.all((prob_min >= 0.0) & (prob_min < 0.5)):
+        low, high = prob_min.min().item(), prob_min.max().item()
+        raise ValueError(f"prob_min: expected numbers in [0, 0.5), got numbers from {low} to {high}")
+
+
+def _as_prob_min(prob_min, length: int) -> float | torch.Tensor:
+    if isinstance(prob_min, Real):
+        return check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
+    prob_min = torch.as_tensor(prob_min, dtype=torch.float32)
+    if prob_min.shape != (length,):
+        raise ValueError(f"prob_min: expected a number or shape ({length},), got shape {tuple(prob_min.shape)}")
+    check_prob_min(prob_min)
+    return prob_min

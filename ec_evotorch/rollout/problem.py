@@ -349,6 +349,11 @@ class RolloutProblem(Problem):
         return [(int(high) << 32 | int(low)) & ((1 << _SEED_BITS) - 1) for low, high in zip(*words[:2], strict=True)]
 
     @property
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the kernels of a solution by name, in their order: those of the agent."""
+        return self.agent.parameter_shapes
+
+    @property
     def num_actors(self) -> int:
         """Number of workers; 0 for none."""
         return self._num_workers

@@ -1,12 +1,13 @@
 """The searcher of Evolving Connectivity for EvoTorch problems over booleans."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import ClassVar
 
 import torch
 from evotorch import Problem
 
-from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
+from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli, check_prob_min
 from ec_evotorch.searchers.initial_center import number_or_vector
 from ec_evotorch.searchers.population_search import PopulationSearch
 from native.arguments import check_in_range
@@ -48,7 +49,7 @@ class EvolvingConnectivity(PopulationSearch):
         optimizer="adam",
         optimizer_config: dict | None = None,
         prob_init=0.5,
-        prob_min: float = 1e-3,
+        prob_min=1e-3,
         ranking_method: str | None = "centered",
         obj_index: int | None = None,
         chunk_size: int | None = None,
@@ -63,8 +64,10 @@ class EvolvingConnectivity(PopulationSearch):
                 keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
                 own step size; or None for plain ascent.
             optimizer_config: Further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
-            prob_init: Initial ρ, a number or (L,), within [prob_min, 1 − prob_min].
-            prob_min: Number in [0, 0.5); ρ is kept in [prob_min, 1 − prob_min].
+            prob_init: Initial ρ within [prob_min, 1 − prob_min]: a number, (L,) numbers, or a mapping with a number for
+                each kernel of the agent, such as {"kernel_in": 0.5, "kernel_h": 0.001, "kernel_out": 0.5}.
+            prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min]. A bit at its bound is flipped in a
+                solution with this probability.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             obj_index: Objective that is followed; needed if there are several.
             chunk_size: Solutions that are in memory at once; None for all. The others are known by their row number and
@@ -125,12 +128,17 @@ class EvolvingConnectivity(PopulationSearch):
         return rho
 
 
-def _initial_distribution(problem: Problem, prob_init, prob_min: float) -> SeparableBernoulli:
-    prob_min = check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
+def _initial_distribution(problem: Problem, prob_init, prob_min) -> SeparableBernoulli:
+    if isinstance(prob_min, Real):
+        prob_min = low = check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
+        within = f"[{low}, {1.0 - low}], as prob_min={low} says"
+    else:
+        prob_min = low = number_or_vector("prob_min", problem, prob_min, of="bit")
+        check_prob_min(low)
+        within = "[prob_min, 1 − prob_min] for each bit"
     rho = number_or_vector("prob_init", problem, prob_init, of="bit")
-    if not torch.all((rho >= prob_min) & (rho <= 1.0 - prob_min)):
+    if not torch.all((rho >= low) & (rho <= 1.0 - low)):
         raise ValueError(
-            f"prob_init: expected values in [{prob_min}, {1.0 - prob_min}], as prob_min={prob_min} says, got values"
-            f" from {rho.min().item()} to {rho.max().item()}"
+            f"prob_init: expected values in {within}, got values from {rho.min().item()} to {rho.max().item()}"
         )
     return SeparableBernoulli({"rho": rho.expand(problem.solution_length).clone(), "prob_min": prob_min})

@@ -42,8 +42,8 @@ class Incumbent:
     https://arxiv.org/abs/1401.3492, there FocusedILS.
 
     Args:
-        searcher: Any searcher on a problem with `play_trial`, as `RolloutProblem` has. Where its status has no `center`,
-            as that of EvoTorch's genetic algorithms, the best solution so far is tried instead.
+        searcher: Any searcher on a problem with `play_trial`, as `RolloutProblem` has. Where its status has no
+            `center`, as that of EvoTorch's genetic algorithms, the best solution so far is tried instead.
         share: Share of all environment steps that trials may take, in (0, 1).
         num_episodes: Episodes of a trial.
 

@@ -1,7 +1,12 @@
-"""Where a search over real numbers starts."""
+"""Where a search starts: numbers for all elements of a solution, for each of them, or for each kernel of a network."""
+
+import math
+from collections.abc import Mapping
 
 import torch
 from evotorch import Problem
+
+from ec_evotorch.protocols import StructuredProblem
 
 
 def make_initial_center(problem: Problem, center_init) -> torch.Tensor:
@@ -31,12 +36,16 @@ def number_or_vector(name: str, problem: Problem, value, *, of: str) -> torch.Te
     Args:
         name: Name of the argument, for the message.
         problem: Problem whose solutions have L elements.
-        value: A number, or an array, tensor or list of L numbers.
+        value: A number; an array, tensor or list of L numbers; or a mapping with a number for each kernel, by its name,
+            if the problem is a `StructuredProblem`.
         of: What an element of a solution is called, for the message.
 
     Raises:
-        ValueError: If the value is something else, such as text or a truth value, or has another shape.
+        ValueError: If the value is something else, such as text or a truth value, or has another shape, or does not
+            name exactly the kernels that there are.
     """
+    if isinstance(value, Mapping):
+        return _number_of_each_kernel(name, problem, value, of=of)
     try:
         as_given = torch.as_tensor(value)
         if as_given.dtype == torch.bool or as_given.is_complex():
@@ -49,3 +58,17 @@ def number_or_vector(name: str, problem: Problem, value, *, of: str) -> torch.Te
             f"{name}: expected a number or shape ({problem.solution_length},), got shape {tuple(tensor.shape)}"
         )
     return tensor
+
+
+def _number_of_each_kernel(name: str, problem: Problem, value: Mapping, *, of: str) -> torch.Tensor:
+    shapes = problem.parameter_shapes if isinstance(problem, StructuredProblem) else None
+    if shapes is None:
+        raise ValueError(
+            f"{name}: expected a number or one for each {of}, because this problem names no kernels; got {value!r}"
+        )
+    if set(value) != set(shapes):
+        raise ValueError(f"{name}: expected a number for each of {', '.join(shapes)}, got {dict(value)!r}")
+    numbers = {kernel: number_or_vector(f"{name}.{kernel}", problem, value[kernel], of=of) for kernel in shapes}
+    if any(number.ndim for number in numbers.values()):
+        raise ValueError(f"{name}: expected one number for each of {', '.join(shapes)}, got {dict(value)!r}")
+    return torch.cat([numbers[kernel].expand(math.prod(shape)) for kernel, shape in shapes.items()])

@@ -11,11 +11,17 @@ from gymnasium.error import ClosedEnvironmentError
 
 from agents import RSNN
 from ec_evotorch import EvolvingConnectivity, RolloutProblem
-from ec_evotorch.rollout.problem import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING
+from ec_evotorch.rollout.problem import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL
 from envs import make_vec
 
 LENGTH = RSNN(11, 3, num_neurons=24).solution_length  # of Hopper-v5
-SEEDS_OF_PURPOSES = [2155051375293123959, 877587751659667374, 7178421844588924579, 4094022528053799738]
+SEEDS_OF_PURPOSES = [
+    2155051375293123959,
+    877587751659667374,
+    7178421844588924579,
+    4094022528053799738,
+    8990790845373540482,
+]
 
 
 class BatchedOnly:
@@ -92,17 +98,35 @@ def test_episodes_without_a_seed_are_those_of_no_seed_of_no_training_and_of_no_e
         problem.evaluate_center(center, 5, seed=number)  # as training evaluates its centres
     for _ in range(4):
         problem.evaluate_center(center, 5)
+    for number in range(4):
+        problem.play_trial(center, 5, seed=number)
     every = [seed for batch in seeds for seed in batch]
-    assert len(set(every)) == len(every) == 2 * 10 + 8 * 5
+    assert len(set(every)) == len(every) == 2 * 10 + 12 * 5
 
 
 def test_purposes_keep_seeds_apart_and_seeded_episodes_stay_what_they_were():
     problem, zeros = make_problem(), np.zeros(1, dtype=np.int64)
     seeds = [
         problem.episode_seeds(0, zeros, zeros, purpose)[0]
-        for purpose in (TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION)
+        for purpose in (TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL)
     ]
     assert seeds == SEEDS_OF_PURPOSES
+
+
+def test_trials_count_as_training_and_change_nothing_else():
+    problem = make_problem()
+    _, searcher = run(problem, generations=1)
+    status, mean = dict(problem.episode_statistics.status), problem.normalizer.mean.copy()
+    returns = problem.play_trial(searcher.status["center"], 3, seed=5)
+    np.testing.assert_array_equal(problem.play_trial(searcher.status["center"], 3, seed=5), returns)
+    after = problem.episode_statistics.status
+    assert after["total_episode_count"] == status["total_episode_count"] + 6
+    played = after["total_interaction_count"] - status["total_interaction_count"]
+    assert played >= 6
+    assert played % 2 == 0
+    counted = {"total_episode_count", "total_interaction_count"}
+    assert {k: v for k, v in after.items() if k not in counted} == {k: v for k, v in status.items() if k not in counted}
+    np.testing.assert_array_equal(problem.normalizer.mean, mean)
 
 
 def test_fresh_episodes_go_on_after_a_resume(monkeypatch):

@@ -1,6 +1,7 @@
 """The searcher on EvoTorch problems that have no environment."""
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
@@ -94,6 +95,54 @@ def test_the_initial_probabilities_are_those_given():
     prob_init = torch.linspace(0.1, 0.9, LENGTH)
     assert torch.equal(searcher(prob_init=prob_init).status["prob"], prob_init)
     assert torch.equal(searcher(prob_init=0.25).status["prob"], torch.full((LENGTH,), 0.25))
+
+
+class TwoKernels(Problem):
+    """Counts ones in solutions of 10 bits and 30 bits, which have names."""
+
+    parameter_shapes: ClassVar = {"first": (2, 5), "second": (30,)}
+
+    def __init__(self):
+        super().__init__("max", count_ones, solution_length=LENGTH, dtype=torch.bool, vectorized=True, seed=3)
+
+
+def test_each_kernel_may_have_probabilities_and_bounds_of_its_own():
+    search = EvolvingConnectivity(
+        TwoKernels(),
+        popsize=8,
+        center_learning_rate=0.5,
+        prob_init={"second": 0.25, "first": 0.5},
+        prob_min={"first": 0.125, "second": 0.0625},
+    )
+    assert torch.equal(search.status["prob"], torch.tensor([0.5] * 10 + [0.25] * 30))
+    rhos = trajectory(search, 10)
+    for kernel, bound in ((rhos[:, :10], 0.125), (rhos[:, 10:], 0.0625)):
+        assert kernel.min() == bound
+        assert kernel.max() == 1.0 - bound
+
+
+def test_bounds_that_are_equal_for_all_bits_are_as_good_as_a_number():
+    one, each = searcher(prob_min=0.125), searcher(prob_min=[0.125] * LENGTH)
+    assert torch.equal(trajectory(one, 5), trajectory(each, 5))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"first": 0.5}, r"prob_init: expected a number for each of first, second, got \{'first': 0.5\}"),
+        ({"first": 0.5, "second": 0.5, "third": 0.5}, "prob_init: expected a number for each of first, second, got"),
+        ({"first": "x", "second": 0.5}, "prob_init.first: expected a number"),
+        ({"first": [0.5] * 40, "second": 0.5}, "prob_init: expected one number for each of first, second"),
+    ],
+)
+def test_kernels_that_are_missing_or_unknown_are_named(value, message):
+    with pytest.raises(ValueError, match=message):
+        EvolvingConnectivity(TwoKernels(), popsize=4, prob_init=value)
+
+
+def test_without_kernels_a_mapping_is_refused():
+    with pytest.raises(ValueError, match="prob_min: expected a number or one for each bit, because this problem names"):
+        searcher(prob_min={"kernel_h": 0.1})
 
 
 @pytest.mark.parametrize("prob_init", [1e-3, 1.0 - 1e-3])
@@ -307,6 +356,17 @@ def test_several_objectives_need_an_index():
         ({"optimizer": None, "optimizer_config": {"beta1": 1}}, ValueError, "optimizer_config: expected None with"),
         ({"prob_min": 0.5}, ValueError, r"prob_min: expected a number in \[0, 0.5\), got 0.5"),
         ({"prob_init": 0.05, "prob_min": 0.1}, ValueError, r"prob_init: expected values in \[0.1, 0.9\].*from 0.05"),
+        (
+            {"prob_min": [0.1] * 39 + [0.5]},
+            ValueError,
+            r"prob_min: expected numbers in \[0, 0.5\), got numbers from 0.1",
+        ),
+        ({"prob_min": "low"}, ValueError, "prob_min: expected a number or one for each bit, got 'low'"),
+        (
+            {"prob_min": [0.1] * 40, "prob_init": 0.05},
+            ValueError,
+            "prob_init: expected values in .prob_min.*for each bit",
+        ),
         ({"prob_init": [0.5, 0.5]}, ValueError, r"prob_init: expected a number or shape \(40,\), got shape \(2,\)"),
     ],
 )
