@@ -1,5 +1,7 @@
 """Vectorised Gymnasium environments of ec-evotorch; MuJoCo locomotion runs at the speed of the physics."""
 
 from envs.make import make_vec
+from envs.make_plain import make_plain
+from envs.model_digest import model_digest
 
-__all__ = ["make_vec"]
+__all__ = ["make_plain", "make_vec", "model_digest"]

@@ -1,26 +1,32 @@
 """Making vector environments by id."""
 
-import difflib
+from functools import partial
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import VectorEnv
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from envs.fallback import FallbackVectorEnv
+from envs.make_plain import make_plain
 from envs.mujoco_vector_env import MujocoVectorEnv
-from envs.mujoco_warnings import log_mujoco_warnings
-from envs.tasks import TASKS
+from envs.tasks import TASKS, Task
 from native.arguments import check_whole
+
+_PASSIVE_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)  # of `gymnasium.make`; they change no number
+_TASKS_OF_CLASSES = {task.env_class: task for task in TASKS.values()}
 
 
 def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> VectorEnv:
     """Makes copies of a Gymnasium environment that are stepped together.
 
-    Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and InvertedDoublePendulum
-    (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to the last bit. Any other
-    id runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract: autoreset is disabled; `reset` takes
-    `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its last observation and flags, is not
-    simulated and pays 0 until it is reset.
+    Gymnasium's own Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and
+    InvertedDoublePendulum (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to
+    the last bit, under whatever id they are registered. Everything else, such as another class registered under one of
+    these ids, or one of them with further wrappers, runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract:
+    autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its
+    last observation and flags, is not simulated and pays 0 until it is reset.
 
     Args:
         id: Environment id, as for `gymnasium.make`.
@@ -31,25 +37,32 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
             `max_episode_steps`, `reset_noise_scale` and others.
 
     Raises:
-        ValueError: If the id is unknown, or a number is out of range.
-        TypeError: If a keyword is unknown.
+        ValueError: If the id is unknown, a number is out of range, or the environment cannot be made or played.
+        TypeError: If a keyword is unknown, or of a type that the environment refuses.
     """
     num_envs = check_whole("num_envs", num_envs)
     num_threads = check_whole("num_threads", num_threads, minimum=0)
-    log_mujoco_warnings()
-    template = _make_one(id, kwargs)
-    if id in TASKS:
-        return MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)
+    template = make_plain(id, **kwargs)
+    task = native_task(template)
+    if task is not None:
+        return MujocoVectorEnv(task, template, num_envs, num_threads)
     template.close()
-    return FallbackVectorEnv(lambda: _make_one(id, kwargs), num_envs)
+    return FallbackVectorEnv(partial(gymnasium.make, id, **kwargs), num_envs)
 
 
-def _make_one(id: str, kwargs: dict[str, Any]) -> gymnasium.Env:
-    try:
-        return gymnasium.make(id, **kwargs)
-    except (gymnasium.error.UnregisteredEnv, gymnasium.error.Error) as error:
-        close = difflib.get_close_matches(str(id), gymnasium.registry.keys(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close and close[0] != id else ""
-        raise ValueError(f"id: cannot make {id!r}{hint} ({error})") from error
-    except TypeError as error:
-        raise TypeError(f"{id} refused its keywords {sorted(kwargs)}: {error}") from error
+def native_task(env: gymnasium.Env) -> Task | None:
+    """Returns the native task that plays exactly as an environment of `gymnasium.make` does, or None.
+
+    It is one whose class was called by the registration itself, and that nothing wraps but what `gymnasium.make` adds.
+    """
+    task = _TASKS_OF_CLASSES.get(type(env.unwrapped))
+    creator = env.unwrapped.spec.entry_point
+    if task is None or (load_env_creator(creator) if isinstance(creator, str) else creator) is not task.env_class:
+        return None
+    limits = 0
+    while isinstance(env, gymnasium.Wrapper):
+        limits += type(env) is TimeLimit
+        if type(env) not in (TimeLimit, *_PASSIVE_WRAPPERS) or limits > 1:
+            return None
+        env = env.env
+    return task

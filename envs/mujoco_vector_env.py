@@ -12,9 +12,11 @@ from gymnasium.vector.utils import batch_space
 
 from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
+from envs.model_digest import model_digest
 from envs.physics import Physics, function_address
 from envs.tasks import Task
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
+from native.arguments import check_whole
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -29,17 +31,26 @@ class MujocoVectorEnv(VectorEnv):
     Autoreset is disabled. A finished sub-environment is not simulated until it is reset: it keeps its observation and
     flags, pays 0, and has no entries in `info`.
 
+    Attributes:
+        model_digest: Which MuJoCo model of the user's own is simulated, see `envs.model_digest`.
+
     Args:
         task: The native task.
         template: An environment made by `gymnasium.make`, from which settings, spaces and reset noise are taken.
         num_envs: Number of sub-environments B.
         num_threads: Number of threads of the physics; 0 for all cores. Results do not depend on it.
+
+    Raises:
+        ValueError: If a setting of the template is not of the kind that its name says.
     """
 
     def __init__(self, task: Task, template: gymnasium.Env, num_envs: int, num_threads: int = 0):
         env = template.unwrapped
+        frame_skip = check_whole("frame_skip", env.frame_skip)
+        self._parameters = _task_parameters(task, env)
         self.num_envs = num_envs
         self.spec = template.spec
+        self.model_digest = model_digest(template)
         self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.DISABLED}
         self.render_mode = env.render_mode
         self.single_observation_space = env.observation_space
@@ -56,7 +67,6 @@ class MujocoVectorEnv(VectorEnv):
 
         model = env.model
         num_observations = env.observation_space.shape[0]
-        self._parameters = _task_parameters(task, env)
         self._arrays = {
             "init_qpos": env.init_qpos,
             "parameters": self._parameters,
@@ -92,7 +102,7 @@ class MujocoVectorEnv(VectorEnv):
         call["num_observations"] = num_observations
         call["num_info"] = len(task.step_info)
         call["num_squares"] = self._arrays["squares"].shape[1]
-        call["frame_skip"] = env.frame_skip
+        call["frame_skip"] = frame_skip
         call["dt"] = env.dt
         call["contact_forces"] = task.contact_forces
         call["max_episode_steps"] = template.spec.max_episode_steps or _NEVER
@@ -215,6 +225,10 @@ class MujocoVectorEnv(VectorEnv):
             self._call[0]["stop"] = False
             raise
 
+    def limit_episodes(self, max_episode_steps: int) -> None:
+        """Truncates every episode from now on after so many steps, if it has not ended before."""
+        self._call[0]["max_episode_steps"] = min(self._call[0]["max_episode_steps"], max_episode_steps)
+
     def rest(self) -> None:
         """Ends all episodes, so that no sub-environment runs until it is reset."""
         self._arrays["terminated"][:] = True
@@ -283,7 +297,11 @@ def _no_observation() -> None:
 
 
 def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
-    """Returns the task's record, read from the environment's attributes and model."""
+    """Returns the task's record, read from the environment's attributes and model.
+
+    Raises:
+        ValueError: If a value would be another one in the record, such as a flag of 0.5.
+    """
     model = env.model
     derived = {
         "body_mass_address": lambda: model.body_mass.ctypes.data,
@@ -294,5 +312,19 @@ def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
     }
     record = np.zeros(1, dtype=task.parameters)
     for name in task.parameters.names or ():
-        record[0][name] = derived[name]() if name in derived else getattr(env, f"_{name}")
+        if name in derived:
+            record[0][name] = derived[name]()
+        else:
+            record[0][name] = _checked(name, getattr(env, f"_{name}"), task.parameters[name])
     return record
+
+
+def _checked(name: str, value: object, dtype: np.dtype) -> np.ndarray:
+    """Returns a setting as an array, unless it is not of the kind or shape of its place in the record."""
+    array = np.asarray(value)
+    kinds, expected = ("bi", "True or False") if dtype.base == np.int64 else ("biuf", "a number")
+    if dtype.shape:
+        expected = f"{dtype.shape[0]} numbers"
+    if array.shape != dtype.shape or array.dtype.kind not in kinds:
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
+    return array

@@ -1,9 +1,10 @@
-"""Checks of arguments that all vector environments share, so that all raise the same errors."""
+"""Checks of what goes into vector environments and what comes out of plain ones, with the same errors everywhere."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError
+from gymnasium.spaces import Box, Space
 from gymnasium.vector import VectorEnv
 
 
@@ -70,3 +71,58 @@ def check_open(env: VectorEnv) -> None:
     """
     if env.closed:
         raise ClosedEnvironmentError("the environment is closed")
+
+
+def check_step(name: str, space: Space, returned: object) -> None:
+    """Refuses what the `step` of a plain environment has returned, unless it is what Gymnasium's interface asks for.
+
+    Args:
+        name: Id of the environment, for the message.
+        space: Its observation space.
+        returned: What `step` has returned.
+
+    Raises:
+        ValueError: If it is not (observation, reward, terminated, truncated, info), with an observation of the space's
+            shape, a number and two truth values.
+    """
+    expected = "(observation, reward, terminated, truncated, info)"
+    if not isinstance(returned, tuple) or len(returned) != 5:
+        got = f"{len(returned)} values" if isinstance(returned, tuple) else f"a {type(returned).__name__}"
+        raise ValueError(f"{name}: expected step to return {expected}, got {got}")
+    observation, reward, terminated, truncated, _ = returned
+    check_observation(name, "step", space, observation)
+    if not isinstance(reward, float) and not _is_scalar(reward, "biuf"):
+        raise ValueError(f"{name}: expected step to return a number as the reward, got {reward!r}")
+    for flag, value in (("terminated", terminated), ("truncated", truncated)):
+        if not isinstance(value, bool) and not _is_scalar(value, "b"):
+            raise ValueError(f"{name}: expected step to return True or False as {flag}, got {value!r}")
+
+
+def check_observation(name: str, method: str, space: Space, observation: object) -> None:
+    """Refuses an observation that does not have the shape of its `Box`; those of other spaces are let through.
+
+    Args:
+        name: Id of the environment, for the message.
+        method: Which method returned it.
+        space: The observation space.
+        observation: What was returned.
+
+    Raises:
+        ValueError: If so, or if it does not consist of numbers.
+    """
+    if not isinstance(space, Box):
+        return
+    try:
+        array = np.asarray(observation)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected {method} to return an observation of numbers, got {observation!r}")
+    if array.shape != space.shape:
+        expected = f"an observation of shape {space.shape}"
+        raise ValueError(f"{name}: expected {method} to return {expected}, got {array.shape}")
+
+
+def _is_scalar(value: object, kinds: str) -> bool:
+    array = np.asarray(value)
+    return array.ndim == 0 and array.dtype.kind in kinds

@@ -1,6 +1,7 @@
 """Ant-v5 (https://gymnasium.farama.org/environments/mujoco/ant/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.ant_v5 import AntEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -92,6 +93,7 @@ def transition(data, argument, slot):
 
 ANT = Task(
     env_id="Ant-v5",
+    env_class=AntEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

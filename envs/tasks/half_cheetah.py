@@ -1,6 +1,7 @@
 """HalfCheetah-v5 (https://gymnasium.farama.org/environments/mujoco/half_cheetah/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
@@ -46,6 +47,7 @@ def transition(data, argument, slot):
 
 HALF_CHEETAH = Task(
     env_id="HalfCheetah-v5",
+    env_class=HalfCheetahEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

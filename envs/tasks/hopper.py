@@ -1,6 +1,7 @@
 """Hopper-v5 (https://gymnasium.farama.org/environments/mujoco/hopper/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -68,6 +69,7 @@ def transition(data, argument, slot):
 
 HOPPER = Task(
     env_id="Hopper-v5",
+    env_class=HopperEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

@@ -1,6 +1,7 @@
 """Humanoid-v5 (https://gymnasium.farama.org/environments/mujoco/humanoid/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.humanoid_v5 import HumanoidEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -115,6 +116,7 @@ def transition(data, argument, slot):
 
 HUMANOID = Task(
     env_id="Humanoid-v5",
+    env_class=HumanoidEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

@@ -1,6 +1,7 @@
 """HumanoidStandup-v5 (https://gymnasium.farama.org/environments/mujoco/humanoid_standup/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.humanoidstandup_v5 import HumanoidStandupEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -51,6 +52,7 @@ def transition(data, argument, slot):
 
 HUMANOID_STANDUP = Task(
     env_id="HumanoidStandup-v5",
+    env_class=HumanoidStandupEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

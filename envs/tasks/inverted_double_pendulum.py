@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from gymnasium.envs.mujoco.inverted_double_pendulum_v5 import InvertedDoublePendulumEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -60,6 +61,7 @@ def transition(data, argument, slot):
 
 INVERTED_DOUBLE_PENDULUM = Task(
     env_id="InvertedDoublePendulum-v5",
+    env_class=InvertedDoublePendulumEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

@@ -1,6 +1,7 @@
 """InvertedPendulum-v5 (https://gymnasium.farama.org/environments/mujoco/inverted_pendulum/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
 from envs.tasks.task import Task, locate_root, observe_positions
@@ -30,6 +31,7 @@ def transition(data, argument, slot):
 
 INVERTED_PENDULUM = Task(
     env_id="InvertedPendulum-v5",
+    env_class=InvertedPendulumEnv,
     parameters=np.dtype([]),
     observe=observe,
     transition=transition,

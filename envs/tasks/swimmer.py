@@ -1,5 +1,6 @@
 """Swimmer-v5 (https://gymnasium.farama.org/environments/mujoco/swimmer/)."""
 
+from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record
@@ -40,6 +41,7 @@ def transition(data, argument, slot):
 
 SWIMMER = Task(
     env_id="Swimmer-v5",
+    env_class=SwimmerEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

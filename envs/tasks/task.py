@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from gymnasium.envs.mujoco import MujocoEnv
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
 from envs.sums import sum_squares
@@ -21,6 +22,7 @@ class Task:
 
     Attributes:
         env_id: Gymnasium's id.
+        env_class: Gymnasium's class.
         parameters: Record of the environment's settings; each name is the environment's attribute `_name`.
         observe: C function that writes the observation.
         transition: C function that writes the reward, termination and the numbers of `step_info`.
@@ -33,6 +35,7 @@ class Task:
     """
 
     env_id: str
+    env_class: type[MujocoEnv]
     parameters: np.dtype
     observe: Callback
     transition: Callback

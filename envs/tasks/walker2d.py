@@ -1,6 +1,7 @@
 """Walker2d-v5 (https://gymnasium.farama.org/environments/mujoco/walker2d/)."""
 
 import numpy as np
+from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 from numba import carray, from_dtype
 
 from envs.episode_kernel import TASK_SIGNATURE, call_record, data_array
@@ -60,6 +61,7 @@ def transition(data, argument, slot):
 
 WALKER2D = Task(
     env_id="Walker2d-v5",
+    env_class=Walker2dEnv,
     parameters=PARAMETERS,
     observe=observe,
     transition=transition,

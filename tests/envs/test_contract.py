@@ -154,3 +154,13 @@ def test_the_numbers_of_a_closed_environment_stay_and_it_does_not_go_on():
             use()
     np.testing.assert_array_equal(env.episode_length, length)
     np.testing.assert_array_equal(env.diverged, diverged)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("limit", [3, 10])
+def test_a_limit_of_steps_truncates_unless_the_environments_own_is_less(env_id, limit):
+    env = make_vec(env_id, 2, max_episode_steps=5)
+    env.limit_episodes(limit)
+    env.reset(seed=0)
+    truncated = [env.step(np.zeros(env.action_space.shape, np.float32))[3].all() for _ in range(5)]
+    assert truncated.index(True) + 1 == min(limit, 5)
