@@ -10,6 +10,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
 | `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
 | `RestingVectorEnv` | episodes can be given up | they run on unseen until their slots are reset |
+| `LimitedVectorEnv` | `max_episode_steps` of the problem | the problem counts the steps, one Python call each |
 | `DivergingVectorEnv` | unstable physics count as failed | only NaN and infinite returns do |
 | `GenerationProblem` | a problem prepares a population, or learns with the search | populations are just evaluated |
 | `CountingProblem` | EvoTorch's `num_interactions` goes on after resuming | it starts at zero |
@@ -241,6 +242,14 @@ class RestingVectorEnv(Protocol):
 
     def rest(self) -> None:
         """Ends all episodes: no sub-environment is simulated until it is reset."""
+
+
+@runtime_checkable
+class LimitedVectorEnv(Protocol):
+    """A vector environment whose episodes can be limited."""
+
+    def limit_episodes(self, max_episode_steps: int) -> None:
+        """Truncates every episode from now on after so many steps, if it has not ended before."""
 
 
 @runtime_checkable

@@ -3,5 +3,6 @@
 `problem` is the EvoTorch problem; `slots` plays many episodes in a fixed number of environment slots, in C where
 environment and agent offer that (`native_policy`); `normalizer` and `visited_states` keep the statistics of
 observations, `episode_statistics` those of returns; `policy` is one trained solution for a plain Gymnasium loop;
-`components` makes environment and agent; `workers` plays on several processes or machines.
+`components` makes environment and agent, `vector_calls` checks what the environment returns, and `resting` lets slots
+rest where it does not; `workers` plays on several processes or machines.
 """

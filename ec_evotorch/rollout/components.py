@@ -1,9 +1,16 @@
 """Making the environment and the agent of a problem, with one clear message where what was given cannot make them."""
 
 import inspect
+import logging
+from functools import cache
 
+import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
+
+from ec_evotorch.rollout.normalizer import action_scale
+from ec_evotorch.rollout.resting import RestingSlots, steps_finished_slots
+from ec_evotorch.rollout.vector_calls import name_of, reset_env, spec_of, step_env
 
 ENV_IS_MADE_BY = (
     "a function of num_envs and num_threads that makes a vector environment, such as partial(make_vec, 'Hopper-v5')"
@@ -15,28 +22,75 @@ _ENV_HAS = ("num_envs", "single_observation_space", "single_action_space", "rese
 _AGENT_HAS = ("obs_length", "act_length", "solution_length", "dtype", "initial_state", "reset", "step")
 
 
-def make_env(env, num_envs: int, num_threads: int):
+_LOGGER = logging.getLogger(__name__)
+
+
+class EnvError(ValueError):
+    """An environment that cannot be made or cannot be played; the message begins with "env: "."""
+
+
+def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None = None):
     """Makes a vector environment and checks that a `RolloutProblem` can play in it.
 
     Args:
         env: What the user has given for `env`.
         num_envs: Number of sub-environments.
         num_threads: Threads of the physics; 0 for all cores.
+        max_episode_steps: Steps after which an episode is truncated; None for no limit besides the environment's own.
 
     Raises:
-        ValueError: If `env` is not a function of these two, or makes something else than a vector environment with
-            one-dimensional boxes for its spaces that does not reset itself.
+        EnvError: If `env` is not a function of these two, raises an exception, or makes something else than a vector
+            environment with one-dimensional boxes for its spaces, of real numbers and finite bounds for its actions,
+            that does not reset itself.
     """
-    _check_function("env", env, ENV_IS_MADE_BY, num_envs=num_envs, num_threads=num_threads)
-    made = env(num_envs=num_envs, num_threads=num_threads)
-    _check_attributes("env", made, _ENV_HAS, ENV_IS_MADE_BY)
-    for name, space in (("observation", made.single_observation_space), ("action", made.single_action_space)):
-        if space.shape is None or len(space.shape) != 1 or not hasattr(space, "low"):
-            raise ValueError(f"env: expected a one-dimensional {name} space (Box), got {space}")
+    try:
+        _check_function("env", env, ENV_IS_MADE_BY, num_envs=num_envs, num_threads=num_threads)
+        made = _call(env, num_envs, num_threads)
+        _check_attributes("env", made, _ENV_HAS, ENV_IS_MADE_BY)
+    except ValueError as error:
+        raise EnvError(str(error)) from error.__cause__
+    _check_spaces(made)
     mode = getattr(made, "metadata", {}).get("autoreset_mode", AutoresetMode.DISABLED)
     if mode != AutoresetMode.DISABLED:
-        raise ValueError(f"env: expected a vector environment with autoreset_mode {AutoresetMode.DISABLED}, got {mode}")
+        raise EnvError(f"env: expected a vector environment with autoreset_mode {AutoresetMode.DISABLED}, got {mode}")
+    if max_episode_steps is not None and hasattr(made, "limit_episodes"):
+        made.limit_episodes(max_episode_steps)
+    elif max_episode_steps is not None or steps_finished_slots(made):
+        made = RestingSlots(made, max_episode_steps)
     return made
+
+
+def try_env(env) -> None:
+    """Begins an episode in every slot and takes one step, with the middle of the action space.
+
+    Args:
+        env: What `make_env` has made.
+
+    Raises:
+        EnvError: If that raises an exception, or what is returned is not what the contract asks for.
+    """
+    middle, _ = action_scale(env.single_action_space.low, env.single_action_space.high)
+    try:
+        reset_env(env, seed=list(range(env.num_envs)), options={"reset_mask": np.ones(env.num_envs, dtype=bool)})
+        step_env(env, np.tile(middle, (env.num_envs, 1)))
+    except Exception as error:  # whatever the environment's author did not think of
+        raise EnvError(_said(error)) from error
+
+
+def warn_of_endless_episodes(env) -> None:
+    """Warns, once for each environment, if it says that it has no limit of steps."""
+    spec = spec_of(env)
+    if spec is not None and spec.max_episode_steps is None:
+        _warn_once(name_of(env))
+
+
+@cache
+def _warn_once(name: str) -> None:
+    _LOGGER.warning(
+        "env: %s has no max_episode_steps: if an episode does not end by itself, training never does; "
+        "RolloutProblem(max_episode_steps=…), or problem.max_episode_steps= on the command line, ends it",
+        name,
+    )
 
 
 def make_agent(agent, obs_length: int, act_length: int):
@@ -70,6 +124,31 @@ def _check_function(name: str, function, expected: str, *arguments, **keywords) 
         signature.bind(*arguments, **keywords)
     except TypeError as error:
         raise ValueError(f"{name}: expected {expected}, got a function that cannot be called so: {error}") from None
+
+
+def _call(env, num_envs: int, num_threads: int):
+    try:
+        return env(num_envs=num_envs, num_threads=num_threads)
+    except Exception as error:  # whatever the environment's author did not think of
+        raise ValueError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """Returns what an environment has raised as a message about `env`."""
+    text = str(error) if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {error}"
+    return text if text.startswith("env: ") else f"env: {text}"
+
+
+def _check_spaces(env) -> None:
+    name = name_of(env)
+    for what, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
+        if getattr(space, "shape", None) is None or len(space.shape) != 1 or not hasattr(space, "low"):
+            raise EnvError(f"env: expected a one-dimensional {what} space (Box), got {space} of {name}")
+    actions = env.single_action_space
+    if not np.issubdtype(actions.dtype, np.floating):
+        raise EnvError(f"env: expected an action space of real numbers (a Box of floats), got {actions} of {name}")
+    if not (np.isfinite(actions.low).all() and np.isfinite(actions.high).all()):
+        raise EnvError(f"env: expected an action space with finite bounds, got {actions} of {name}")
 
 
 def _check_attributes(name: str, made, names: tuple[str, ...], expected: str) -> None:

@@ -13,7 +13,7 @@ from ec_evotorch.distributions.ranking import replace_failed
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.population import Part, Population, part_of_generation
 from ec_evotorch.randomness import philox4x32, split_key
-from ec_evotorch.rollout.components import make_agent, make_env
+from ec_evotorch.rollout.components import make_agent, make_env, warn_of_endless_episodes
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
@@ -82,6 +82,8 @@ class RolloutProblem(Problem):
         num_episodes: Number of episodes of each solution.
         observation_normalization: Whether the agent sees (observation − mean) / stdev. Both are over all states visited
             in earlier generations, and stay the same within a generation.
+        max_episode_steps: Environment steps after which an episode is truncated, in training and in evaluations of the
+            centre; None for no limit besides the environment's own. An environment that has none is warned of once.
         decrease_rewards_by: What is subtracted from the reward of each step in training, for example the alive bonus;
             None for nothing. Returns in the status and of `evaluate_center` are in the environment's own reward.
         seed: Seed of everything random in problem and searcher, in [0, 2^32).
@@ -93,7 +95,7 @@ class RolloutProblem(Problem):
 
     Raises:
         ValueError: If an argument is out of range, is not what makes an environment or agent, or cannot be sent to the
-            workers.
+            workers. Its message names the argument; of an environment it is an `EnvError`.
         WorkerError: On evaluation, if there is an exception in a worker, or the same rows lose three workers.
     """
 
@@ -106,6 +108,7 @@ class RolloutProblem(Problem):
         num_threads: int = 0,
         num_episodes: int = 1,
         observation_normalization: bool = True,
+        max_episode_steps: int | None = None,
         decrease_rewards_by: float | None = None,
         seed: int = 0,
         num_actors: int = 0,
@@ -115,6 +118,9 @@ class RolloutProblem(Problem):
         num_envs, num_threads = check_whole("num_envs", num_envs), check_whole("num_threads", num_threads, minimum=0)
         self._num_episodes = check_whole("num_episodes", num_episodes)
         check_flag("observation_normalization", observation_normalization)
+        if max_episode_steps is not None:
+            max_episode_steps = check_whole("max_episode_steps", max_episode_steps)
+        self.max_episode_steps = max_episode_steps
         self.decrease_rewards_by = _check_decrease(decrease_rewards_by)
         seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         self._num_workers = check_whole("num_actors", num_actors, minimum=0)
@@ -122,9 +128,11 @@ class RolloutProblem(Problem):
         if check_flag("scalar_only", scalar_only) and not self._num_workers:
             raise ValueError("scalar_only: expected False where num_actors is 0, got True")
 
-        self._make_env = partial(make_env, env, num_threads=num_threads)
+        self._make_env = partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps)
         self._envs, self._is_closed = WeakSet(), False
         self.env = self.make_env(num_envs)
+        if max_episode_steps is None:
+            warn_of_endless_episodes(self.env)
         obs_length = self.env.single_observation_space.shape[0]
         self.agent = make_agent(agent, obs_length, self.env.single_action_space.shape[0])
         self.normalizer = ObservationNormalizer(obs_length) if observation_normalization else None
@@ -154,6 +162,7 @@ class RolloutProblem(Problem):
                 num_threads=1,
                 num_episodes=self._num_episodes,
                 observation_normalization=observation_normalization,
+                max_episode_steps=max_episode_steps,
                 seed=seed,
             )
             self._workers = Workers(

@@ -8,6 +8,7 @@ import torch
 
 from ec_evotorch.rollout.native_policy import NativePolicy
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
+from ec_evotorch.rollout.vector_calls import reset_env, step_env
 
 _STRETCH = 256  # environment steps between two looks at the queue; results do not depend on it
 _IDLE = -1  # member of a slot that rests
@@ -167,7 +168,7 @@ class Slots:
             actions = np.zeros_like(self._outputs)
             for slot in np.flatnonzero(running):
                 self._failed[slot] |= not rescale_row(output[slot], self._middle, self._half_range, actions[slot])
-            self._observations, rewards, terminated, truncated, _ = self.env.step(actions)
+            self._observations, rewards, terminated, truncated = step_env(self.env, actions)
             self._returns[running] += rewards[running]
             self._lengths[running] += 1
             return terminated | truncated, self._returns, self._lengths
@@ -198,6 +199,6 @@ def begin_episodes(env, agent, state, slots: np.ndarray, seeds: list[int]) -> np
     env_seeds: list[int | None] = [None] * env.num_envs
     for slot, seed in zip(slots, seeds, strict=True):
         env_seeds[slot] = int(seed)
-    observations, _ = env.reset(seed=env_seeds, options={"reset_mask": mask})
+    observations = reset_env(env, seed=env_seeds, options={"reset_mask": mask})
     agent.reset(state, slots, seeds)
     return observations

@@ -4,14 +4,17 @@ import inspect
 from functools import partial
 from typing import Protocol, runtime_checkable
 
+import gymnasium
 import pytest
 import torch
 from evotorch import Problem
 from evotorch.neuroevolution.net import str_to_net
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem, SeparableBernoulli, protocols
 from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
+from ec_evotorch.rollout.resting import RestingSlots
 from envs import make_vec
 
 SIZES = 3, 2  # of observations and actions
@@ -114,7 +117,7 @@ def test_compiled_agents_act_without_python(name):
 def test_environments_offer_what_problems_use(env_id):
     env = make_vec(env_id, 2)
     try:
-        assert_offers(env, protocols.VectorEnv, protocols.RestingVectorEnv)
+        assert_offers(env, protocols.VectorEnv, protocols.RestingVectorEnv, protocols.LimitedVectorEnv)
     finally:
         env.close()
 
@@ -125,6 +128,11 @@ def test_the_native_environment_lets_c_act_and_notices_unstable_physics():
         assert_offers(env, protocols.NativeVectorEnv, protocols.DivergingVectorEnv)
     finally:
         env.close()
+
+
+def test_what_lets_slots_rest_is_an_environment_itself():
+    env = RestingSlots(SyncVectorEnv([partial(gymnasium.make, OTHER_ENV)] * 2, autoreset_mode=AutoresetMode.DISABLED))
+    assert_offers(env, protocols.VectorEnv, protocols.RestingVectorEnv, protocols.DivergingVectorEnv)
 
 
 def make_problem(connections="real"):

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from ec_evotorch.rollout.normalizer import action_scale, normalize_rows
 from ec_evotorch.rollout.problem import COLLECTION, RolloutProblem
 from ec_evotorch.rollout.slots import begin_episodes, diverged_slots
+from ec_evotorch.rollout.vector_calls import step_env
 
 _DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
 
@@ -134,7 +135,7 @@ class Collector:
                 raise FloatingPointError("the policy's output is NaN or infinite")
             action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
             self._actions.append(self._middle + self._half_range * action)
-            after, reward, terminated[t], truncated, _ = self._env.step(self._actions[-1])
+            after, reward, terminated[t], truncated = step_env(self._env, self._actions[-1])
             sound = (np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1)  # NaN is not below
             failed = ~sound | diverged_slots(self._env)
             self._returns += np.where(failed, np.nan, reward)
@@ -188,7 +189,7 @@ class Collector:
         self._actions = list(np.asarray(state["actions"]))
         for t, actions in enumerate(self._actions):
             self._restart(self._lengths == len(self._actions) - t)
-            self._observations[:] = self._env.step(actions)[0]
+            self._observations[:] = step_env(self._env, actions)[0]
         self._restart(self._lengths == 0)
         if not np.array_equal(self._observations, state["observations"]):
             raise RuntimeError("the environment did not repeat the running episodes: was MuJoCo another version?")

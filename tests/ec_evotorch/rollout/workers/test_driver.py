@@ -143,6 +143,13 @@ def test_neither_order_nor_losses_change_a_bit(seed, settings, make_problem, exp
     assert len(problem.actors) == 3
 
 
+def test_workers_keep_the_limit_of_steps(make_problem):
+    settings = {"env": partial(make_vec, "InvertedPendulum-v5", max_episode_steps=-1), "max_episode_steps": 7}
+    shared = history(make_problem(InProcessCluster(), num_actors=2, **settings))
+    assert shared == history(make_problem(**settings))
+    assert shared[-1][1] <= 7 * 30 * 3
+
+
 class LateStart(InProcessCluster):
     """A cluster whose other workers start in the moment in which the first one hands over what it has counted."""
 
