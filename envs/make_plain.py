@@ -12,8 +12,10 @@ import numpy as np
 from envs.mujoco_warnings import log_mujoco_warnings
 from envs.vector_contract import check_observation, check_step
 
-_MOST_LETTERS = 300  # of what a library says; some print their arguments, arrays and all
-_ADDED_BY_GYMNASIUM = re.compile(r" was raised from the environment creator for .*", re.DOTALL)
+_MOST_LETTERS = 300  # of what a library says
+_ARGUMENTS = re.compile(  # which libraries print, arrays and all
+    r"\s+(was raised from the environment creator for|Invoked with:) .*", re.DOTALL
+)
 
 
 def make_plain(id: str | gymnasium.envs.registration.EnvSpec, **kwargs: Any) -> gymnasium.Env:
@@ -90,7 +92,7 @@ def _take_first_step(env: gymnasium.Env) -> None:
 
 
 def _reason(error: Exception) -> str:
-    text = _short(_ADDED_BY_GYMNASIUM.sub("", str(error)))
+    text = _short(_ARGUMENTS.sub("", str(error)))
     speaks_for_itself = text and isinstance(error, ValueError | OSError | gymnasium.error.Error)
     return text if speaks_for_itself else f"{type(error).__name__}: {text}"
 

@@ -24,7 +24,7 @@ from experiments.analysis.summary import (
     summary,
 )
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.keys import COMPONENTS, LABELS, keys_without_influence
+from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST, keys_without_influence
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.metrics import COLUMNS, COUNTS
@@ -70,6 +70,7 @@ RUN_DTYPES = {
 VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
 PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
+LIMIT = "problem.max_episode_steps"
 METHOD_COMPONENTS = ("agent.", "searcher.")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
@@ -229,15 +230,10 @@ def _frames_of_runs(runs: list[SavedRun], config: list[str]) -> list[pd.DataFram
         metrics = run.metrics.rename(columns=_without_clash)
         if metrics.empty:
             metrics = pd.DataFrame([dict.fromkeys(COUNTS, 0)], columns=COLUMNS).astype(METRIC_DTYPES)
-        environment = {
-            str(key): value
-            for key, value in run.config["env"].items()
-            if key not in (*LABELS["env"], "id", "_target_", "_partial_")
-        }
         columns = {
             "run": run.folder.as_posix(),
             "environment": label[0],
-            "environment_keywords": json.dumps(environment, sort_keys=True, default=str),
+            "environment_keywords": json.dumps(_keywords(run.config), sort_keys=True, default=str),
             "agent": run.config["agent"]["name"],
             "searcher": run.config["searcher"]["name"],
             "method": label[1],
@@ -266,8 +262,22 @@ def _without_clash(column: str) -> str:
     return f"{column}_status" if column in KNOWN_DTYPES else column.replace(".", "_")
 
 
+def _keywords(config: Mapping) -> dict[str, object]:
+    """Returns the further keywords of the environment on which results depend; a recorded model, not its path."""
+    left_out = {*keys_without_influence(config), "env.id", "env._target_", "env._partial_"}
+    keywords = {str(key): value for key, value in config["env"].items() if f"env.{key}" not in left_out}
+    if digest := config["env"].get(MODEL_DIGEST):
+        keywords.pop("xml_file", None)
+        keywords[MODEL_DIGEST] = digest
+    return keywords
+
+
 def _settings(config: Mapping) -> dict[str, str]:
-    """Returns the settings of all components, dotted key -> value as text, but for those that change no result."""
+    """Returns the settings of all components, dotted key -> value as text, but for those that change no result.
+
+    A recorded model counts, and not the path of its file. A limit of steps that is not set is left out, as runs of
+    earlier versions have none.
+    """
     settings, left_out = {}, keys_without_influence(config)
 
     def visit(node: object, key: str) -> None:
@@ -281,6 +291,11 @@ def _settings(config: Mapping) -> dict[str, str]:
 
     for component in COMPONENTS:
         visit(config.get(component), component)
+    if settings.get(LIMIT) == "null":
+        del settings[LIMIT]
+    if digest := select(config, f"env.{MODEL_DIGEST}"):
+        settings.pop("env.xml_file", None)
+        settings[f"env.{MODEL_DIGEST}"] = _as_text(digest)
     return settings
 
 

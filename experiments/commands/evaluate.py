@@ -6,7 +6,7 @@ from rich.console import Console
 
 from experiments.analysis.text_table import print_table
 from experiments.commands.arguments import add_trust_argument, file_in_a_folder, whole_number
-from experiments.errors import ArgumentParser
+from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.evaluation.episodes import (
     check_can_save,
     evaluate,
@@ -57,7 +57,8 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     env = load_policy_of_run(arguments.run, arguments.trust).env
     check_can_save(arguments.run)
-    episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers, arguments.trust)
+    with results_warnings_as_lines(parser.prog):
+        episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers, arguments.trust)
     print_table(Console(), evaluation_table(env["id"], episodes))
     save_evaluation(arguments.run, env, episodes, arguments.seed)
     if arguments.csv is not None:

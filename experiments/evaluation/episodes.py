@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 
 from ec_evotorch import Policy
-from envs.mujoco_warnings import log_mujoco_warnings
 from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
+from experiments.evaluation.plain_env import open_env, warn_of_other_model
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import EVALUATION
 from experiments.run_folder.policy import SavedPolicy, load_policy
@@ -69,7 +69,14 @@ def evaluate(
     Raises:
         FileNotFoundError: If the run has no policy.
         ValueError: If its policy is damaged.
+        UserError: If its environment cannot be made or played.
+
+    Warns:
+        ResultsWarning: If the environment simulates another model than in training.
     """
+    saved = load_policy(run, trust)
+    with open_env(saved) as env:
+        warn_of_other_model(saved, env)
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
     if workers is None:
@@ -90,13 +97,9 @@ def default_workers(num_episodes: int) -> int:
 def play_episodes(run: Path, seeds: list[int], trust: Collection[str] = ()) -> list[tuple[int, float, int]]:
     """Plays a plain Gymnasium episode for each seed; returns seed, return and length (environment steps) of each."""
     torch.set_num_threads(1)
-    log_mujoco_warnings()
     saved = load_policy(run, trust)
-    env = gymnasium.make(**saved.env)
-    try:
+    with open_env(saved) as env:
         return [(seed, *play_episode(env, saved.policy, seed)) for seed in seeds]
-    finally:
-        env.close()
 
 
 def play_episode(env: gymnasium.Env, policy: Policy, seed: int) -> tuple[float, int]:

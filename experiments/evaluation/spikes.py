@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import gymnasium
 import numpy as np
 import torch
 
 from agents import RSNN
 from ec_evotorch.threads import one_torch_thread
-from envs.mujoco_warnings import log_mujoco_warnings
 from experiments.evaluation.episodes import play_episode
+from experiments.evaluation.plain_env import open_env, warn_of_other_model
 from experiments.run_folder.policy import SavedPolicy
 
 
@@ -50,19 +49,24 @@ def record_spikes(saved: SavedPolicy, seeds: Iterable[int]) -> Iterator[SpikeTra
     Args:
         saved: A policy of spiking neurons and its environment.
         seeds: Seeds of `episode_seed`.
+
+    Raises:
+        UserError: If the environment cannot be made or played.
+
+    Warns:
+        ResultsWarning: If the environment simulates another model than in training.
     """
-    log_mujoco_warnings()
     agent = saved.policy.agent
-    env = gymnasium.make(**saved.env)
-    try:
-        for seed in seeds:
-            recorder = saved.policy.agent = _Recorder(agent)
-            with one_torch_thread():
-                episode_return, _ = play_episode(env, saved.policy, seed)
-            yield SpikeTrain(np.concatenate(recorder.spikes), agent.substeps, agent.dt, episode_return)
-    finally:
-        saved.policy.agent = agent
-        env.close()
+    with open_env(saved) as env:
+        warn_of_other_model(saved, env)
+        try:
+            for seed in seeds:
+                recorder = saved.policy.agent = _Recorder(agent)
+                with one_torch_thread():
+                    episode_return, _ = play_episode(env, saved.policy, seed)
+                yield SpikeTrain(np.concatenate(recorder.spikes), agent.substeps, agent.dt, episode_return)
+        finally:
+            saved.policy.agent = agent
 
 
 class _Recorder:

@@ -130,7 +130,7 @@ def _networks(
         try:
             yield _network_section(f"{environment}, {label}: the best of {len(rows)}, '{best}'", Path(best), trust)
         except UserError as error:
-            said.append(f"no picture of a network: {error}")
+            said.append(f"no picture of the network of '{best}': {error}")
 
 
 def _network_section(name: str, run: Path, trust: Collection[str]) -> NetworkSection:

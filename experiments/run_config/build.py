@@ -1,5 +1,6 @@
 """Builds the problem and the searcher that a configuration names."""
 
+import math
 from collections.abc import Callable, Collection
 
 import gymnasium
@@ -11,6 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from ec_evotorch.rollout.components import EnvError, try_env
 from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
 from experiments.run_config.keys import COMPONENTS
@@ -46,6 +48,7 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
     if not isinstance(config.env.get("id"), str):
         raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
     check_popsize(config)
+    check_bonus(config)
     env, agent, make_searcher = (_partial(component, given) for component in ("env", "agent", "searcher"))
     problem = _calling(
         ("problem", "agent", "env"), given, lambda: instantiate(given["problem"], env=env, agent=agent, _convert_="all")
@@ -95,15 +98,15 @@ def check_pair(problem: Problem, config: DictConfig) -> None:
 
 
 def check_episode(problem: Problem, given: dict[str, dict]) -> None:
-    """Checks that an episode can begin, which finds keywords that an environment uses no earlier.
+    """Checks that an episode can begin, which finds what an environment does wrong no earlier.
 
     Raises:
         UserError: If it cannot.
     """
     try:
-        problem.env.reset(seed=0)
-    except USER_MISTAKES as error:
-        raise UserError(f"env: no episode can begin: {refusal(error, {'env': given['env']})}") from error
+        try_env(problem.env)
+    except EnvError as error:
+        raise refusal(error, {"env": given["env"]}) from error
 
 
 def check_popsize(config: DictConfig) -> None:
@@ -115,6 +118,19 @@ def check_popsize(config: DictConfig) -> None:
     popsize = config.searcher.get("popsize", 2)
     if isinstance(popsize, bool) or not isinstance(popsize, int) or popsize < 2:
         raise UserError(f"searcher.popsize: expected a whole number, at least 2; got {popsize!r}")
+
+
+def check_bonus(config: DictConfig) -> None:
+    """Checks what an environment pays for staying alive, which is often the value of one of its keywords.
+
+    Raises:
+        UserError: If it is neither a finite number nor null, naming the keyword that it comes from.
+    """
+    bonus = config.env.get("alive_bonus")
+    if bonus is None or (isinstance(bonus, int | float) and not isinstance(bonus, bool) and math.isfinite(bonus)):
+        return
+    same = [key for key, value in config.env.items() if key != "alive_bonus" and repr(value) == repr(bonus)]
+    raise UserError(f"env.{(same or ['alive_bonus'])[0]}: expected a finite number; got {bonus!r}")
 
 
 def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:

@@ -5,6 +5,7 @@ Hydra's global state is neither needed nor touched: configurations can be compos
 """
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,7 +158,19 @@ def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         raise UserError(_missing_label(config, error) or error) from error
     except (OmegaConfBaseException, ValueError, TypeError, AssertionError, AttributeError, RecursionError) as error:
         raise UserError(error) from error
+    make_model_path_absolute(config)
     return config
+
+
+def make_model_path_absolute(config: DictConfig) -> None:
+    """Writes `env.xml_file` so that it names the same file from every folder.
+
+    Args:
+        config: A whole configuration.
+    """
+    path = OmegaConf.select(config, "env.xml_file")
+    if isinstance(path, str) and path.startswith("."):  # other relative paths are those of Gymnasium's own models
+        config.env.xml_file = os.path.abspath(path)
 
 
 def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:

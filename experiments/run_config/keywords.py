@@ -14,6 +14,7 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from ec_evotorch.rollout.components import EnvError
 from experiments.errors import UserError, did_you_mean
 from experiments.run_config.keys import LABELS, leaves
 
@@ -114,6 +115,8 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
         components: Component -> `_target_` and keywords, of all that may be meant; first the one that was called.
     """
     text = " ".join(str(error).split())
+    if isinstance(error, EnvError) and "env" in components:
+        return env_refusal(text.removeprefix("env: "), components["env"])
     for component, given in components.items():
         mentioned = [key for key in given if key not in FOR_HYDRA and re.search(rf"\b{re.escape(key)}\b", text)]
         leading = [key for key in mentioned if re.match(rf"{re.escape(key)}\b", text)]
@@ -136,6 +139,20 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
         if unknown:
             return UserError(f"{component}: {text}; given were {', '.join(unknown)}")
     return UserError(f"{next(iter(components))}: {text}")
+
+
+def env_refusal(error: object, given: Mapping) -> UserError:
+    """Returns what an environment said of itself or its keywords, with their dotted keys.
+
+    Args:
+        error: What it raised, or its text.
+        given: Its keywords.
+    """
+    text = " ".join(str(error).split())
+    leading, colon, rest = text.partition(": ")
+    if colon and all(key in given for key in leading.split(", ")):
+        return UserError(f"{', '.join(f'env.{key}' for key in leading.split(', '))}: {rest}")
+    return UserError(f"env: {text}")
 
 
 def _unchecked(given: Mapping) -> list[str]:

@@ -11,6 +11,7 @@ from experiments.run_config.keys import COMPONENTS
 from experiments.run_config.keywords import check_mapping
 from experiments.run_config.targets import IMPORTED_FROM
 
+MOST_SEED = 2**32 - 1  # of a RolloutProblem
 OPTIONAL = ("runs", "versions", "logger", "incumbent", IMPORTED_FROM)  # keys that not every run has
 
 
@@ -81,7 +82,7 @@ class RunSettings:
         _check_keys(config.eval, "eval.", EvalSettings.__dataclass_fields__)
         every, checkpoint_every = config.eval.every, config.checkpoint_every
         return cls(
-            seed=_whole_number("seed", config.seed, minimum=0),
+            seed=_seed(config.seed),
             budget=_whole_number("budget", config.budget, minimum=1),
             run_dir=_path("run_dir", config.run_dir),
             overwrite=_truth("overwrite", config.overwrite),
@@ -126,6 +127,15 @@ def _whole_number(name: str, value: object, minimum: int) -> int:
     if not is_whole or value < minimum:
         raise UserError(f"{name}: expected a whole number, at least {minimum}; got {value!r}")
     return int(value)
+
+
+def _seed(value: object) -> int:
+    seed = _whole_number("seed", value, minimum=0)
+    if seed > MOST_SEED:
+        raise UserError(f"seed: expected a whole number, at most {MOST_SEED}; got {value!r}")
+    if isinstance(value, float):
+        raise UserError(f"seed: expected a whole number, at least 0; got {value!r}, which is to be written as {seed}")
+    return seed
 
 
 def _truth(name: str, value: object) -> bool:

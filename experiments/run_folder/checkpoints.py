@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch import Resumable
 from experiments.errors import UserError
-from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST
 from experiments.run_config.targets import IMPORTED_FROM
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS
@@ -133,7 +133,7 @@ def comparable(config: DictConfig) -> dict:
     """Returns the part of a configuration that must be the same when a run is resumed, as plain containers."""
     plain = OmegaConf.to_container(config, resolve=True)
     for component in COMPONENTS:
-        for name in NAMES_ONLY:
+        for name in (*NAMES_ONLY, MODEL_DIGEST):  # the models are compared where the environment is made
             plain[component].pop(name, None)
     return {key: value for key, value in plain.items() if key not in MAY_DIFFER}
 

@@ -5,6 +5,7 @@ policy.json has the keys
     format, format_version    "ec-evotorch policy", 1
     agent                     _target_ and keywords, without the lengths of observation and action
     env                       id and keywords of gymnasium.make
+    model_digest              only if it simulates a MuJoCo model of the user's own: see `envs.model_digest`
     observation_length, action_length, solution_length
     dtype                     of the solution: "bool" or "float32"
     sha256                    checksum of the rest of policy.json and all of policy.safetensors
@@ -29,6 +30,7 @@ from omegaconf import DictConfig
 
 from ec_evotorch import Policy
 from experiments.errors import UserError
+from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.keywords import keywords
 from experiments.run_config.targets import check_targets
 from experiments.run_folder.archive import SHA256, check_format, checksum, pack, unpack
@@ -57,10 +59,13 @@ class SavedPolicy:
     Attributes:
         policy: Policy that is ready to act.
         env: Keywords of `gymnasium.make`, with `id`, for the environment that it was trained in.
+        model_digest: The MuJoCo model of the user's own that it was trained with, see `envs.model_digest`; None if it
+            was none.
     """
 
     policy: Policy
     env: dict
+    model_digest: str | None = None
 
 
 def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig) -> None:
@@ -95,6 +100,8 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
         "solution_length": len(solution),
         "dtype": "bool" if solution.dtype == np.bool_ else "float32",
     }
+    if MODEL_DIGEST in env:
+        description[MODEL_DIGEST] = env[MODEL_DIGEST]
     description[SHA256] = checksum(description, tensors)
     write_atomic(folder / POLICY_TENSORS, tensors)
     write_atomic(folder / POLICY_DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
@@ -136,7 +143,7 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
             f"got {description['solution_length']} of {description['dtype']}"
         )
     arrays = _read_arrays(folder / POLICY_TENSORS, tensors, description)
-    return SavedPolicy(Policy(agent, **arrays), description["env"])
+    return SavedPolicy(Policy(agent, **arrays), description["env"], description.get(MODEL_DIGEST))
 
 
 def _read_description(path: Path) -> dict:
@@ -153,6 +160,8 @@ def _read_description(path: Path) -> dict:
             raise ValueError(f"'{path}': expected the key '{key}' with a {kind.__name__}; got {description.get(key)!r}")
     if description["dtype"] not in DTYPES:
         raise ValueError(f"'{path}': dtype: expected one of {', '.join(DTYPES)}; got '{description['dtype']}'")
+    if not isinstance(description.get(MODEL_DIGEST), str | None):
+        raise ValueError(f"'{path}': {MODEL_DIGEST}: expected a str; got {description[MODEL_DIGEST]!r}")
     for part, key in (("agent", "_target_"), ("env", "id")):
         if not isinstance(description[part].get(key), str):
             raise ValueError(f"'{path}': {part}: expected the key '{key}' with a str; got {description[part]!r}")

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.errors import UserError
 from experiments.run_config.build import close_search
 from experiments.run_config.compose import parse_words
+from experiments.run_config.environment import check_model, record_model
 from experiments.run_config.foreign import check_plain
 from experiments.run_config.settings import RunSettings
 from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust
@@ -40,8 +41,9 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         The run folder.
 
     Raises:
-        UserError: If there is no run, its configuration or its checkpoint is damaged or belongs to another run, or it
-            uses code of a package that is not trusted; everything is left as it is. Later as `train`.
+        UserError: If there is no run, its configuration or its checkpoint is damaged or belongs to another run, it uses
+            code of a package that is not trusted, or the model in its `env.xml_file` has changed; everything is left as
+            it is. Later as `train`.
         KeyboardInterrupt: As `train`.
     """
     config = config_of(folder)
@@ -61,6 +63,8 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
             _check_same(path, config, saved)
         searcher = _build(config, trust, ["resume", str(folder), *overrides])
         try:
+            check_model(config, searcher.problem.env)
+            record_model(config, searcher.problem.env)
             run = Run(config, searcher)
             if saved is None:
                 (folder / METRICS).unlink(missing_ok=True)  # its header at most

@@ -16,6 +16,8 @@ from experiments.errors import UserError
 from experiments.figures.single_run import save_learning_curve
 from experiments.run_config.build import build, close_search
 from experiments.run_config.config_dir import CONFIG_DIR
+from experiments.run_config.environment import record_model, with_limit
+from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.settings import RunSettings
 from experiments.run_config.targets import EVERYTHING, IMPORTED_FROM, UntrustedError, own_packages
 from experiments.run_folder.atomic_write import write_atomic, writing
@@ -72,6 +74,8 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
             with open_dict(config):
                 config.budget = settings.budget
                 config.versions = software_versions()
+                config.env.pop(MODEL_DIGEST, None)  # what the configuration of an earlier run says
+            record_model(config, searcher.problem.env)
             record_own_packages(config)
             write_atomic(settings.run_dir / CONFIG, OmegaConf.to_yaml(config).encode())
             return Run(config, searcher).go_on()
@@ -283,7 +287,7 @@ class Run:
         if checkpoints is not None:
             checkpoints.write()
         if self._policy is not None:
-            save_policy(folder, self._policy, config.agent, config.env)
+            save_policy(folder, self._policy, config.agent, with_limit(config, self._problem.env))
             title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
             save_learning_curve(folder / METRICS, folder / CURVE, title)
         write_status(folder, state, self._steps, settings.budget, reason)

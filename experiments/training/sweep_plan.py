@@ -6,6 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from experiments.errors import UserError
+from experiments.run_config.environment import is_other_model, model_of
+from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.checkpoints import comparable, differences
 from experiments.run_folder.layout import CONFIG, STATUS, TRACEBACK, check_vacant, is_held, run_files
@@ -110,6 +112,9 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
     except UserError as error:
         raise UserError(refusal.format(f"which cannot be read ({error})")) from error
     differing = differences(comparable(before), comparable(config))
+    recorded = before.env.get(MODEL_DIGEST)
+    if not differing and recorded is not None and is_other_model(recorded, now := model_of(config)):
+        differing = [f"the model in env.xml_file ({recorded}, now {now})"]
     if differing:
         raise UserError(refusal.format(f"with another configuration; these differ: {', '.join(differing)}"))
     return settings
