@@ -1,6 +1,6 @@
 """The environment of a run beyond its keywords: the model that it simulates, and the limit of its episodes."""
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from ec_evotorch.rollout.vector_calls import spec_of
 from envs import make_plain, model_digest
@@ -81,4 +81,7 @@ def with_limit(config: DictConfig, env) -> DictConfig:
     own = None if spec is None else spec.max_episode_steps
     if limit is None or (own is not None and own <= limit):
         return config.env
-    return OmegaConf.merge(config.env, {"max_episode_steps": limit})
+    limited = config.env.copy()
+    with open_dict(limited):
+        limited.max_episode_steps = limit
+    return limited

@@ -159,4 +159,4 @@ def test_what_an_environment_says_gets_the_dotted_keys_of_its_own(said, message)
 def test_the_path_of_a_model_is_absolute_unless_it_is_gymnasiums_own():
     assert compose_config(["+env.xml_file=./a/../my.xml"]).env.xml_file == str(Path.cwd() / "my.xml")
     for path in ("/models/my.xml", "~/my.xml", "hopper.xml"):
-        assert compose_config([f"+env.xml_file={path}"]).env.xml_file == path
+        assert compose_config([f"+env.xml_file='{path}'"]).env.xml_file == path

@@ -188,6 +188,8 @@ def test_a_way_to_draw_makes_no_other_method(train_tiny):
 def test_a_limit_of_steps_makes_another_method_and_is_that_of_the_policy(train_tiny):
     words = ["+env.max_episode_steps=-1", "problem.max_episode_steps=4", "budget=100"]
     limited = train_tiny(*words, "run_dir=a")
+    short = train_tiny("problem.max_episode_steps=3", "budget=100", "run_dir=short")
+    assert evaluate(short, 3).length.max() <= 3
     assert evaluate(limited, 3).length.max() <= 4
     plain = train_tiny("run_dir=b", "budget=100", "problem.max_episode_steps=2000")
     assert "max_episode_steps" not in json.loads((plain / "policy.json").read_text())["env"]
