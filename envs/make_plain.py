@@ -3,7 +3,10 @@
 import copy
 import difflib
 import re
+import sysconfig
+import traceback
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -12,6 +15,7 @@ import numpy as np
 from envs.mujoco_warnings import log_mujoco_warnings
 from envs.vector_contract import check_observation, check_step
 
+_NOT_THE_USERS = (Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
 _MOST_LETTERS = 300  # of what a library says
 _ARGUMENTS = re.compile(  # which libraries print, arrays and all
     r"\s+(was raised from the environment creator for|Invoked with:) .*", re.DOTALL
@@ -92,9 +96,19 @@ def _take_first_step(env: gymnasium.Env) -> None:
 
 
 def _reason(error: Exception) -> str:
+    """Returns what an exception says, with its kind unless that says so itself, and the line of the user's own code."""
     text = _short(_ARGUMENTS.sub("", str(error)))
     speaks_for_itself = text and isinstance(error, ValueError | OSError | gymnasium.error.Error)
-    return text if speaks_for_itself else f"{type(error).__name__}: {text}"
+    return (text if speaks_for_itself else f"{type(error).__name__}: {text}") + _place(error)
+
+
+def _place(error: Exception) -> str:
+    """Returns the line that raised an exception, or called what did, outside this package and those installed."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in _NOT_THE_USERS):
+            return f" ({path.name}, line {frame.lineno})"
+    return ""
 
 
 def _short(text: str) -> str:

@@ -129,6 +129,8 @@ def _check_function(name: str, function, expected: str, *arguments, **keywords) 
 def _call(env, num_envs: int, num_threads: int):
     try:
         return env(num_envs=num_envs, num_threads=num_threads)
+    except MemoryError:
+        raise  # of this process, and no fault of the environment
     except Exception as error:  # whatever the environment's author did not think of
         raise ValueError(_said(error)) from error
 

@@ -61,13 +61,11 @@ def model_of(config: DictConfig) -> str | None:
         env.close()
 
 
-def is_other_model(before: str | None, now: str | None) -> bool:
+def is_other_model(before: object, now: object) -> bool:
     """Returns whether two digests are of different models; those of two versions of MuJoCo cannot be compared."""
-    return None not in (before, now) and before != now and _version(before) == _version(now)
-
-
-def _version(digest: str) -> str:
-    return digest.rpartition("-")[0]
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    return before != now and before.rpartition("-")[0] == now.rpartition("-")[0]
 
 
 def with_limit(config: DictConfig, env) -> DictConfig:

@@ -177,7 +177,7 @@ def test_an_exception_of_ones_own_environment_is_told_with_its_kind(own, error):
         raise error
 
     own.setattr(Own, "change", staticmethod(fail))
-    with pytest.raises(ValueError, match=rf"^Own-v0 cannot be made and played: {type(error).__name__}: .*$"):
+    with pytest.raises(ValueError, match=rf"^Own-v0 cannot be made and played: {type(error).__name__}: .* \(test_mist"):
         make_vec("Own-v0", 1)
 
 

@@ -59,7 +59,7 @@ def refusal(capsys, working_directory):
         (["problem.num_actors=two"], "num_actors: expected a whole number of at least 0, got 'two'"),
         (["searcher=ppo", "problem.num_actors=2"], "num_actors: PPO collects in one process"),
         (["searcher=pgpe", "problem.num_actors=2", "problem.scalar_only=true"], "expected searcher=ec or es, got pgpe"),
-        (["+env.reset_noise_scale=x"], "env: no episode can begin: "),
+        (["+env.reset_noise_scale=x"], "env.reset_noise_scale: InvertedPendulum-v5 cannot be made and played with"),
         (["searcher.center_learning_rate=abc"], "center_learning_rate: expected a positive number, got 'abc'"),
         (["searcher.prob_min=x"], "prob_min: expected a number in [0, 0.5), got 'x'"),
         (["searcher.prob_init=null"], "prob_init: expected a number or one for each bit, got None"),
