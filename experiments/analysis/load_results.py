@@ -71,7 +71,7 @@ VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "p
 PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 LIMIT = "problem.max_episode_steps"
-METHOD_COMPONENTS = ("agent.", "searcher.")
+METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
 
@@ -273,7 +273,7 @@ def _keywords(config: Mapping) -> dict[str, object]:
 
 
 def _settings(config: Mapping) -> dict[str, str]:
-    """Returns the settings of all components, dotted key -> value as text, but for those that change no result.
+    """Returns the settings of all components and of the choice of the policy, dotted key -> value as text, but for those that change no result.
 
     A recorded model counts, and not the path of its file. A limit of steps that is not set is left out, as runs of
     earlier versions have none.
@@ -289,8 +289,8 @@ def _settings(config: Mapping) -> dict[str, str]:
         else:
             settings[key] = _as_text(node) or "null"
 
-    for component in COMPONENTS:
-        visit(config.get(component), component)
+    for part in (*COMPONENTS, "incumbent"):
+        visit(config.get(part), part)
     if settings.get(LIMIT) == "null":
         del settings[LIMIT]
     if digest := select(config, f"env.{MODEL_DIGEST}"):

@@ -61,7 +61,7 @@ def refusal(capsys, working_directory):
         (["searcher=pgpe", "problem.num_actors=2", "problem.scalar_only=true"], "expected searcher=ec or es, got pgpe"),
         (["+env.reset_noise_scale=x"], "env.reset_noise_scale: InvertedPendulum-v5 cannot be made and played with"),
         (["searcher.center_learning_rate=abc"], "center_learning_rate: expected a positive number, got 'abc'"),
-        (["searcher.prob_min=x"], "prob_min: expected a number in [0, 0.5), got 'x'"),
+        (["searcher.prob_min=x"], "prob_min: expected a number or one for each bit, got 'x'"),
         (["searcher.prob_init=null"], "prob_init: expected a number or one for each bit, got None"),
         (["problem.num_envs=true"], "num_envs: expected a positive whole number, got True"),
         (["problem.decrease_rewards_by=nan"], "decrease_rewards_by: expected a finite number or None, got nan"),
