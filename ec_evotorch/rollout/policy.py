@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from evotorch import Solution
 
+from ec_evotorch.rollout.finite_observations import FINITE
 from ec_evotorch.rollout.native_policy import NativePolicy, act
 from ec_evotorch.rollout.normalizer import action_scale, normalize_row, rescale_row
 
@@ -100,6 +101,7 @@ class Policy:
             sums=np.zeros((1, self._obs_length)),
             sums_of_squares=np.zeros((1, self._obs_length)),
             failed=np.zeros(1, dtype=bool),
+            nonfinite=np.full(1, FINITE),
             statistics=(self.observation_mean, self.observation_stdev) if normalized else None,
         )
         step, addresses = act.ctypes, (policy.context, 0, observation_buffer.ctypes.data, action_buffer.ctypes.data)

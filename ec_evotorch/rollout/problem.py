@@ -15,6 +15,7 @@ from ec_evotorch.generation.population import Part, Population, part_of_generati
 from ec_evotorch.randomness import philox4x32, split_key
 from ec_evotorch.rollout.components import make_agent, make_env
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
+from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
 from ec_evotorch.rollout.slots import Episodes, Slots
@@ -37,10 +38,13 @@ class RolloutProblem(Problem):
     for each step. Solutions queue for `num_envs` environment slots; a slot whose episode ends takes the next one.
 
     Failures:
-        A solution fails if a return is NaN or infinite, or if its physics become unstable. It ranks worst with every
-        searcher, and is never `best` or `worst`. The searchers of this package see its evaluation as it is, or NaN for
-        unstable physics. In a batch of any other searcher, which might rank NaN best, it becomes just worse than the
-        worst finite evaluation (see `replace_failed`), or 0 for all if none is finite.
+        A solution fails if a return is NaN or infinite, if its physics become unstable, or if an observation is not
+        finite: NaN, infinite, or beyond what float32 holds. It ranks worst with every searcher, and is never `best` or
+        `worst`. The states of an episode with unstable physics or such an observation do not reach the normaliser; the
+        first such observation is logged as a warning, with the index of the sensor. The searchers of this package see
+        the evaluation of a solution that fails as it is, or NaN for unstable physics and observations. In a batch of
+        any other searcher, which might rank NaN best, it becomes just worse than the worst finite evaluation (see
+        `replace_failed`), or 0 for all if none is finite.
 
     Randomness:
         The seed of an episode is a function of (seed, generation, row, episode, purpose) alone. Results do not depend
@@ -133,6 +137,7 @@ class RolloutProblem(Problem):
         self._episode_key = split_key(seed)
         self._generation = 0
         self._fresh_evaluations = 0
+        self._has_warned = False
         self._begin_counting()
         super().__init__(
             "max",
@@ -197,6 +202,7 @@ class RolloutProblem(Problem):
     def _play_batch(self, batch: SolutionBatch, part: Part) -> tuple[np.ndarray, np.ndarray]:
         """Returns returns and lengths, (n, num_episodes) each, and counts the visited states."""
         played = self.play(batch.access_values(keep_evals=True), self._generation, part.first_row)
+        self._visited.note(played.nonfinite)
         if self.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
         each = (-1, self._num_episodes)
@@ -232,7 +238,14 @@ class RolloutProblem(Problem):
         self.episode_statistics.add(returns, lengths)
         if self.normalizer is not None:
             self.normalizer.update(self._visited.count, self._visited.sums, self._visited.sums_of_squares)
+        self.notice_nonfinite(self._visited.nonfinite)
         self._begin_counting()
+
+    def notice_nonfinite(self, sensor: int) -> None:
+        """Warns, the first time that a sensor was not finite, with its index; `FINITE` means that there was none."""
+        if sensor != FINITE and not self._has_warned:
+            self._has_warned = True
+            warn_of_sensor(sensor)
 
     # --- what EvoTorch asks for ---
 
@@ -270,7 +283,8 @@ class RolloutProblem(Problem):
                 no seed gives, and new ones at each call.
 
         Returns:
-            (num_episodes,) float64 returns in the environment's own reward.
+            (num_episodes,) float64 returns in the environment's own reward; NaN where an output of the agent or an
+            observation was not finite.
 
         Raises:
             ValueError: If the solution has another shape or dtype, or a number is out of range.
@@ -308,7 +322,9 @@ class RolloutProblem(Problem):
         seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, purpose)
-        return self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
+        played = self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
+        self.notice_nonfinite(first_sensor(played.nonfinite))
+        return played
 
     def to_policy(self, solution) -> Policy:
         """Returns a callable for a plain Gymnasium loop, with the normaliser as it is now.
