@@ -145,8 +145,10 @@ class MujocoVectorEnv(VectorEnv):
 
         Raises:
             ClosedEnvironmentError: If the environment is closed. `step`, `rollout` and `render` raise it too.
+            RuntimeError: If a fork has copied the environment to another process. The other three raise it too.
         """
         check_open(self)
+        self._physics.check_process()
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
         slots = np.flatnonzero(mask)
@@ -169,6 +171,7 @@ class MujocoVectorEnv(VectorEnv):
                 has moved then.
         """
         check_open(self)
+        self._physics.check_process()
         actions = np.asarray(actions)
         running = ~self.finished
         check_actions(actions, self.action_space.shape, running)
@@ -205,6 +208,7 @@ class MujocoVectorEnv(VectorEnv):
             max_steps: Largest number of steps of each sub-environment in this call; by default whole episodes.
         """
         check_open(self)
+        self._physics.check_process()
         # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
         played = self._worker.submit(self._advance, ~self.finished, max_steps, True, policy, context)
         try:
@@ -222,6 +226,7 @@ class MujocoVectorEnv(VectorEnv):
     def render(self) -> tuple[Any, ...] | None:
         """Returns a frame of every sub-environment, drawn by Gymnasium's renderer; None without a `render_mode`."""
         check_open(self)
+        self._physics.check_process()
         if self.render_mode is None:
             return None
         frames = []
