@@ -4,6 +4,7 @@ import inspect
 import warnings
 import weakref
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.func import functional_call, vmap
@@ -65,7 +66,7 @@ class ModuleAgent(Agent):
 
     def __init__(self, obs_length: int, act_length: int, module):
         super().__init__(obs_length, act_length, torch.float32)
-        self._make = lambda: _make_module(module, obs_length, act_length)
+        self._make = partial(_make_module, module, obs_length, act_length)
         with torch.random.fork_rng(devices=[]):
             self._module = self._make()
         parameters = dict(self._module.named_parameters())

@@ -6,10 +6,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
+from envs.remaking import Remade
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 
 
-class FallbackVectorEnv(SyncVectorEnv):
+class FallbackVectorEnv(Remade, SyncVectorEnv):
     """Gymnasium's `SyncVectorEnv` without autoreset, in which a finished sub-environment rests until it is reset.
 
     Args:

@@ -1,6 +1,7 @@
 """Making vector environments by id."""
 
 import difflib
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -20,7 +21,7 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
     (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to the last bit. Any other
     id runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract: autoreset is disabled; `reset` takes
     `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its last observation and flags, is not
-    simulated and pays 0 until it is reset.
+    simulated and pays 0 until it is reset. A copy, by `pickle` or `copy`, is made anew, see `envs.remaking`.
 
     Args:
         id: Environment id, as for `gymnasium.make`.
@@ -39,9 +40,12 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
     log_mujoco_warnings()
     template = _make_one(id, kwargs)
     if id in TASKS:
-        return MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)
-    template.close()
-    return FallbackVectorEnv(lambda: _make_one(id, kwargs), num_envs)
+        env = MujocoVectorEnv(TASKS[id], template, num_envs, num_threads)
+    else:
+        template.close()
+        env = FallbackVectorEnv(partial(_make_one, id, kwargs), num_envs)
+    env.made_by = partial(make_vec, id, num_envs, num_threads, **kwargs)
+    return env
 
 
 def _make_one(id: str, kwargs: dict[str, Any]) -> gymnasium.Env:

@@ -13,13 +13,14 @@ from gymnasium.vector.utils import batch_space
 from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
 from envs.physics import Physics, function_address
+from envs.remaking import Remade
 from envs.tasks import Task
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 
 _NEVER = np.iinfo(np.int64).max
 
 
-class MujocoVectorEnv(VectorEnv):
+class MujocoVectorEnv(Remade, VectorEnv):
     """Copies of one Gymnasium MuJoCo environment, equal to `gymnasium.make(id)` to the last bit.
 
     With B sub-environments, observations are (B, num_observations) float64, actions are (B, nu) float32 or float64,

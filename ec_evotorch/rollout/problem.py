@@ -7,6 +7,7 @@ from weakref import WeakSet
 import numpy as np
 import torch
 from evotorch import Problem, SolutionBatch
+from evotorch.tools.cloning import deep_clone
 from gymnasium.error import ClosedEnvironmentError
 
 from ec_evotorch.distributions.ranking import replace_failed
@@ -28,6 +29,7 @@ TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL = range(5)
 """Purposes of episode seeds: episodes of different purposes never share one, whatever their other numbers."""
 
 _MOST_SEED = 2**32 - 1
+_MADE_ANEW = ("env", "_envs", "_slots")  # by a copy of a problem
 _SEED_BITS = 63
 
 
@@ -126,7 +128,7 @@ class RolloutProblem(Problem):
         if check_flag("scalar_only", scalar_only) and not self._num_workers:
             raise ValueError("scalar_only: expected False where num_actors is 0, got True")
 
-        self._make_env = partial(make_env, env, num_threads=num_threads)
+        self._make_env, self._num_envs = partial(make_env, env, num_threads=num_threads), num_envs
         self._envs, self._is_closed = WeakSet(), False
         self.env = self.make_env(num_envs)
         obs_length = self.env.single_observation_space.shape[0]
@@ -384,7 +386,7 @@ class RolloutProblem(Problem):
         if self._workers is not None:
             self._workers.kill()
 
-    # --- the end, and saved states ---
+    # --- the end, saved states, and copies ---
 
     def close(self) -> None:
         """Ends the workers and closes the environments; nothing can be played from then on. May be called twice."""
@@ -422,6 +424,34 @@ class RolloutProblem(Problem):
             self.normalizer.load_state_dict(state["normalizer"])
         self.episode_statistics.load_state_dict(state["episode_statistics"])
         self.kill_actors()  # their copies of the searcher are of another past
+
+    def __getstate__(self) -> dict:
+        # What lives in this process is made anew by a copy. Pickle itself keeps what is shared: EvoTorch's own method
+        # would hand it copies, and the searcher's objects would no longer be the problem's.
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._make_anew()
+
+    def _get_cloned_state(self, *, memo: dict) -> dict:
+        return {
+            name: deep_clone(value, otherwise_deepcopy=True, memo=memo) for name, value in self.__getstate__().items()
+        }
+
+    def clone(self, *, memo: dict | None = None) -> "RolloutProblem":
+        """Returns a copy with environments of its own; its workers, if it has any, start anew."""
+        made = super().clone(memo=memo)
+        if "env" not in made.__dict__:
+            made._make_anew()
+        return made
+
+    def _make_anew(self) -> None:
+        self._envs = WeakSet()
+        self.env = self.make_env(self._num_envs)
+        self._slots = Slots(self.env, self.agent)
+        if self._is_closed:
+            self.close()
 
 
 def _check_decrease(value) -> float:

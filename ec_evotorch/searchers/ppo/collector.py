@@ -89,7 +89,13 @@ class Collector:
             num_envs: B, sub-environments.
             window: W, steps after which a new sequence begins if no episode has ended before.
         """
-        self._problem, self._window = problem, window
+        self._problem, self._num_envs, self._window = problem, num_envs, window
+        self._copied: dict | None = None  # where a copy of another collector has to go on, before it does anything
+        self._make()
+        self._begin(np.arange(num_envs))
+
+    def _make(self) -> None:
+        problem, num_envs = self._problem, self._num_envs
         self._env, self._agent = problem.make_env(num_envs), problem.agent
         self._state = self._agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
         space = self._env.single_action_space
@@ -100,7 +106,22 @@ class Collector:
         self._observations = np.zeros((num_envs, self._agent.obs_length))
         self._nonfinite = np.full(num_envs, FINITE)  # sensors that were not finite when the running episodes began
         self._actions: list[np.ndarray] = []  # (B, act_length) of each step since the oldest running episode began
-        self._begin(np.arange(num_envs))
+
+    def __getstate__(self) -> dict:
+        # A copy makes an environment of its own when it is first used: its problem may not be whole before.
+        return {
+            "_problem": self._problem,
+            "_num_envs": self._num_envs,
+            "_window": self._window,
+            "_copied": self.state_dict(),
+        }
+
+    def _go_on(self) -> None:
+        """Makes the environment of a copy, and plays the running episodes up to where they were."""
+        if self._copied is not None:
+            self._make()
+            copied, self._copied = self._copied, None
+            self.load_state_dict(copied)
 
     def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
         """Takes T steps in every sub-environment; actions are outputs + stdev · noise, clipped to [−1, 1].
@@ -113,6 +134,7 @@ class Collector:
         Raises:
             FloatingPointError: If an output of the agent is NaN or infinite.
         """
+        self._go_on()
         num_steps, num_envs, act_length = noise.shape
         solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
         observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
@@ -176,6 +198,8 @@ class Collector:
 
     def state_dict(self) -> dict:
         """Returns where the running episodes are, for `load_state_dict`: their numbers and all their actions so far."""
+        if self._copied is not None:
+            return self._copied
         act_length = len(self._middle)
         return {
             "begun": self._begun.copy(),
@@ -192,6 +216,9 @@ class Collector:
         Raises:
             RuntimeError: If the environment did not repeat them, as with another version of the physics.
         """
+        if self._copied is not None:
+            self._copied = None
+            self._make()
         for name in ("begun", "returns", "lengths"):
             getattr(self, f"_{name}")[:] = state[name]
         self._actions = list(np.asarray(state["actions"]))
