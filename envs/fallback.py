@@ -38,9 +38,8 @@ class FallbackVectorEnv(Remade, SyncVectorEnv):
     def step(self, actions):
         """Advances every running sub-environment; finished ones keep observation and flags and pay 0."""
         check_open(self)
-        actions = np.asarray(actions)
         running = ~(self._terminations | self._truncations)
-        check_actions(actions, self.action_space.shape, running)
+        actions = check_actions(actions, self.action_space.shape, running)
         infos: dict[str, Any] = {}
         self._rewards[:] = 0
         for i in np.flatnonzero(running):

@@ -5,6 +5,7 @@
 
 import ctypes
 import os
+import weakref
 from pathlib import Path
 
 import mujoco
@@ -74,6 +75,8 @@ class Physics:
         if not self._batch:
             raise RuntimeError(f"MuJoCo could not make a batch of {num_envs}: {message.value.decode()}")
         self._process = os.getpid()
+        self._free = weakref.finalize(self, _free, self._batch, self._process)  # also if nobody closes it
+        self._free.atexit = False
         self.num_envs = num_envs
         self.num_threads = config.nthread
 
@@ -115,6 +118,11 @@ class Physics:
 
     def close(self) -> None:
         """Frees the simulations, in the process that has made them; a second call does nothing."""
-        if self._batch and os.getpid() == self._process:
-            _LIBRARY.mjb_deleteBatch(self._batch)
+        self._free()
         self._batch = None
+
+
+def _free(batch: int, process: int) -> None:
+    """Frees simulations and their threads, unless a fork has copied the former to another process."""
+    if os.getpid() == process:
+        _LIBRARY.mjb_deleteBatch(batch)

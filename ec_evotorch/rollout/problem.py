@@ -23,6 +23,7 @@ from ec_evotorch.rollout.slots import Episodes, Slots
 from ec_evotorch.rollout.visited_states import VisitedStates
 from ec_evotorch.rollout.workers.driver import Workers
 from ec_evotorch.rollout.workers.messages import Plan
+from ec_evotorch.tensors import check_tensor
 from native.arguments import check_flag, check_in_range, check_positive, check_whole
 
 TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL = range(5)
@@ -218,6 +219,8 @@ class RolloutProblem(Problem):
             generation: Number of the generation of this problem, from 0.
             first_row: Number of the first solution within its generation.
         """
+        check_tensor("solutions", solutions, f"a {self.dtype} tensor of shape (n, {self.solution_length})")
+        generation = check_whole("generation", generation, minimum=0)
         members = np.repeat(np.arange(len(solutions)), self._num_episodes)
         episodes = np.tile(np.arange(self._num_episodes), len(solutions))
         seeds = self.episode_seeds(generation, first_row + members, episodes, TRAINING)
@@ -345,7 +348,11 @@ class RolloutProblem(Problem):
 
         Args:
             num_envs: Number of its sub-environments.
+
+        Raises:
+            ValueError: If it is not a positive whole number.
         """
+        num_envs = check_whole("num_envs", num_envs)
         env = self._make_env(num_envs=num_envs)
         self._envs.add(env)
         return env
