@@ -310,7 +310,7 @@ class RolloutProblem(Problem):
             seed: Which episodes, a number in [0, 2^32); none of them is one of `evaluate_center`.
 
         Returns:
-            (num_episodes,) float64 returns in the environment's own reward; NaN where the physics became unstable.
+            (num_episodes,) float64 returns in the environment's own reward; NaN where an episode failed.
 
         Raises:
             ValueError: As `evaluate_center`.
