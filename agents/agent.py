@@ -2,12 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch.nn.functional import pad
 from torch.utils._pytree import tree_map
 
+from agents.arguments import (
+    check_form,
+    check_generator,
+    check_members,
+    check_observations,
+    check_slots,
+    check_tensor,
+    describe,
+    form_of,
+)
 from agents.native_step import NativeStep
 from native.arguments import check_whole
 
@@ -45,7 +56,13 @@ class Agent(ABC):
         return sum(self._sizes())
 
     def split(self, solutions: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Returns the arrays of (B, L) solutions by name, each of shape (B, *shape)."""
+        """Returns the arrays of (B, L) solutions by name, each of shape (B, *shape).
+
+        Raises:
+            ValueError: If it is no tensor of such a shape.
+        """
+        if not isinstance(solutions, torch.Tensor) or solutions.shape[1:] != (self.solution_length,):
+            raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {describe(solutions)}")
         parts = solutions.split(self._sizes(), dim=1)
         return {
             name: part.reshape(-1, *shape)
@@ -78,6 +95,7 @@ class Agent(ABC):
 
     def readout(self, state) -> torch.Tensor:
         """Returns the (B, act_length) output of the last step before it was clipped to [−1, 1]."""
+        self._check_state(state)
         return state.output
 
     def native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep | None:
@@ -106,7 +124,7 @@ class Agent(ABC):
         Raises:
             ValueError: If a shape is wrong, or the agent's solutions are bits, which have no gradient.
         """
-        self._check_sequences(solution, observations, lengths)
+        self._check_sequences(solution, observations, memory, lengths)
         parameters, memory = self._trainable(solution), tree_map(torch.detach, memory)
         outputs = []
         for x, active in zip(observations, count_active(lengths, len(observations)), strict=True):
@@ -138,41 +156,69 @@ class Agent(ABC):
         Raises:
             ValueError: If a shape or data type is wrong.
         """
-        self._check_solutions(solutions)
-        batch_size = len(state.output)
-        if tuple(obs.shape) != (batch_size, self.obs_length):
-            raise ValueError(f"obs: expected shape ({batch_size}, {self.obs_length}), got {tuple(obs.shape)}")
-        if len(members) != batch_size:
-            raise ValueError(f"members: expected {batch_size} rows, one for each slot, got {len(members)}")
-        highest = int(torch.as_tensor(members).max())
-        if highest >= len(solutions):
-            raise ValueError(f"members: expected rows below {len(solutions)}, got {highest}")
-        return self._act(solutions, members, obs, state)
+        return self._act(solutions, *self._check_step(solutions, members, obs, state), state)
 
     @abstractmethod
     def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
         """Does what `step` does, with arguments that have been checked."""
 
+    def _check_step(self, solutions, members, obs, state) -> tuple[np.ndarray, torch.Tensor | np.ndarray]:
+        """Checks what a step is given, and returns members, (B,) int64, and observations (B, obs_length)."""
+        self._check_solutions(solutions)
+        batch_size = self._check_state(state)
+        obs = check_observations(obs, (batch_size, self.obs_length))
+        return check_members(members, batch_size, len(solutions)), obs
+
+    def _check_reset(self, state, slots, seeds) -> tuple[torch.Tensor, list[int]]:
+        """Checks what `reset` is given, and returns slots, (n,) int64, and seeds."""
+        return check_slots(slots, seeds, self._check_state(state))
+
+    def _check_count(self, count: int, generator: torch.Generator) -> int:
+        """Checks what `initial_solutions` is given, and returns the count."""
+        check_generator(generator)
+        return check_whole("count", count, minimum=0)
+
+    def _check_state(self, state) -> int:
+        """Checks that a state is one of this agent, and returns its number of slots.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        output = getattr(state, "output", None)
+        is_numbers = isinstance(output, torch.Tensor) and output.dtype == torch.float32
+        if not is_numbers or output.ndim != 2 or output.shape[1] != self.act_length:
+            got = describe(state) if output is None else f"one with an output {describe(output)}"
+            raise ValueError(f"state: expected what initial_state of this agent returns, got {got}")
+        check_form("state", self.memory(state), self._memory_form, len(output), "initial_state")
+        return len(output)
+
+    @cached_property
+    def _memory_form(self) -> list:
+        return form_of(self.memory(self.initial_state(1)))
+
     def _check_solutions(self, solutions: torch.Tensor) -> None:
-        if solutions.dtype != self.dtype:
-            raise ValueError(f"solutions: expected {self.dtype}, got {solutions.dtype}")
+        check_tensor("solutions", solutions, self.dtype, f"(N, {self.solution_length})")
         if solutions.ndim != 2 or solutions.shape[1] != self.solution_length:
             raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {tuple(solutions.shape)}")
 
-    def _check_sequences(self, solution: torch.Tensor, observations: torch.Tensor, lengths: torch.Tensor) -> None:
+    def _check_sequences(self, solution, observations, memory, lengths) -> None:
         if self.dtype != torch.float32:
             raise ValueError(f"solution: expected real numbers, which have a gradient; this agent's are {self.dtype}")
-        if solution.dtype != self.dtype or solution.shape != (self.solution_length,):
-            raise ValueError(
-                f"solution: expected {self.dtype} of shape ({self.solution_length},), got {solution.dtype} of shape"
-                f" {tuple(solution.shape)}"
-            )
+        for name, value, dtype, shape in (
+            ("solution", solution, torch.float32, f"({self.solution_length},)"),
+            ("observations", observations, torch.float32, f"(T, S, {self.obs_length})"),
+            ("lengths", lengths, torch.int64, "(S,)"),
+        ):
+            check_tensor(name, value, dtype, shape)
+        if solution.shape != (self.solution_length,):
+            raise ValueError(f"solution: expected shape ({self.solution_length},), got {tuple(solution.shape)}")
         if observations.ndim != 3 or observations.shape[2] != self.obs_length:
             raise ValueError(f"observations: expected shape (T, S, {self.obs_length}), got {tuple(observations.shape)}")
         most, count = observations.shape[:2]
         falling = lengths.shape == (count,) and bool((lengths[:-1] >= lengths[1:]).all())
         if not falling or lengths.min() < 1 or lengths.max() > most:
             raise ValueError(f"lengths: expected {count} falling numbers in [1, {most}], got {lengths.tolist()}")
+        check_form("memory", memory, self._memory_form, count, "memory")
 
     def _sizes(self) -> list[int]:
         return [math.prod(shape) for shape in self.parameter_shapes.values()]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import fields
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from snntorch.surrogate import straight_through_estimator
 
 from agents.agent import Agent
+from agents.arguments import as_float32
 from agents.native_step import NativeStep, step_slots
 from native.arguments import check_choice, check_whole
 
@@ -61,11 +63,16 @@ class CompiledAgent(Agent):
         Raises:
             ValueError: If a shape or data type is wrong.
         """
+        self._check_solutions(solutions)
         if self._backend == "torch" or solutions.device.type != "cpu":
             return None
-        self._check_solutions(solutions)
-        _check_members(members, len(state.output))
+        _check_members(members, self._check_state(state))
+        return self._make_native(solutions, members, state)
+
+    def _make_native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep:
         arrays = {field.name: getattr(state, field.name).numpy() for field in fields(state)}
+        if not all(array.flags.c_contiguous for array in arrays.values()):
+            raise ValueError("state: expected contiguous tensors, as initial_state returns them")
         arrays |= self._native_arrays(len(state.output))
         arrays["solutions"] = self._connect(solutions.detach()).contiguous().as_subclass(torch.Tensor).numpy()
         arrays["members"] = members
@@ -74,6 +81,24 @@ class CompiledAgent(Agent):
             context[0][name] = arrays[name].ctypes.data if name in arrays else numbers[name]
         function = self._native_function()
         return NativeStep(function.address, context.ctypes.data, (context, arrays, function))
+
+    def _check_state(self, state) -> int:
+        try:
+            batch_size = len(state.output)
+            for name, dtype, width in self._state_form:
+                part = getattr(state, name)
+                if part.dtype != dtype or part.shape != (batch_size, width):
+                    break
+            else:
+                return batch_size
+        except (AttributeError, TypeError):
+            pass
+        return super()._check_state(state)  # which says what is wrong
+
+    @cached_property
+    def _state_form(self) -> list[tuple[str, torch.dtype, int]]:
+        state = self.initial_state(1)
+        return [(f.name, getattr(state, f.name).dtype, getattr(state, f.name).shape[1]) for f in fields(state)]
 
     def memory(self, state) -> tuple[torch.Tensor, ...]:
         """Returns the parts of the state except its output, in their order."""
@@ -88,13 +113,13 @@ class CompiledAgent(Agent):
 
     def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
         if self._backend == "torch" or (self._backend == "auto" and solutions.device.type != "cpu"):
-            return self._step_torch(solutions, torch.as_tensor(members), torch.as_tensor(obs), state)
+            return self._step_torch(solutions, torch.tensor(members), as_float32(obs), state)
         if solutions.device.type != "cpu":
             raise ValueError(f"solutions: expected a tensor on the CPU with backend='numba', got {solutions.device}")
-        rows, members = self._rows_in_use(solutions, np.ascontiguousarray(members, dtype=np.int64))
+        rows, members = self._rows_in_use(solutions, members)
         observations = np.ascontiguousarray(obs, dtype=np.float32)
         actions = np.empty((len(members), self.act_length), dtype=np.float32)
-        native = self.native(rows, members, state)
+        native = self._make_native(rows, members, state)
         step_slots(native.function, native.context, members, observations, actions)
         return torch.from_numpy(actions)
 
@@ -144,7 +169,7 @@ class CompiledAgent(Agent):
         parameters = self.split(self._connect(solutions[members[active]]))
         names = [field.name for field in fields(state)]
         before = [getattr(state, name)[active] for name in names]
-        for name, value in zip(names, self._advance(parameters, obs[active].float(), *before), strict=True):
+        for name, value in zip(names, self._advance(parameters, obs[active], *before), strict=True):
             getattr(state, name)[active] = value
         actions = state.output.new_zeros(len(members), self.act_length)
         actions[active] = state.output[active].clamp(-1.0, 1.0)

@@ -11,7 +11,9 @@ from numba import types
 from torch.nn.functional import pad
 
 from agents.agent import count_active
+from agents.arguments import check_generator
 from agents.compiled_agent import CompiledAgent
+from native.arguments import check_whole
 
 STEP_SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
 """Signature of the C function of a step: context, slot, observation, action."""
@@ -46,6 +48,9 @@ class HiddenAgent(CompiledAgent):
 
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
         """Makes hidden units of zero in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        batch_size = check_whole("batch_size", batch_size)
+        if generator is not None:
+            check_generator(generator)
         device = None if generator is None else generator.device
         widths = {field.name: self.num_neurons for field in fields(self.STATE)} | {"output": self.act_length}
         zeros = partial(torch.zeros, dtype=torch.float32, device=device)
@@ -59,7 +64,7 @@ class HiddenAgent(CompiledAgent):
             slots: Indices of the slots.
             seeds: Seeds of the episodes, which make no difference.
         """
-        slots = torch.as_tensor(slots, dtype=torch.int64)
+        slots, _ = self._check_reset(state, slots, seeds)
         for field in fields(state):
             getattr(state, field.name)[slots] = 0
 
@@ -70,6 +75,7 @@ class HiddenAgent(CompiledAgent):
         of the kernels is LeCun's, the default of flax (https://flax.readthedocs.io). Deviation: flax draws orthogonal
         recurrent kernels; here they are normal like the others.
         """
+        count = self._check_count(count, generator)
         shape, device = (count, self.solution_length), generator.device
         if self.dtype == torch.bool:
             return torch.rand(shape, generator=generator, device=device, dtype=torch.float32) < 0.5
@@ -81,7 +87,7 @@ class HiddenAgent(CompiledAgent):
 
     def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
         """Computes what `Agent.unroll` does; input and readout of all steps are one matrix product each."""
-        self._check_sequences(solution, observations, lengths)
+        self._check_sequences(solution, observations, memory, lengths)
         parameters = self._trainable(solution)
         memory = tuple(part.detach() for part in memory)
         h = self._unroll_hidden(parameters, observations, memory, count_active(lengths, len(observations)))

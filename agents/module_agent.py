@@ -4,12 +4,15 @@ import inspect
 import warnings
 import weakref
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from agents.agent import Agent
+from agents.arguments import as_float32, check_generator
+from native.arguments import check_whole
 
 _UNREAD = -1  # member of a slot whose parameters are to be read at its next step
 _ADVICE = "give the module a method initial_state() that returns its first hidden state"
@@ -65,7 +68,7 @@ class ModuleAgent(Agent):
 
     def __init__(self, obs_length: int, act_length: int, module):
         super().__init__(obs_length, act_length, torch.float32)
-        self._make = lambda: _make_module(module, obs_length, act_length)
+        self._make = partial(_make_module, module, obs_length, act_length)
         with torch.random.fork_rng(devices=[]):
             self._module = self._make()
         parameters = dict(self._module.named_parameters())
@@ -81,6 +84,9 @@ class ModuleAgent(Agent):
 
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None) -> ModuleState:
         """Makes the module's first state in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        batch_size = check_whole("batch_size", batch_size)
+        if generator is not None:
+            check_generator(generator)
         device = torch.device("cpu") if generator is None else generator.device
         return ModuleState(
             h=tree_map(lambda leaf: leaf.to(device).repeat(batch_size, *[1] * leaf.ndim), self._first_h),
@@ -93,6 +99,7 @@ class ModuleAgent(Agent):
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Makes (count, L) solutions as the module initialises itself; torch's own random state is not changed."""
+        count = self._check_count(count, generator)
         solutions = torch.empty(count, self.solution_length)
         seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
         with torch.random.fork_rng(devices=[]):
@@ -109,7 +116,7 @@ class ModuleAgent(Agent):
             slots: Indices of the slots.
             seeds: Seeds of the episodes, which make no difference.
         """
-        slots = torch.as_tensor(slots, dtype=torch.int64, device=state.members.device)
+        slots = self._check_reset(state, slots, seeds)[0].to(state.members.device)
         _write(state.h, slots, tree_map(lambda leaf: leaf.to(slots.device), self._first_h))
         state.output[slots] = 0
         state.members[slots] = _UNREAD
@@ -127,13 +134,13 @@ class ModuleAgent(Agent):
     @torch.no_grad()
     def _act(self, solutions, members, obs, state: ModuleState) -> torch.Tensor:
         device = state.output.device
-        members = torch.as_tensor(members, dtype=torch.int64, device=device)
+        members = torch.tensor(members, device=device)
         self._read_parameters(solutions, members, state)
         actions = torch.zeros_like(state.output)
         active = torch.nonzero(members >= 0)[:, 0]
         if len(active) == 0:
             return actions
-        inputs = (state.parameters, torch.as_tensor(obs, dtype=torch.float32, device=device), state.h)
+        inputs = (state.parameters, as_float32(obs).to(device), state.h)
         if len(active) < len(members):
             inputs = tree_map(lambda leaf: leaf[active], inputs)
         state.output[active], h = (vmap(self._forward) if self.batched else self._loop)(*inputs)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 TOP = Path(__file__).resolve().parents[1]
-PAGES_AT_TOP = ("RESULTS.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES_AT_TOP = ("RESULTS.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 FIGURES = "experiments/results/figures"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)

@@ -212,6 +212,7 @@ class NativeVectorEnv(Protocol):
         finished: (B,) bool, sub-environments whose episode has ended or not begun.
         episode_return: (B,) float64, sum of rewards since the sub-environment's reset.
         episode_length: (B,) int64, steps since then.
+        observations: (B, obs_length) float64, the current observations.
     """
 
     @property
@@ -225,6 +226,10 @@ class NativeVectorEnv(Protocol):
     @property
     def episode_length(self) -> np.ndarray:
         """Steps since each sub-environment's reset, (B,) int64."""
+
+    @property
+    def observations(self) -> np.ndarray:
+        """The current observation of each sub-environment, the last one where it has ended, (B, obs_length)."""
 
     def rollout(self, policy: int, context: int, max_steps: int = ...) -> None:
         """Lets every sub-environment whose episode has not ended go on until it has.

@@ -47,6 +47,8 @@ generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/poli
 draws is overwritten when an episode begins. The inputs of benchmarks (`experiments/bench`) have fixed seeds.
 """
 
+from numbers import Integral
+
 import numpy as np
 import torch
 
@@ -72,8 +74,9 @@ def split_key(key: int) -> tuple[int, int]:
     Raises:
         ValueError: If the key does not fit into 64 unsigned bits.
     """
-    if not 0 <= key < 2**64:
-        raise ValueError(f"key: expected an integer in [0, 2**64), got {key}")
+    if isinstance(key, bool) or not isinstance(key, Integral) or not 0 <= key < 2**64:
+        raise ValueError(f"key: expected an integer in [0, 2**64), got {key!r}")
+    key = int(key)
     return key & WORD_MASK, key >> 32
 
 

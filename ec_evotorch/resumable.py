@@ -123,12 +123,11 @@ class GaussianState:
         if searcher._step == searcher._step_distributed:
             raise ValueError("searcher: the state of a searcher with distributed=True cannot be saved")
         self._searcher = searcher
-        self._generator = searcher.problem.generator or torch.default_generator
         self._before_sampling = None
         searcher.before_step_hook.append(self._note_generator)
 
     def _note_generator(self) -> None:
-        self._before_sampling = self._generator.get_state()
+        self._before_sampling = _generator(self._searcher.problem).get_state()
 
     def state_dict(self) -> dict:
         """Returns parameters, optimizer, and what the last population follows from."""
@@ -160,7 +159,7 @@ class GaussianState:
         load_optimizer_state(searcher._optimizer, state["optimizer"])
         if state["evals"] is not None:
             self._before_sampling = torch.as_tensor(state["generator_before_sampling"])
-            self._generator.set_state(self._before_sampling)
+            _generator(searcher.problem).set_state(self._before_sampling)
             searcher._population = self._sample_again(torch.as_tensor(state["evals"]))
             searcher._first_iter = False
 

@@ -1,10 +1,13 @@
 """Limits on the threads of numba and PyTorch."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
 import torch
+
+from native.forks import has_lost_threads
 
 
 @contextmanager
@@ -30,3 +33,13 @@ def limit_threads(num_threads: int) -> None:
     """
     numba.set_num_threads(min(num_threads, numba.config.NUMBA_NUM_THREADS))
     torch.set_num_threads(num_threads)
+
+
+def _limit_after_fork() -> None:
+    """Limits PyTorch to the thread that there is: it would wait for ever for those that a fork has lost."""
+    if has_lost_threads():
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_limit_after_fork)  # after that of `native.forks`, which was registered before

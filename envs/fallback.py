@@ -8,10 +8,11 @@ from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 from gymnasium.wrappers import TimeLimit
 
 from envs.model_digest import model_digest
+from envs.remaking import Remade
 from envs.vector_contract import check_actions, check_open, check_step, expand_seeds, reset_mask
 
 
-class FallbackVectorEnv(SyncVectorEnv):
+class FallbackVectorEnv(Remade, SyncVectorEnv):
     """Gymnasium's `SyncVectorEnv` without autoreset, in which a finished sub-environment rests until it is reset.
 
     Attributes:
@@ -37,6 +38,7 @@ class FallbackVectorEnv(SyncVectorEnv):
     def limit_episodes(self, max_episode_steps: int) -> None:
         """Truncates every episode from now on after so many steps, if it has not ended before."""
         self.envs = [TimeLimit(env, max_episode_steps) for env in self.envs]
+        self.limit = max_episode_steps if self.limit is None else min(self.limit, max_episode_steps)
 
     def reset(self, *, seed=None, options: dict[str, Any] | None = None):
         """Starts episodes in all sub-environments, or in those of the (B,) bool array `options["reset_mask"]`."""
@@ -52,9 +54,8 @@ class FallbackVectorEnv(SyncVectorEnv):
                 environment returns something else than Gymnasium's interface asks for.
         """
         check_open(self)
-        actions = np.asarray(actions)
         running = ~(self._terminations | self._truncations)
-        check_actions(actions, self.action_space.shape, running)
+        actions = check_actions(actions, self.action_space.shape, running)
         infos: dict[str, Any] = {}
         self._rewards[:] = 0
         for i in np.flatnonzero(running):

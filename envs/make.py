@@ -26,7 +26,8 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
     the last bit, under whatever id they are registered. Everything else, such as another class registered under one of
     these ids, or one of them with further wrappers, runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract:
     autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its
-    last observation and flags, is not simulated and pays 0 until it is reset.
+    last observation and flags, is not simulated and pays 0 until it is reset. A copy, by `pickle` or `copy`, is made
+    anew, see `envs.remaking`.
 
     Args:
         id: Environment id, as for `gymnasium.make`.
@@ -45,9 +46,12 @@ def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> Vec
     template = make_plain(id, **kwargs)
     task = native_task(template)
     if task is not None:
-        return MujocoVectorEnv(task, template, num_envs, num_threads)
-    template.close()
-    return FallbackVectorEnv(partial(gymnasium.make, id, **kwargs), num_envs)
+        env = MujocoVectorEnv(task, template, num_envs, num_threads)
+    else:
+        template.close()
+        env = FallbackVectorEnv(partial(gymnasium.make, id, **kwargs), num_envs)
+    env.made_by = partial(make_vec, id, num_envs, num_threads, **kwargs)
+    return env
 
 
 def native_task(env: gymnasium.Env) -> Task | None:

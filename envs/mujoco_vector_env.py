@@ -14,6 +14,7 @@ from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
 from envs.model_digest import model_digest
 from envs.physics import Physics, function_address
+from envs.remaking import Remade
 from envs.tasks import Task
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from native.arguments import check_whole
@@ -21,7 +22,7 @@ from native.arguments import check_whole
 _NEVER = np.iinfo(np.int64).max
 
 
-class MujocoVectorEnv(VectorEnv):
+class MujocoVectorEnv(Remade, VectorEnv):
     """Copies of one Gymnasium MuJoCo environment, equal to `gymnasium.make(id)` to the last bit.
 
     With B sub-environments, observations are (B, num_observations) float64, actions are (B, nu) float32 or float64,
@@ -155,8 +156,10 @@ class MujocoVectorEnv(VectorEnv):
 
         Raises:
             ClosedEnvironmentError: If the environment is closed. `step`, `rollout` and `render` raise it too.
+            RuntimeError: If a fork has copied the environment to another process. The other three raise it too.
         """
         check_open(self)
+        self._physics.check_process()
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
         slots = np.flatnonzero(mask)
@@ -179,9 +182,9 @@ class MujocoVectorEnv(VectorEnv):
                 has moved then.
         """
         check_open(self)
-        actions = np.asarray(actions)
+        self._physics.check_process()
         running = ~self.finished
-        check_actions(actions, self.action_space.shape, running)
+        actions = check_actions(actions, self.action_space.shape, running)
         self._arrays["actions"][:] = actions
         self._arrays["rewards"][:] = 0
         self._advance(running, 1, actions.dtype == np.float32, 0, 0)
@@ -215,6 +218,7 @@ class MujocoVectorEnv(VectorEnv):
             max_steps: Largest number of steps of each sub-environment in this call; by default whole episodes.
         """
         check_open(self)
+        self._physics.check_process()
         # In another thread, because this one cannot take notice of Ctrl-C while it is in C.
         played = self._worker.submit(self._advance, ~self.finished, max_steps, True, policy, context)
         try:
@@ -228,6 +232,7 @@ class MujocoVectorEnv(VectorEnv):
     def limit_episodes(self, max_episode_steps: int) -> None:
         """Truncates every episode from now on after so many steps, if it has not ended before."""
         self._call[0]["max_episode_steps"] = min(self._call[0]["max_episode_steps"], max_episode_steps)
+        self.limit = max_episode_steps if self.limit is None else min(self.limit, max_episode_steps)
 
     def rest(self) -> None:
         """Ends all episodes, so that no sub-environment runs until it is reset."""
@@ -236,6 +241,7 @@ class MujocoVectorEnv(VectorEnv):
     def render(self) -> tuple[Any, ...] | None:
         """Returns a frame of every sub-environment, drawn by Gymnasium's renderer; None without a `render_mode`."""
         check_open(self)
+        self._physics.check_process()
         if self.render_mode is None:
             return None
         frames = []

@@ -4,6 +4,8 @@
 """
 
 import ctypes
+import os
+import weakref
 from pathlib import Path
 
 import mujoco
@@ -72,6 +74,9 @@ class Physics:
         self._batch = _LIBRARY.mjb_makeBatch(model._address, num_envs, ctypes.byref(config), message, len(message))
         if not self._batch:
             raise RuntimeError(f"MuJoCo could not make a batch of {num_envs}: {message.value.decode()}")
+        self._process = os.getpid()
+        self._free = weakref.finalize(self, _free, self._batch, self._process)  # also if nobody closes it
+        self._free.atexit = False
         self.num_envs = num_envs
         self.num_threads = config.nthread
 
@@ -83,6 +88,18 @@ class Physics:
         count = (self.num_envs - 1) * row + size.value
         flat = np.ctypeslib.as_array((ctypes.c_double * count).from_address(address))
         return np.lib.stride_tricks.as_strided(flat, (self.num_envs, size.value), (row * 8, 8))
+
+    def check_process(self) -> None:
+        """Refuses to work in another process than the one that has made this.
+
+        Raises:
+            RuntimeError: If this was copied by a fork, which does not copy the threads: MuJoCo would wait for ever.
+        """
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "the environment was made by another process, and a fork does not copy its threads: make it anew in"
+                " this process, or start processes by multiprocessing.get_context('spawn')"
+            )
 
     def apply(self, ids: np.ndarray, function: int, argument: int) -> None:
         """Runs a C function on some simulations and keeps the states that it leaves.
@@ -100,7 +117,12 @@ class Physics:
             raise RuntimeError(f"MuJoCo failed in sub-environments {failed}")
 
     def close(self) -> None:
-        """Frees the simulations; a second call does nothing."""
-        if self._batch:
-            _LIBRARY.mjb_deleteBatch(self._batch)
-            self._batch = None
+        """Frees the simulations, in the process that has made them; a second call does nothing."""
+        self._free()
+        self._batch = None
+
+
+def _free(batch: int, process: int) -> None:
+    """Frees simulations and their threads, unless a fork has copied the former to another process."""
+    if os.getpid() == process:
+        _LIBRARY.mjb_deleteBatch(batch)

@@ -1,24 +1,27 @@
 """Checks of what goes into vector environments and what comes out of plain ones, with the same errors everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError
 from gymnasium.spaces import Box, Space
 from gymnasium.vector import VectorEnv
 
+from native.arguments import check_whole
+
 
 def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
     """Returns a seed for each sub-environment; an integer s means s, s + 1, … as in Gymnasium.
 
     Raises:
-        ValueError: If there is not one seed for each sub-environment.
+        ValueError: If there is not one seed for each sub-environment, or one is not a whole number of at least 0.
     """
     if seed is None:
         return [None] * num_envs
-    if isinstance(seed, int | np.integer):
-        return [int(seed) + i for i in range(num_envs)]
-    seeds = [None if s is None else int(s) for s in seed]
+    if isinstance(seed, str | Mapping) or not isinstance(seed, Iterable):
+        first = check_whole("seed", seed, minimum=0)
+        return [first + i for i in range(num_envs)]
+    seeds = [None if s is None else check_whole(f"seed[{i}]", s, minimum=0) for i, s in enumerate(seed)]
     if len(seeds) != num_envs:
         raise ValueError(f"seed: expected {num_envs} seeds, one for each sub-environment, got {len(seeds)}")
     return seeds
@@ -28,9 +31,11 @@ def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
     """Returns which sub-environments to reset: `options["reset_mask"]`, or all of them.
 
     Raises:
-        TypeError: If the mask is not a boolean array.
+        TypeError: If `options` is no dictionary, or the mask is not a boolean array.
         ValueError: If it has another shape, or there is nothing to reset.
     """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options: expected a dictionary or None, got a {type(options).__name__}")
     if options is None or "reset_mask" not in options:
         return np.ones(num_envs, dtype=bool)
     mask = options["reset_mask"]
@@ -44,23 +49,31 @@ def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
     return mask
 
 
-def check_actions(actions: np.ndarray, shape: tuple[int, ...], active: np.ndarray) -> None:
-    """Refuses actions of a wrong shape, and actions that are not finite in a running sub-environment.
+def check_actions(actions: object, shape: tuple[int, ...], active: np.ndarray) -> np.ndarray:
+    """Returns actions as an array; refuses a wrong shape, and what is not finite in a running sub-environment.
 
     Args:
-        actions: The actions.
+        actions: The actions, real numbers in an array or whatever NumPy makes one of.
         shape: The shape that they should have, with a row for each sub-environment.
         active: (B,) bool, which sub-environments are running.
 
     Raises:
         ValueError: If so; it names the shapes, or the sub-environments with NaN or infinite actions.
     """
+    try:
+        given = np.asarray(actions)
+    except (ValueError, RuntimeError):  # lists of different lengths, tensors with a gradient
+        raise ValueError(f"actions: expected an array of shape {shape}, got a {type(actions).__name__}") from None
+    actions = given
+    if actions.dtype.kind not in "fiub":
+        raise ValueError(f"actions: expected numbers of shape {shape}, got {actions.dtype} of shape {actions.shape}")
     if actions.shape != shape:
         raise ValueError(f"actions: expected shape {shape}, got {actions.shape}")
     if not np.isfinite(actions).all():
         bad = np.flatnonzero(active & ~np.isfinite(actions).all(axis=tuple(range(1, actions.ndim))))
         if bad.size:
             raise ValueError(f"actions: expected finite ones, got NaN or infinity in sub-environments {bad.tolist()}")
+    return actions
 
 
 def check_open(env: VectorEnv) -> None:

@@ -8,6 +8,7 @@ from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
 from native.code_cache import CodeCache
+from native.forks import has_lost_threads
 
 
 def compiled(function: Callable | None = None, **options):
@@ -17,15 +18,40 @@ def compiled(function: Callable | None = None, **options):
 
     Args:
         function: The function, where the decorator is used without parentheses.
-        **options: Options of `numba.njit`, such as `nogil=True` or `parallel=True`.
+        **options: Options of `numba.njit`, such as `nogil=True` or `parallel=True`. With the latter the function can be
+            called from Python only, and also in a process whose threads a fork has lost, see `ParallelFunction`.
     """
 
     def decorate(function: Callable):
-        dispatcher = numba.njit(**options)(function)
-        dispatcher._cache = CodeCache(function, **options)
-        return dispatcher
+        if options.get("parallel"):
+            return ParallelFunction(function, **options)
+        return _make_dispatcher(function, **options)
 
     return decorate if function is None else decorate(function)
+
+
+class ParallelFunction:
+    """A compiled function whose `prange` loops run in threads, or in this thread alone after a fork has lost those.
+
+    Args:
+        function: The Python function. Its results must not depend on the number of threads.
+        **options: Options of `numba.njit`, with `parallel=True` among them.
+    """
+
+    def __init__(self, function: Callable, **options):
+        self.__doc__, self.__name__, self.__wrapped__ = function.__doc__, function.__name__, function
+        self.in_threads = _make_dispatcher(function, **options)
+        self.alone = _make_dispatcher(function, **{**options, "parallel": False})
+
+    def __call__(self, *arguments):
+        """Calls the function."""
+        return (self.alone if has_lost_threads() else self.in_threads)(*arguments)
+
+
+def _make_dispatcher(function: Callable, **options):
+    dispatcher = numba.njit(**options)(function)
+    dispatcher._cache = CodeCache(function, **options)
+    return dispatcher
 
 
 def callback(signature) -> Callable[[Callable], "Callback"]:

@@ -33,7 +33,7 @@ FLOORS = {
     "envs": (REST, "tasks", ("fallback", "mujoco_vector_env"), "make", "__init__"),
     "agents": (REST, "rsnn", "__init__"),
     "ec_evotorch": (
-        ("protocols", "randomness", "threads", "logging"),
+        ("protocols", "randomness", "threads", "tensors", "logging"),
         "distributions",
         "generation",
         "rollout",

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from agents.arguments import as_float32, check_generator
 from agents.compiled_agent import CompiledAgent
 from agents.rsnn.bptt import unroll
 from agents.rsnn.constants import LIFConstants, decay
@@ -158,6 +159,8 @@ class RSNN(CompiledAgent):
             raise ValueError("initial_state: expected either batch_size or v_mem")
         if v_mem is None:
             shape = (check_whole("batch_size", batch_size), self.num_neurons)
+            if generator is not None:
+                check_generator(generator)
             if generator is None:
                 v_mem = torch.zeros(shape, dtype=torch.float32)
             else:
@@ -176,6 +179,7 @@ class RSNN(CompiledAgent):
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draws (count, L) solutions: fair bits, or numbers from N(0, 1), which gives every "sign" an even chance."""
+        count = self._check_count(count, generator)
         shape, device = (count, self.solution_length), generator.device
         if self.dtype == torch.bool:
             return torch.rand(shape, generator=generator, device=device, dtype=torch.float32) < 0.5
@@ -189,10 +193,10 @@ class RSNN(CompiledAgent):
             slots: Indices of the slots.
             seeds: The seeds of their episodes, non-negative integers, which alone determine the potentials.
         """
-        slots = torch.as_tensor(slots, dtype=torch.int64)
+        slots, seeds = self._check_reset(state, slots, seeds)
         v_mem = np.empty((len(slots), self.num_neurons), dtype=np.float32)
         for row, seed in zip(v_mem, seeds, strict=True):
-            np.random.default_rng([int(seed), _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
+            np.random.default_rng([seed, _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
         state.v_mem[slots] = torch.from_numpy(v_mem).to(state.v_mem.device)
         for array in (state.i_syn, state.rate, state.spikes, state.output):
             array[slots] = 0
@@ -204,10 +208,8 @@ class RSNN(CompiledAgent):
         network, and the gradient of a connection is passed on unchanged to its number (straight-through estimator,
         https://arxiv.org/abs/1308.3432).
         """
-        self._check_sequences(solution, observations, lengths)
-        memory, shape = tuple(part.detach() for part in memory), (len(lengths), self.num_neurons)
-        if any(part.shape != shape for part in memory):
-            raise ValueError(f"memory: expected parts of shape {shape}, got {[tuple(part.shape) for part in memory]}")
+        self._check_sequences(solution, observations, memory, lengths)
+        memory = tuple(part.detach() for part in memory)
         if self._backend == "torch" or (self._backend == "auto" and solution.device.type != "cpu"):
             return super().unroll(solution, observations, memory, lengths)
         if solution.device.type != "cpu":
@@ -279,9 +281,12 @@ class RSNN(CompiledAgent):
         Returns:
             (substeps, B, n) int8: 1 where an excitatory neuron fires, −1 where an inhibitory one does, 0 elsewhere.
         """
-        parameters = self.split(self._connect(solutions[torch.as_tensor(members)]))
+        members, obs = self._check_step(solutions, members, obs, state)
+        if (members < 0).any():
+            raise ValueError(f"members: expected none that rests, got {members.tolist()}")
+        parameters = self.split(self._connect(solutions[torch.tensor(members)]))
         parameters["kernel_h"] = parameters["kernel_h"].double()  # once, not in every substep
-        substeps = self._substeps(parameters, torch.as_tensor(obs).float(), state.v_mem, state.i_syn, state.spikes)
+        substeps = self._substeps(parameters, as_float32(obs), state.v_mem, state.i_syn, state.spikes)
         return torch.stack([spikes for _, _, spikes in substeps])
 
     def _advance(self, parameters, x, v_mem, i_syn, rate, spikes, output):

@@ -16,6 +16,8 @@ from numba import prange
 
 from ec_evotorch.distributions.weighted_sum import sum_weighted_rows
 from ec_evotorch.randomness import philox4x32, philox4x32_words, split_key
+from ec_evotorch.tensors import check_tensor
+from native.arguments import check_whole
 from native.compiled import compiled
 
 # Fourth word of every counter: keeps these draws apart from any other use of the same key.
@@ -36,8 +38,10 @@ def check_probabilities(rho: torch.Tensor) -> None:
     """Checks that `rho` is a vector of probabilities.
 
     Raises:
-        ValueError: If `rho` is not 1-dimensional or empty, or has an element outside [0, 1].
+        ValueError: If `rho` is no tensor of floating-point numbers, is not 1-dimensional or is empty, or has an element
+            outside [0, 1].
     """
+    _check_rho(rho)
     if rho.ndim != 1 or len(rho) == 0:
         raise ValueError(f"rho: expected a non-empty 1-dimensional tensor, got shape {tuple(rho.shape)}")
     lowest, highest = (bound.item() for bound in torch.aminmax(rho))
@@ -45,7 +49,16 @@ def check_probabilities(rho: torch.Tensor) -> None:
         raise ValueError(f"rho: expected probabilities in [0, 1], got values from {lowest} to {highest}")
 
 
+def _check_rho(rho: torch.Tensor) -> None:
+    expected = "a tensor of floating-point numbers"
+    check_tensor("rho", rho, expected)
+    if not rho.is_floating_point():
+        raise ValueError(f"rho: expected {expected}, got {rho.dtype}")
+
+
 def _check_theta(theta: torch.Tensor, rho: torch.Tensor, name: str = "theta") -> None:
+    _check_rho(rho)
+    check_tensor(name, theta, "a tensor of dtype torch.bool", error=TypeError)
     if theta.dtype != torch.bool:
         raise TypeError(f"{name}: expected a tensor of dtype torch.bool, got {theta.dtype}")
     if theta.ndim != 2 or theta.shape[1] != len(rho):
@@ -117,9 +130,11 @@ def sample_theta(
     """
     check_probabilities(rho)
     _check_theta(out, rho, "out")
-    if not 0 <= generation < 2**32:
-        raise ValueError(f"generation: expected an integer in [0, 2**32), got {generation}")
-    if not 0 <= first_row <= 2**32 - len(out):
+    if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride(), strict=True)):
+        raise ValueError("out: expected a tensor whose elements have places of their own, got an expanded one")
+    generation = check_whole("generation", generation, minimum=0, maximum=2**32 - 1)
+    first_row = check_whole("first_row", first_row, minimum=0)
+    if first_row > 2**32 - len(out):
         raise ValueError(f"first_row: expected rows numbered within [0, 2**32), got {len(out)} rows from {first_row}")
     key_words = split_key(key)
     thresholds = torch.round(rho.detach().to(torch.float64) * 2**32).to(torch.int64)
@@ -232,7 +247,9 @@ def rho_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Tensor
         TypeError: If a part is not boolean.
         ValueError: If shapes or devices do not match, or there is no network.
     """
-    utilities = utilities.to(device=rho.device, dtype=torch.float64)
+    _check_rho(rho)
+    check_tensor("utilities", utilities, "a tensor of real numbers, one for each row")
+    utilities = utilities.detach().to(device=rho.device, dtype=torch.float64)
     weighted = torch.zeros(len(rho), dtype=torch.float64, device=rho.device)
     count = 0
     for theta in parts:

@@ -3,6 +3,7 @@
 import torch
 from evotorch.tools.ranking import rank, rankers
 
+from ec_evotorch.tensors import check_tensor
 from native.arguments import check_choice
 
 
@@ -37,6 +38,7 @@ def compute_utilities(fitnesses: torch.Tensor, *, objective_sense: str, ranking_
     """
     check_choice("objective_sense", objective_sense, ("max", "min"))
     check_ranking_method(ranking_method)
+    check_tensor("fitnesses", fitnesses, "a tensor of real numbers")
     if fitnesses.ndim != 1:
         raise ValueError(f"fitnesses: expected a 1-dimensional tensor, got shape {tuple(fitnesses.shape)}")
     fitnesses = fitnesses.as_subclass(torch.Tensor).to(torch.float64)  # EvoTorch's ranking cannot use its own views

@@ -4,8 +4,10 @@ import numpy as np
 import torch
 from numba import prange
 
+from ec_evotorch.tensors import check_tensor
 from native.compiled import compiled
 
+_DTYPES = (torch.bool, torch.float32, torch.float64)
 _CHUNK_ELEMENTS = 2**20  # elements of one temporary of the torch definition
 _COLUMNS_PER_SUM = 2048  # columns that a thread sums at once; their sums stay in the first-level cache
 
@@ -17,22 +19,34 @@ def sum_weighted_rows(rows: torch.Tensor, weights: torch.Tensor, total: torch.Te
     number of threads, nor on whether all rows come at once or in parts that are added to the same `total` in turn.
 
     Args:
-        rows: (N, L) the x_k, boolean or real.
+        rows: (N, L) the x_k: bool, float32 or float64.
         weights: (N,) float64 the w_k, on the device of `rows`.
-        total: (L,) float64 to which the sum is added in place; None begins at zero.
+        total: (L,) float64, contiguous, to which the sum is added in place; None begins at zero.
 
     Returns:
         (L,) float64, which is `total` or a new tensor.
 
     Raises:
-        ValueError: If there is no row, or not one weight for each.
+        ValueError: If there is no row, or not one weight for each, or a tensor has another dtype or shape.
     """
+    for name, value in (("rows", rows), ("weights", weights), ("total", total)):
+        if value is not None or name != "total":
+            check_tensor(name, value, "a tensor of numbers")
+    if rows.dtype not in _DTYPES:
+        raise ValueError(f"rows: expected one of {', '.join(map(str, _DTYPES))}, got {rows.dtype}")
     if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(f"rows: expected shape (N, L) with at least one row, got {tuple(rows.shape)}")
     if weights.shape != rows.shape[:1]:
         raise ValueError(f"weights: expected shape ({len(rows)},), one for each row, got {tuple(weights.shape)}")
+    if weights.dtype != torch.float64:
+        raise ValueError(f"weights: expected torch.float64, got {weights.dtype}")
     if total is None:
         total = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device)
+    columns = rows.shape[1:]
+    if total.dtype != torch.float64 or total.shape != columns or not total.is_contiguous():
+        expected = f"contiguous torch.float64 of shape {tuple(columns)}"
+        raise ValueError(f"total: expected {expected}, got {total.dtype} of shape {tuple(total.shape)}")
+    rows, weights = rows.detach(), weights.detach()
     if rows.device.type != "cpu":
         _add_weighted_rows_torch(rows, weights, total)
     else:

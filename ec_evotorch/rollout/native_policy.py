@@ -8,9 +8,10 @@ step(int64 context, int64 slot, float* observation, float* action)`. The functio
 import numpy as np
 from numba import carray, from_dtype, types
 
+from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite
 from ec_evotorch.rollout.normalizer import add_visited, normalize_row, rescale_row
 from native.compiled import callback
-from native.pointers import bool_array, call_void, float32_row, float64_row, pointer_cast
+from native.pointers import bool_array, call_void, float32_row, float64_row, int64_row, pointer_cast
 
 CONTEXT = np.dtype(
     [
@@ -28,6 +29,7 @@ CONTEXT = np.dtype(
             "middle",
             "half_range",
             "failed",
+            "nonfinite",
             "agent",
             "agent_context",
         )
@@ -54,6 +56,9 @@ def act(context_address, slot, observation_address, action_address):
     observation = float64_row(observation_address, 0, d)
     inputs = float32_row(context.inputs, slot, d)
     outputs = float32_row(context.outputs, slot, a)
+    nonfinite = int64_row(context.nonfinite, slot, 1)
+    if nonfinite[0] == FINITE:
+        nonfinite[0] = find_nonfinite(observation)
     if context.normalize != 0:
         sums = float64_row(context.sums, slot, d)
         add_visited(observation, sums, float64_row(context.sums_of_squares, slot, d))
@@ -85,6 +90,7 @@ class NativePolicy:
         sums: (B, obs_length) float64, to which the observations are added, if they are normalised.
         sums_of_squares: (B, obs_length) float64, likewise for their squares.
         failed: (B,) bool, set where the agent returns something that is not finite.
+        nonfinite: (B,) int64, where it is `FINITE` set to what `find_nonfinite` returns of the observation.
         statistics: Mean and standard deviation of observations, (obs_length,) float64 each; None for no normalisation.
     """
 
@@ -99,6 +105,7 @@ class NativePolicy:
         sums: np.ndarray,
         sums_of_squares: np.ndarray,
         failed: np.ndarray,
+        nonfinite: np.ndarray,
         statistics: tuple[np.ndarray, np.ndarray] | None,
     ):
         arrays = {
@@ -109,6 +116,7 @@ class NativePolicy:
             "sums": sums,
             "sums_of_squares": sums_of_squares,
             "failed": failed,
+            "nonfinite": nonfinite,
         }
         if statistics is not None:
             arrays["mean"], arrays["stdev"] = statistics

@@ -4,8 +4,10 @@ import numpy as np
 import torch
 from evotorch import Solution
 
+from ec_evotorch.rollout.finite_observations import FINITE
 from ec_evotorch.rollout.native_policy import NativePolicy, act
 from ec_evotorch.rollout.normalizer import action_scale, normalize_row, rescale_row
+from native.arguments import check_whole
 
 
 class Policy:
@@ -38,12 +40,14 @@ class Policy:
     """
 
     def __init__(self, agent, solution, action_low, action_high, observation_mean=None, observation_stdev=None):
-        self.solution = as_solution(agent, solution).clone()
-        self.action_low = np.asarray(action_low)
-        self.action_high = np.asarray(action_high)
+        if not hasattr(agent, "solution_length"):
+            raise ValueError(f"agent: expected an agent, got {agent!r}")
+        self.solution = as_solution(agent, solution).detach().clone()
+        self.action_low = _as_numbers("action_low", action_low)
+        self.action_high = _as_numbers("action_high", action_high)
         self._check_bounds(agent)
-        self.observation_mean = _statistic(observation_mean)
-        self.observation_stdev = _statistic(observation_stdev)
+        self.observation_mean = _statistic("observation_mean", observation_mean)
+        self.observation_stdev = _statistic("observation_stdev", observation_stdev)
         self._check_statistics(agent)
         self._middle, self._half_range = action_scale(action_low, action_high)
         self._solutions = self.solution[None]
@@ -62,8 +66,12 @@ class Policy:
         self._agent, self._native_act = agent, None
 
     def reset(self, seed: int) -> None:
-        """Begins an episode; the agent's initial state is a function of the episode's seed."""
-        self._agent.reset(self._state, [0], [seed])
+        """Begins an episode; the agent's initial state is a function of the episode's seed.
+
+        Raises:
+            ValueError: If the seed is not a whole number of at least 0.
+        """
+        self._agent.reset(self._state, [0], [check_whole("seed", seed, minimum=0)])
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
         """Returns the action for an observation, and advances the agent's state by one step.
@@ -100,6 +108,7 @@ class Policy:
             sums=np.zeros((1, self._obs_length)),
             sums_of_squares=np.zeros((1, self._obs_length)),
             failed=np.zeros(1, dtype=bool),
+            nonfinite=np.full(1, FINITE),
             statistics=(self.observation_mean, self.observation_stdev) if normalized else None,
         )
         step, addresses = act.ctypes, (policy.context, 0, observation_buffer.ctypes.data, action_buffer.ctypes.data)
@@ -144,11 +153,14 @@ class Policy:
         for name, statistic in (("observation_mean", mean), ("observation_stdev", stdev)):
             if statistic is not None and statistic.shape != (self._obs_length,):
                 raise ValueError(f"{name}: expected shape ({self._obs_length},), got {statistic.shape}")
+        if stdev is not None and not (stdev > 0).all():
+            raise ValueError(f"observation_stdev: expected positive numbers, got {stdev}")
 
     def _check_observation(self, observation) -> np.ndarray:
         """Returns an observation as (obs_length,) float64."""
         try:
-            numbers = np.asarray(observation, dtype=np.float64)
+            given = np.asarray(observation.detach() if isinstance(observation, torch.Tensor) else observation)
+            numbers = given.astype(np.float64, copy=False) if given.dtype.kind in "fiub" else None
         except (TypeError, ValueError):
             numbers = None
         length = "obs_length" if self._obs_length is None else self._obs_length
@@ -170,7 +182,12 @@ def as_solution(agent, solution) -> torch.Tensor:
         ValueError: If it has another shape or dtype.
     """
     values = solution.values if isinstance(solution, Solution) else solution
-    values = torch.as_tensor(values).as_subclass(torch.Tensor)
+    try:
+        values = torch.as_tensor(values).as_subclass(torch.Tensor)
+    except (TypeError, ValueError, RuntimeError):
+        expected = f"a tensor or array of {agent.dtype} of shape ({agent.solution_length},)"
+        got = "None" if values is None else f"a {type(values).__name__}"
+        raise ValueError(f"solution: expected {expected}, got {got}") from None
     if values.shape != (agent.solution_length,):
         raise ValueError(f"solution: expected shape ({agent.solution_length},), got {tuple(values.shape)}")
     if values.dtype != agent.dtype:
@@ -178,5 +195,21 @@ def as_solution(agent, solution) -> torch.Tensor:
     return values
 
 
-def _statistic(values) -> np.ndarray | None:
-    return None if values is None else np.array(values, dtype=np.float64)
+def _as_numbers(name: str, values) -> np.ndarray:
+    """Returns an array of real numbers as it is."""
+    try:
+        numbers = np.asarray(values)
+    except ValueError:  # lists of different lengths
+        numbers = np.asarray(None)
+    if numbers.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: expected numbers, got {values!r}")
+    return numbers
+
+
+def _statistic(name: str, values) -> np.ndarray | None:
+    if values is None:
+        return None
+    numbers = np.array(_as_numbers(name, values), dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name}: expected finite numbers, got {numbers}")
+    return numbers

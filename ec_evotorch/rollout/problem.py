@@ -7,6 +7,7 @@ from weakref import WeakSet
 import numpy as np
 import torch
 from evotorch import Problem, SolutionBatch
+from evotorch.tools.cloning import deep_clone
 from gymnasium.error import ClosedEnvironmentError
 
 from ec_evotorch.distributions.ranking import replace_failed
@@ -15,18 +16,21 @@ from ec_evotorch.generation.population import Part, Population, part_of_generati
 from ec_evotorch.randomness import philox4x32, split_key
 from ec_evotorch.rollout.components import make_agent, make_env, warn_of_endless_episodes
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
+from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
 from ec_evotorch.rollout.slots import Episodes, Slots
 from ec_evotorch.rollout.visited_states import VisitedStates
 from ec_evotorch.rollout.workers.driver import Workers
 from ec_evotorch.rollout.workers.messages import Plan
+from ec_evotorch.tensors import check_tensor
 from native.arguments import check_flag, check_in_range, check_positive, check_whole
 
 TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL = range(5)
 """Purposes of episode seeds: episodes of different purposes never share one, whatever their other numbers."""
 
 _MOST_SEED = 2**32 - 1
+_MADE_ANEW = ("env", "_envs", "_slots")  # by a copy of a problem
 _SEED_BITS = 63
 
 
@@ -37,10 +41,13 @@ class RolloutProblem(Problem):
     for each step. Solutions queue for `num_envs` environment slots; a slot whose episode ends takes the next one.
 
     Failures:
-        A solution fails if a return is NaN or infinite, or if its physics become unstable. It ranks worst with every
-        searcher, and is never `best` or `worst`. The searchers of this package see its evaluation as it is, or NaN for
-        unstable physics. In a batch of any other searcher, which might rank NaN best, it becomes just worse than the
-        worst finite evaluation (see `replace_failed`), or 0 for all if none is finite.
+        A solution fails if a return is NaN or infinite, if its physics become unstable, or if an observation is not
+        finite: NaN, infinite, or beyond what float32 holds. It ranks worst with every searcher, and is never `best` or
+        `worst`. The states of an episode with unstable physics or such an observation do not reach the normaliser; the
+        first such observation is logged as a warning, with the index of the sensor. The searchers of this package see
+        the evaluation of a solution that fails as it is, or NaN for unstable physics and observations. In a batch of
+        any other searcher, which might rank NaN best, it becomes just worse than the worst finite evaluation (see
+        `replace_failed`), or 0 for all if none is finite.
 
     Randomness:
         The seed of an episode is a function of (seed, generation, row, episode, purpose) alone. Results do not depend
@@ -128,7 +135,10 @@ class RolloutProblem(Problem):
         if check_flag("scalar_only", scalar_only) and not self._num_workers:
             raise ValueError("scalar_only: expected False where num_actors is 0, got True")
 
-        self._make_env = partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps)
+        self._make_env, self._num_envs = (
+            partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps),
+            num_envs,
+        )
         self._envs, self._is_closed = WeakSet(), False
         self.env = self.make_env(num_envs)
         if max_episode_steps is None:
@@ -141,6 +151,7 @@ class RolloutProblem(Problem):
         self._episode_key = split_key(seed)
         self._generation = 0
         self._fresh_evaluations = 0
+        self._has_warned = False
         self._begin_counting()
         super().__init__(
             "max",
@@ -206,6 +217,7 @@ class RolloutProblem(Problem):
     def _play_batch(self, batch: SolutionBatch, part: Part) -> tuple[np.ndarray, np.ndarray]:
         """Returns returns and lengths, (n, num_episodes) each, and counts the visited states."""
         played = self.play(batch.access_values(keep_evals=True), self._generation, part.first_row)
+        self._visited.note(played.nonfinite)
         if self.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
         each = (-1, self._num_episodes)
@@ -219,6 +231,8 @@ class RolloutProblem(Problem):
             generation: Number of the generation of this problem, from 0.
             first_row: Number of the first solution within its generation.
         """
+        check_tensor("solutions", solutions, f"a {self.dtype} tensor of shape (n, {self.solution_length})")
+        generation = check_whole("generation", generation, minimum=0)
         members = np.repeat(np.arange(len(solutions)), self._num_episodes)
         episodes = np.tile(np.arange(self._num_episodes), len(solutions))
         seeds = self.episode_seeds(generation, first_row + members, episodes, TRAINING)
@@ -241,7 +255,14 @@ class RolloutProblem(Problem):
         self.episode_statistics.add(returns, lengths)
         if self.normalizer is not None:
             self.normalizer.update(self._visited.count, self._visited.sums, self._visited.sums_of_squares)
+        self.notice_nonfinite(self._visited.nonfinite)
         self._begin_counting()
+
+    def notice_nonfinite(self, sensor: int) -> None:
+        """Warns, the first time that a sensor was not finite, with its index; `FINITE` means that there was none."""
+        if sensor != FINITE and not self._has_warned:
+            self._has_warned = True
+            warn_of_sensor(sensor)
 
     # --- what EvoTorch asks for ---
 
@@ -279,7 +300,8 @@ class RolloutProblem(Problem):
                 no seed gives, and new ones at each call.
 
         Returns:
-            (num_episodes,) float64 returns in the environment's own reward.
+            (num_episodes,) float64 returns in the environment's own reward; NaN where an output of the agent or an
+            observation was not finite.
 
         Raises:
             ValueError: If the solution has another shape or dtype, or a number is out of range.
@@ -300,7 +322,7 @@ class RolloutProblem(Problem):
             seed: Which episodes, a number in [0, 2^32); none of them is one of `evaluate_center`.
 
         Returns:
-            (num_episodes,) float64 returns in the environment's own reward; NaN where the physics became unstable.
+            (num_episodes,) float64 returns in the environment's own reward; NaN where an episode failed.
 
         Raises:
             ValueError: As `evaluate_center`.
@@ -317,7 +339,9 @@ class RolloutProblem(Problem):
         seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, purpose)
-        return self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
+        played = self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
+        self.notice_nonfinite(first_sensor(played.nonfinite))
+        return played
 
     def to_policy(self, solution) -> Policy:
         """Returns a callable for a plain Gymnasium loop, with the normaliser as it is now.
@@ -336,7 +360,11 @@ class RolloutProblem(Problem):
 
         Args:
             num_envs: Number of its sub-environments.
+
+        Raises:
+            ValueError: If it is not a positive whole number.
         """
+        num_envs = check_whole("num_envs", num_envs)
         env = self._make_env(num_envs=num_envs)
         self._envs.add(env)
         return env
@@ -377,7 +405,7 @@ class RolloutProblem(Problem):
         if self._workers is not None:
             self._workers.kill()
 
-    # --- the end, and saved states ---
+    # --- the end, saved states, and copies ---
 
     def close(self) -> None:
         """Ends the workers and closes the environments; nothing can be played from then on. May be called twice."""
@@ -415,6 +443,34 @@ class RolloutProblem(Problem):
             self.normalizer.load_state_dict(state["normalizer"])
         self.episode_statistics.load_state_dict(state["episode_statistics"])
         self.kill_actors()  # their copies of the searcher are of another past
+
+    def __getstate__(self) -> dict:
+        # What lives in this process is made anew by a copy. Pickle itself keeps what is shared: EvoTorch's own method
+        # would hand it copies, and the searcher's objects would no longer be the problem's.
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._make_anew()
+
+    def _get_cloned_state(self, *, memo: dict) -> dict:
+        return {
+            name: deep_clone(value, otherwise_deepcopy=True, memo=memo) for name, value in self.__getstate__().items()
+        }
+
+    def clone(self, *, memo: dict | None = None) -> "RolloutProblem":
+        """Returns a copy with environments of its own; its workers, if it has any, start anew."""
+        made = super().clone(memo=memo)
+        if "env" not in made.__dict__:
+            made._make_anew()
+        return made
+
+    def _make_anew(self) -> None:
+        self._envs = WeakSet()
+        self.env = self.make_env(self._num_envs)
+        self._slots = Slots(self.env, self.agent)
+        if self._is_closed:
+            self.close()
 
 
 def _check_decrease(value) -> float:

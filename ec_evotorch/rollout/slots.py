@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite, find_nonfinite_rows
 from ec_evotorch.rollout.native_policy import NativePolicy
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale, add_visited, normalize_row, rescale_row
 from ec_evotorch.rollout.vector_calls import reset_env, step_env
@@ -19,11 +20,15 @@ class Episodes:
     """Results in the order of the queue, whatever slots and threads played them.
 
     Attributes:
-        returns: (episodes,) float64 sums of the environment's own rewards; NaN where the agent's output was not finite.
+        returns: (episodes,) float64 sums of the environment's own rewards; NaN where the agent's output or an
+            observation was not finite.
         lengths: (episodes,) int64 environment steps.
         sums: (episodes, obs_length) float64 sums of visited observations; 0 without a normaliser.
-        sums_of_squares: (episodes, obs_length) float64 sums of their squares; 0 without a normaliser.
+        sums_of_squares: (episodes, obs_length) float64 sums of their squares; 0 without a normaliser; NaN where an
+            observation was not finite.
         diverged: (episodes,) bool, whether the physics became unstable, where the environment's `diverged` tells.
+        nonfinite: (episodes,) int64 index of the first sensor that was not finite (see `finite_observations`); `FINITE`
+            where all observations were.
     """
 
     returns: np.ndarray
@@ -31,12 +36,14 @@ class Episodes:
     sums: np.ndarray
     sums_of_squares: np.ndarray
     diverged: np.ndarray
+    nonfinite: np.ndarray
 
 
 class Slots:
     """The slots of a vector environment, each with an agent's state; a finished slot takes the next episode at once.
 
-    Where an agent's output is NaN or infinite, the middle of the action space acts, and the episode's return is NaN.
+    Where an agent's output is NaN or infinite, the middle of the action space acts, and the return is NaN. So it
+    is where an observation is not finite, see `finite_observations`.
 
     Args:
         env: A vector environment with partial reset and without autoreset.
@@ -54,6 +61,7 @@ class Slots:
         self._inputs = np.zeros((num_envs, obs_length), dtype=np.float32)
         self._outputs = np.zeros((num_envs, act_length), dtype=np.float32)
         self._failed = np.zeros(num_envs, dtype=bool)
+        self._nonfinite = np.full(num_envs, FINITE)
         self._sums = np.zeros((num_envs, obs_length))
         self._sums_of_squares = np.zeros((num_envs, obs_length))
 
@@ -81,6 +89,7 @@ class Slots:
             np.zeros((num_episodes, obs_length)),
             np.zeros((num_episodes, obs_length)),
             np.zeros(num_episodes, dtype=bool),
+            np.full(num_episodes, FINITE),
         )
         self._members[:] = _IDLE
         if hasattr(self.env, "rest"):  # what an interrupted call has left would run on, of no solution
@@ -99,14 +108,17 @@ class Slots:
                 waiting += taking.size
             if (episode_of == _IDLE).all():
                 return result
-            finished, returns, lengths = advance(waiting < num_episodes)
+            finished, returns, lengths, observations = advance(waiting < num_episodes)
             free = np.flatnonzero(finished & (episode_of != _IDLE))
             done = episode_of[free]
-            result.returns[done] = np.where(self._failed[free], np.nan, returns[free])
+            last = find_nonfinite_rows(np.asarray(observations, dtype=np.float64)[free])
+            nonfinite = np.where(self._nonfinite[free] == FINITE, last, self._nonfinite[free])
+            result.nonfinite[done] = nonfinite
+            result.returns[done] = np.where(self._failed[free] | (nonfinite != FINITE), np.nan, returns[free])
             result.lengths[done] = lengths[free]
             result.diverged[done] = diverged_slots(self.env)[free]
             result.sums[done] = self._sums[free]
-            result.sums_of_squares[done] = self._sums_of_squares[free]
+            result.sums_of_squares[done] = np.where(nonfinite[:, None] == FINITE, self._sums_of_squares[free], np.nan)
             episode_of[free] = _IDLE
             self._members[free] = _IDLE
 
@@ -116,6 +128,7 @@ class Slots:
         self._sums[slots] = 0
         self._sums_of_squares[slots] = 0
         self._failed[slots] = False
+        self._nonfinite[slots] = FINITE
         self._returns[slots] = 0
         self._lengths[slots] = 0
 
@@ -138,12 +151,13 @@ class Slots:
             sums=self._sums,
             sums_of_squares=self._sums_of_squares,
             failed=self._failed,
+            nonfinite=self._nonfinite,
             statistics=None if normalizer is None else (normalizer.mean, normalizer.stdev),
         )
 
         def advance(others_wait):
             self.env.rollout(policy.function, policy.context, *([_STRETCH] if others_wait else []))
-            return self.env.finished, self.env.episode_return, self.env.episode_length
+            return self.env.finished, self.env.episode_return, self.env.episode_length, self.env.observations
 
         return advance
 
@@ -154,8 +168,11 @@ class Slots:
             running = self._members != _IDLE
             observations = np.asarray(self._observations, dtype=np.float64)
             for slot in np.flatnonzero(running):
+                if self._nonfinite[slot] == FINITE:
+                    self._nonfinite[slot] = find_nonfinite(observations[slot])
                 if normalizer is None:
-                    self._inputs[slot] = observations[slot]
+                    with np.errstate(over="ignore"):  # the episode has failed then
+                        self._inputs[slot] = observations[slot]
                 else:
                     add_visited(observations[slot], self._sums[slot], self._sums_of_squares[slot])
                     normalize_row(observations[slot], normalizer.mean, normalizer.stdev, self._inputs[slot])
@@ -171,7 +188,7 @@ class Slots:
             self._observations, rewards, terminated, truncated = step_env(self.env, actions)
             self._returns[running] += rewards[running]
             self._lengths[running] += 1
-            return terminated | truncated, self._returns, self._lengths
+            return terminated | truncated, self._returns, self._lengths, self._observations
 
         return advance
 

@@ -5,10 +5,11 @@ from math import fsum
 
 import numpy as np
 
+from ec_evotorch.rollout.finite_observations import FINITE, first_sensor
 from native.compiled import compiled
 
 _MAX_SUM_OF_SQUARES = 1e250  # of an episode: the total over any number of episodes stays finite
-_HEADER = struct.Struct("<QQQQ")  # count of states, length of an observation, terms of both sums
+_HEADER = struct.Struct("<QqQQQ")  # count of states, sensor, length of an observation, terms of both sums
 _MAX_TERMS = 64  # 40 terms of 53 bits span all of float64's exponents
 
 
@@ -19,6 +20,7 @@ class VisitedStates:
 
     Attributes:
         count: Number of states.
+        nonfinite: Lowest index of a sensor that was not finite (see `finite_observations`), or `FINITE`.
         sums: (terms, obs_length) float64 expansions of the sums of observations.
         sums_of_squares: (terms, obs_length) float64 expansions of the sums of squared observations.
 
@@ -27,7 +29,7 @@ class VisitedStates:
     """
 
     def __init__(self, obs_length: int):
-        self.count = 0
+        self.count, self.nonfinite = 0, FINITE
         self.sums = np.zeros((0, obs_length))
         self.sums_of_squares = np.zeros((0, obs_length))
 
@@ -42,22 +44,29 @@ class VisitedStates:
         sound = (sums_of_squares < _MAX_SUM_OF_SQUARES).all(axis=1)  # NaN is not below
         self._add(int(lengths[sound].sum()), sums[sound], sums_of_squares[sound])
 
+    def note(self, nonfinite: np.ndarray) -> None:
+        """Takes notice of sensors that were not finite: (episodes,) int64, one for each episode, or `FINITE`."""
+        self.nonfinite = first_sensor(self.nonfinite, nonfinite)
+
     def merge(self, other: "VisitedStates") -> None:
         """Adds the states that another object has counted."""
+        self.nonfinite = first_sensor(self.nonfinite, other.nonfinite)
         self._add(other.count, other.sums, other.sums_of_squares)
 
     def to_bytes(self) -> bytes:
         """Returns all counts as bytes, for `from_bytes`."""
-        header = _HEADER.pack(self.count, self.sums.shape[1], len(self.sums), len(self.sums_of_squares))
+        shape = (self.sums.shape[1], len(self.sums), len(self.sums_of_squares))
+        header = _HEADER.pack(self.count, self.nonfinite, *shape)
         return header + self.sums.tobytes() + self.sums_of_squares.tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "VisitedStates":
         """Reads what `to_bytes` has written."""
-        count, obs_length, num_sums, num_squares = _HEADER.unpack_from(content)
+        count, nonfinite, obs_length, num_sums, num_squares = _HEADER.unpack_from(content)
         terms = np.frombuffer(content, np.float64, offset=_HEADER.size).reshape(num_sums + num_squares, obs_length)
         visited = cls(obs_length)
-        visited.count, visited.sums, visited.sums_of_squares = count, terms[:num_sums], terms[num_sums:]
+        visited.count, visited.nonfinite = count, nonfinite
+        visited.sums, visited.sums_of_squares = terms[:num_sums], terms[num_sums:]
         return visited
 
     def _add(self, count: int, sums: np.ndarray, sums_of_squares: np.ndarray) -> None:

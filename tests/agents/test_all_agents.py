@@ -303,6 +303,18 @@ def test_bad_input_to_step_is_named(name):
         ((solutions, members[:1], obs, state), "members: expected 2 rows"),
         ((solutions, members + 1, obs, state), "members: expected rows below 2, got 2"),
         ((solutions, members, obs[:, :2], state), r"obs: expected shape \(2, 7\), got \(2, 2\)"),
+        ((None, members, obs, state), "solutions: expected a torch.* tensor of shape .*, got None"),
+        ((solutions.numpy(), members, obs, state), r"solutions: expected .*, got \w+ of shape \(2, \d+\)"),
+        ((solutions, None, obs, state), "members: expected 2 rows, one for each slot, got object of shape"),
+        ((solutions, [0.5, 1], obs, state), "members: expected 2 rows, one for each slot, got float64 of shape"),
+        ((solutions, members > 0, obs, state), "members: expected 2 rows, one for each slot, got bool of shape"),
+        ((solutions, torch.tensor([0.0, 1.0]), obs, state), "members: expected 2 rows, .*, got float32 of shape"),
+        ((solutions, [[0], [0, 1]], obs, state), "members: expected 2 rows, .*, got a list of other things"),
+        ((solutions, np.array([0, 2**63], np.uint64), obs, state), "members: expected rows below 2, got 92233720368"),
+        ((solutions, members, None, state), "obs: expected a tensor or an array of numbers of shape .*, got None"),
+        ((solutions, members, obs.tolist(), state), "obs: expected a tensor or an array of numbers .*, got a list"),
+        ((solutions, members, obs.astype(complex), state), "obs: expected a tensor or an array of numbers"),
+        ((solutions, members, obs, None), "state: expected what initial_state of this agent returns, got None"),
     ):
         with pytest.raises(ValueError, match=message):
             agent.step(*arguments)
@@ -347,3 +359,98 @@ def test_a_state_needs_no_generator_and_draws_from_no_global_one(name):
     states = [agent.initial_state(2), agent.initial_state(2)]
     torch.testing.assert_close(everything_of(states[0], 0), everything_of(states[1], 1), atol=0, rtol=0)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@EVERY
+def test_observations_of_any_layout_and_memory_are_read_alike(name):
+    agent = MAKERS[name](7, 3)
+    solutions, obs = agent.initial_solutions(2, generator()), np.random.default_rng(0).normal(size=(2, 7))
+    frozen = obs.copy()
+    frozen.flags.writeable = False
+    backwards, strided = obs[::-1].copy()[::-1], np.repeat(obs, 2, axis=1)[:, ::2]
+    ways = (obs.copy(order="F"), backwards, frozen, torch.tensor(obs, requires_grad=True), strided)
+    states = [agent.initial_state(2, generator=generator()) for _ in range(len(ways) + 1)]
+    expected = agent.step(solutions, [0, 1], obs, states.pop())
+    for way, state in zip(ways, states, strict=True):
+        assert torch.equal(agent.step(solutions, np.array([0, 1], np.uint8), way, state), expected)
+
+
+@EVERY
+def test_a_state_of_another_agent_is_refused_before_memory_is_touched(name):
+    agent, smaller = MAKERS[name](7, 3), MAKERS[name](7, 2)
+    state = smaller.initial_state(2, generator=generator())
+    solutions = agent.initial_solutions(2, generator())
+    for call in (
+        lambda: agent.step(solutions, [0, 1], np.zeros((2, 7)), state),
+        lambda: agent.reset(state, [0], [1]),
+        lambda: agent.readout(state),
+    ):
+        with pytest.raises(ValueError, match=r"state: expected what initial_state of this agent returns, got one with"):
+            call()
+
+
+@pytest.mark.parametrize("make", [RSNN, RNN, GRU, LSTM])
+def test_a_state_that_c_would_misread_is_refused(make):
+    agent = make(7, 3, 21)
+    solutions, state = agent.initial_solutions(2, generator()), make(7, 3, 9).initial_state(2, generator=generator())
+    with pytest.raises(
+        ValueError, match=r"state: expected what initial_state returns of 2 slots, parts of .*\(2, 21\)"
+    ):
+        agent.step(solutions, [0, 1], np.zeros((2, 7)), state)
+    for output, message in (
+        (torch.zeros(2, 6)[:, ::2], "state: expected contiguous tensors"),
+        (torch.zeros(2, 3, dtype=torch.float16), "state: expected what initial_state of this agent returns, got one"),
+    ):
+        state = agent.initial_state(2, generator=generator())
+        state.output = output
+        with pytest.raises(ValueError, match=message):
+            agent.step(solutions, [0, 1], np.zeros((2, 7)), state)
+
+
+@EVERY
+def test_wrong_slots_seeds_counts_and_generators_are_named(name):
+    agent = MAKERS[name](7, 3)
+    state = agent.initial_state(2, generator=generator())
+    before = [leaf.clone() for leaf in tree_leaves(agent.memory(state))]
+    for call, message in (
+        (lambda: agent.reset(state, [2], [0]), r"slots\[0\]: expected a whole number in \[0, 1\], got 2"),
+        (lambda: agent.reset(state, [0, -1], [0, 0]), r"slots\[1\]: expected a whole number in \[0, 1\], got -1"),
+        (lambda: agent.reset(state, [0.5], [0]), r"slots\[0\]: expected a whole number in \[0, 1\], got 0.5"),
+        (lambda: agent.reset(state, [0], ["a"]), r"seeds\[0\]: expected a whole number of at least 0, got 'a'"),
+        (lambda: agent.reset(state, [0], [-1]), r"seeds\[0\]: expected a whole number of at least 0, got -1"),
+        (lambda: agent.reset(state, [0, 1], [1]), "seeds: expected 2, one for each slot, got 1"),
+        (lambda: agent.reset(state, None, [1]), "slots, seeds: expected two lists, got None and a list"),
+        (lambda: agent.initial_state(0), "batch_size: expected a positive whole number, got 0"),
+        (lambda: agent.initial_state(2, generator=5), "generator: expected a torch.Generator, got a int"),
+        (lambda: agent.initial_solutions(-1, generator()), "count: expected a whole number of at least 0, got -1"),
+        (lambda: agent.initial_solutions(2, None), "generator: expected a torch.Generator, got None"),
+        (lambda: agent.split(torch.zeros(7)), r"solutions: expected shape \(N, \d+\), got torch.float32 of shape"),
+        (lambda: agent.split(None), r"solutions: expected shape \(N, \d+\), got None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    for leaf, expected in zip(tree_leaves(agent.memory(state)), before, strict=True):
+        assert torch.equal(leaf, expected)
+
+
+@pytest.mark.parametrize("name", ["rsnn real", "rnn real", "gru", "lstm", "module"])
+def test_wrong_sequences_are_named(name):
+    agent = MAKERS[name](7, 3)
+    sequences = {
+        "solution": torch.zeros(agent.solution_length),
+        "observations": torch.zeros(4, 2, 7),
+        "memory": agent.memory(agent.initial_state(2, generator=generator())),
+        "lengths": torch.tensor([4, 3]),
+    }
+    for argument, value, message in (
+        ("solution", None, "solution: expected a torch.float32 tensor"),
+        ("solution", np.zeros(agent.solution_length), "solution: expected a torch.float32 tensor .* got float64"),
+        ("observations", torch.zeros(4, 2, 7).double(), "observations: expected torch.float32, got torch.float64"),
+        ("observations", np.zeros((4, 2, 7)), "observations: expected a torch.float32 tensor"),
+        ("memory", 5, "memory: expected what memory returns of 2 slots"),
+        ("memory", agent.memory(agent.initial_state(3, generator=generator())), "memory: expected what memory returns"),
+        ("lengths", [4, 3], "lengths: expected a torch.int64 tensor of shape .*, got a list"),
+        ("lengths", torch.tensor([4.0, 3.0]), "lengths: expected torch.int64, got torch.float32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            agent.unroll(**{**sequences, argument: value})

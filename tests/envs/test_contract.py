@@ -1,11 +1,16 @@
 """The contract of ``make_vec``, for native environments and for the fallback."""
 
+import copy
+import pickle
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from envs import make_vec
+from envs.mujoco_vector_env import MujocoVectorEnv
+from envs.tasks import TASKS
 
 IDS = ["Hopper-v5", "Pusher-v5"]  # native, fallback
 
@@ -164,3 +169,38 @@ def test_a_limit_of_steps_truncates_unless_the_environments_own_is_less(env_id, 
     env.reset(seed=0)
     truncated = [env.step(np.zeros(env.action_space.shape, np.float32))[3].all() for _ in range(5)]
     assert truncated.index(True) + 1 == min(limit, 5)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, copy.copy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_is_made_anew_and_shares_nothing(env_id, make_copy):
+    env = make_vec(env_id, 2, num_threads=1, max_episode_steps=3)
+    env.reset(seed=0)
+    actions = np.full(env.action_space.shape, 0.1, np.float32)
+    env.step(actions)
+    copied = make_copy(env)
+    assert copied.num_envs == 2
+    assert copied.step(actions)[2].all()  # nothing runs before the first reset
+    observations = copied.reset(seed=5)[0], [copied.step(actions)[0] for _ in range(3)]
+    assert copied.step(actions)[3].all()
+    copied.close()
+    expected = env.reset(seed=5)[0], [env.step(actions)[0] for _ in range(3)]
+    np.testing.assert_array_equal(observations[0], expected[0])
+    np.testing.assert_array_equal(observations[1], expected[1])
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_copy_keeps_the_limit_of_its_episodes(env_id):
+    env = make_vec(env_id, 1)
+    for limit in (4, 2, 3):
+        env.limit_episodes(limit)
+    copied = copy.deepcopy(env)
+    copied.reset(seed=0)
+    actions = np.zeros(copied.action_space.shape, np.float32)
+    assert [bool(copied.step(actions)[3][0]) for _ in range(3)] == [False, True, True]
+
+
+def test_only_what_make_vec_has_made_can_be_copied():
+    env = MujocoVectorEnv(TASKS["Hopper-v5"], gymnasium.make("Hopper-v5"), 2)
+    with pytest.raises(TypeError, match="MujocoVectorEnv can be pickled and copied only if make_vec has made it"):
+        pickle.dumps(env)

@@ -77,6 +77,12 @@ class Workers:
         self._replaced = 0
         self._bytes, self._reported = Counter(), Counter()
 
+    def __getstate__(self) -> dict:
+        # A copy starts workers of its own, and its learner is another object, which they are sent.
+        kept = ("_cluster", "_make_problem", "_count", "_timeout", "_num_episodes", "_obs_length", "_scalar_only")
+        kept += ("_copied_generation", "_replaced", "_bytes", "_reported")
+        return {name: self.__dict__[name] for name in kept} | {"_workers": {}, "_learner": None, "_rows": None}
+
     # --- what the problem asks for ---
 
     @property

@@ -19,6 +19,9 @@ class RayCluster:
 
         self._ray, self.pickle = ray, cloudpickle.dumps
 
+    def __reduce__(self):
+        return RayCluster, ()
+
     def connect(self, num_workers: int) -> None:
         """Connects as `connect_to_ray` does."""
         connect_to_ray(num_workers)

@@ -93,6 +93,7 @@ class Worker:
         else:
             solutions.numpy().reshape(-1)[:] = np.frombuffer(values, dtype=solutions.numpy().dtype)
         played = self._problem.play(solutions, self._generation, first_row)
+        self._visited.note(played.nonfinite)
         if self._problem.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
         return pack_episodes(played.returns, played.lengths)

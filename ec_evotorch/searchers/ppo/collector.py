@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite_rows, first_sensor
 from ec_evotorch.rollout.normalizer import action_scale, normalize_rows
 from ec_evotorch.rollout.problem import COLLECTION, RolloutProblem
 from ec_evotorch.rollout.slots import begin_episodes, diverged_slots
 from ec_evotorch.rollout.vector_calls import step_env
-
-_DIVERGED = 1e10  # MuJoCo's own bound, https://mujoco.readthedocs.io: mjMAXVAL
 
 
 @dataclass
@@ -56,6 +55,7 @@ class Experience:
         returns: (episodes,) float64 of the episodes that ended, in the environment's own reward; NaN for failed ones.
         lengths: (episodes,) int64, environment steps of these episodes.
         visited: Number of observations, and their sums and sums of squares (B, obs_length).
+        nonfinite: Lowest index of a sensor that was not finite (see `finite_observations`), or `FINITE`.
     """
 
     observations: torch.Tensor
@@ -69,13 +69,15 @@ class Experience:
     returns: np.ndarray
     lengths: np.ndarray
     visited: tuple[int, np.ndarray, np.ndarray]
+    nonfinite: int
 
 
 class Collector:
     """A vector environment that collects on-policy steps; episodes continue across calls.
 
-    An episode whose physics diverge (the environment says so, or a reward or observation is NaN or beyond 1e10) ends at
-    once, and its last step pays 0.
+    An episode fails if the environment says that its physics diverge, or if a reward or an observation is not finite
+    (see `finite_observations`). It ends at once, and its last step pays 0. No such observation is ever shown to the
+    agent or the critic: the one before stands for it, or zeros, which do not count as visited, at the beginning.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
     """
@@ -88,7 +90,13 @@ class Collector:
             num_envs: B, sub-environments.
             window: W, steps after which a new sequence begins if no episode has ended before.
         """
-        self._problem, self._window = problem, window
+        self._problem, self._num_envs, self._window = problem, num_envs, window
+        self._copied: dict | None = None  # where a copy of another collector has to go on, before it does anything
+        self._make()
+        self._begin(np.arange(num_envs))
+
+    def _make(self) -> None:
+        problem, num_envs = self._problem, self._num_envs
         self._env, self._agent = problem.make_env(num_envs), problem.agent
         self._state = self._agent.initial_state(num_envs, generator=torch.Generator().manual_seed(0))
         space = self._env.single_action_space
@@ -97,8 +105,24 @@ class Collector:
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=np.int64)
         self._observations = np.zeros((num_envs, self._agent.obs_length))
+        self._nonfinite = np.full(num_envs, FINITE)  # sensors that were not finite when the running episodes began
         self._actions: list[np.ndarray] = []  # (B, act_length) of each step since the oldest running episode began
-        self._begin(np.arange(num_envs))
+
+    def __getstate__(self) -> dict:
+        # A copy makes an environment of its own when it is first used: its problem may not be whole before.
+        return {
+            "_problem": self._problem,
+            "_num_envs": self._num_envs,
+            "_window": self._window,
+            "_copied": self.state_dict(),
+        }
+
+    def _go_on(self) -> None:
+        """Makes the environment of a copy, and plays the running episodes up to where they were."""
+        if self._copied is not None:
+            self._make()
+            copied, self._copied = self._copied, None
+            self.load_state_dict(copied)
 
     def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
         """Takes T steps in every sub-environment; actions are outputs + stdev · noise, clipped to [−1, 1].
@@ -111,6 +135,7 @@ class Collector:
         Raises:
             FloatingPointError: If an output of the agent is NaN or infinite.
         """
+        self._go_on()
         num_steps, num_envs, act_length = noise.shape
         solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
         observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
@@ -119,6 +144,7 @@ class Collector:
         rewards = np.empty((num_steps, num_envs))
         terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
         sums, sums_of_squares = np.zeros((2, *self._observations.shape))
+        count, nonfinite = 0, first_sensor(self._nonfinite)
         begun, starts, memories = np.arange(num_envs), [], []
         returns, lengths = [], []
         for t in range(num_steps):
@@ -126,6 +152,7 @@ class Collector:
             starts += [(t, slot) for slot in first]
             memories.append(tree_map(lambda leaf, slots=first: leaf[slots], self._agent.memory(self._state)))
             self._normalize(self._observations, observations[t])
+            count += np.count_nonzero(self._nonfinite == FINITE)
             sums += self._observations
             sums_of_squares += self._observations**2
 
@@ -136,8 +163,10 @@ class Collector:
             action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
             self._actions.append(self._middle + self._half_range * action)
             after, reward, terminated[t], truncated = step_env(self._env, self._actions[-1])
-            sound = (np.abs(reward) < _DIVERGED) & (np.abs(after) < _DIVERGED).all(axis=1)  # NaN is not below
-            failed = ~sound | diverged_slots(self._env)
+            found = find_nonfinite_rows(np.asarray(after, dtype=np.float64))
+            nonfinite = first_sensor(nonfinite, found)
+            is_finite = np.isfinite(reward) & (found == FINITE) & (self._nonfinite == FINITE)
+            failed = ~is_finite | diverged_slots(self._env)
             self._returns += np.where(failed, np.nan, reward)
             self._lengths += 1
             rewards[t] = np.where(failed, 0.0, reward - self._problem.decrease_rewards_by)
@@ -151,6 +180,7 @@ class Collector:
                 returns += self._returns[begun].tolist()
                 lengths += self._lengths[begun].tolist()
                 self._begin(begun)
+                nonfinite = first_sensor(nonfinite, self._nonfinite)
         del self._actions[: len(self._actions) - self._lengths.max()]
         return Experience(
             observations=torch.from_numpy(observations),
@@ -163,11 +193,14 @@ class Collector:
             sequences=_arrange(np.array(starts), memories, num_steps, num_envs),
             returns=np.array(returns),
             lengths=np.array(lengths, dtype=np.int64),
-            visited=(num_steps * num_envs, sums, sums_of_squares),
+            visited=(count, sums, sums_of_squares),
+            nonfinite=nonfinite,
         )
 
     def state_dict(self) -> dict:
         """Returns where the running episodes are, for `load_state_dict`: their numbers and all their actions so far."""
+        if self._copied is not None:
+            return self._copied
         act_length = len(self._middle)
         return {
             "begun": self._begun.copy(),
@@ -184,6 +217,9 @@ class Collector:
         Raises:
             RuntimeError: If the environment did not repeat them, as with another version of the physics.
         """
+        if self._copied is not None:
+            self._copied = None
+            self._make()
         for name in ("begun", "returns", "lengths"):
             getattr(self, f"_{name}")[:] = state[name]
         self._actions = list(np.asarray(state["actions"]))
@@ -208,7 +244,9 @@ class Collector:
         if not slots.size:
             return
         seeds = self._problem.episode_seeds(0, slots, self._begun[slots] - 1, COLLECTION)
-        self._observations[slots] = begin_episodes(self._env, self._agent, self._state, slots, seeds)[slots]
+        observations = begin_episodes(self._env, self._agent, self._state, slots, seeds)[slots]
+        self._nonfinite[slots] = find_nonfinite_rows(np.asarray(observations, dtype=np.float64))
+        self._observations[slots] = np.where(self._nonfinite[slots, None] == FINITE, observations, 0.0)
 
     def _normalize(self, observations: np.ndarray, out: np.ndarray) -> None:
         normalizer = self._problem.normalizer

@@ -273,7 +273,8 @@ class PPO(SearchAlgorithm):
     def _count(self, experience: Experience) -> None:
         count, sums, sums_of_squares = experience.visited
         returns, lengths = experience.returns[:, None], experience.lengths[:, None]
-        self.problem.episode_statistics.add(returns, lengths, interactions=count)
+        self.problem.episode_statistics.add(returns, lengths, interactions=experience.rewards.numel())
+        self.problem.notice_nonfinite(experience.nonfinite)
         if self.problem.normalizer is not None:
             self.problem.normalizer.update(count, sums, sums_of_squares)
 

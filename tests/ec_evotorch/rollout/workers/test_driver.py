@@ -1,5 +1,6 @@
 """The driver with workers in this process, which answer in any order and are lost at any moment; without Ray."""
 
+import copy
 import pickle
 import random
 from functools import partial
@@ -39,6 +40,9 @@ class InProcessCluster:
     def __init__(self, seed=0, losses=0):
         self._random, self.losses, self.time = random.Random(seed), losses, 0.0
         self._results, self._actors, self.silent = {}, [], False
+
+    def __reduce__(self):
+        return InProcessCluster, ()
 
     def connect(self, num_workers):
         pass
@@ -289,3 +293,18 @@ def test_bytes_are_counted_both_ways(make_problem):
     assert search.status["bytes_sent"] > 4 * problem.solution_length  # ρ
     assert search.status["bytes_received"] > 30 * 12  # a return and a length for each row
     np.testing.assert_equal(search.status["replaced_workers"], 0)
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+@pytest.mark.parametrize("settings", [{}, {"scalar_only": True}], ids=["rows", "copies"])
+def test_a_copy_of_a_search_with_workers_starts_others_and_goes_on(settings, make_copy, make_problem):
+    search = EvolvingConnectivity(make_problem(InProcessCluster(), num_actors=2, **settings), popsize=12)
+    search.run(2)
+    copied = make_copy(search)
+    assert copied.problem.actors is None
+    for each in (search, copied):
+        each.run(2)
+    assert torch.equal(copied.status["prob"], search.status["prob"])
+    assert copied.problem.normalizer.mean.tolist() == search.problem.normalizer.mean.tolist()
+    assert copied.status["total_interaction_count"] == search.status["total_interaction_count"]
+    assert set(map(id, copied.problem.actors)).isdisjoint(map(id, search.problem.actors))
