@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except PermissionError as error:
         print(f"ec-evotorch: error: cannot read or write '{error.filename}': {error.strerror}", file=sys.stderr)
         return 2

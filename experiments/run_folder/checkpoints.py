@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch import Resumable
 from experiments.errors import UserError
+from experiments.run_config.check_search import check_state
 from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST
 from experiments.run_config.targets import IMPORTED_FROM
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
@@ -93,10 +94,12 @@ class Checkpoints:
 
         Raises:
             UserError: If it cannot be written.
+            ValueError: If the state of the searcher holds what no checkpoint can.
         """
         latest = self._latest
         if latest is None or latest is self._written:
             return
+        check_state(latest.search["search"])
         try:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
