@@ -7,6 +7,7 @@ import sys
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
 from experiments.rooms import check_rooms
+from experiments.run_config.targets import UntrustedError
 from experiments.training.stop_signals import Terminated
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
@@ -59,6 +60,10 @@ def main(argv: list[str] | None = None) -> int:
         chosen = parser.parse_args(argv)
         check_rooms()
         return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
+    except UntrustedError as error:
+        message = error.with_command([chosen.command, *chosen.arguments])
+        print(f"ec-evotorch: error: {message}", file=sys.stderr)
+        return error.exit_code
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
         return error.exit_code

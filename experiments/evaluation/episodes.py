@@ -20,9 +20,11 @@ from ec_evotorch import Policy
 from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
 from experiments.evaluation.plain_env import open_env, warn_of_other_model
+from experiments.run_config.targets import IMPORTED_FROM, UntrustedError
 from experiments.run_folder.atomic_write import write_atomic
-from experiments.run_folder.layout import EVALUATION
+from experiments.run_folder.layout import CONFIG, EVALUATION, POLICY_DESCRIPTION
 from experiments.run_folder.policy import SavedPolicy, load_policy
+from experiments.run_folder.read import read_config
 from native.threads import default_num_threads
 
 EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
@@ -47,7 +49,19 @@ def load_policy_of_run(run: Path, trust: Collection[str] = ()) -> SavedPolicy:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"'{run}' holds no policy: '{error.filename}' is missing") from error
     except ValueError as error:
+        if isinstance(error.__cause__, UntrustedError):
+            refused = error.__cause__
+            what = f"'{run / POLICY_DESCRIPTION}': {refused.what}"
+            raise UntrustedError(what, refused.packages, _imported_from(run)) from error
         raise UserError(error) from error
+
+
+def _imported_from(run: Path) -> object:
+    """Returns where the packages of a run were imported from in training; None where that is not known."""
+    try:
+        return read_config(run / CONFIG).get(IMPORTED_FROM)
+    except UserError:
+        return None
 
 
 def evaluate(

@@ -58,7 +58,7 @@ def check_searcher(searcher: SearchAlgorithm, packages: Collection[str]) -> None
     if type(searcher).__module__.partition(".")[0] not in packages:
         return
     try:
-        center = searcher.status["center"] if "center" in searcher.status else None
+        center = searcher.status.get("center")
     except Exception:  # it has none before its first step
         center = None
     searcher.clear_status()  # which keeps what was asked for

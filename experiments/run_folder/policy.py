@@ -125,8 +125,7 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     if description[SHA256] != checksum(description, tensors):
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
-        for part in ("agent", "env"):
-            check_targets(description[part], trust, key=part)
+        check_targets({part: description[part] for part in ("agent", "env")}, trust)
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:

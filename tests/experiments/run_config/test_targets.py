@@ -93,7 +93,7 @@ def test_a_users_own_words_may_name_anything_that_can_be_called():
     check_targets({"_target_": "fractions.Fraction"}, EVERYTHING)
     with pytest.raises(UserError, match="does not exist as something that can be called"):
         check_targets({"_target_": "math.pi"}, EVERYTHING)
-    with pytest.raises(UserError, match=r"No module named 'nowhere': run the command in the folder .* --trust FOLDER"):
+    with pytest.raises(UserError, match=r"'nowhere': run the command in the folder .* --config-dir names$"):
         check_targets({"_target_": "nowhere.Agent"}, EVERYTHING)
 
 

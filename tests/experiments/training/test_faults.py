@@ -124,7 +124,7 @@ BEFORE = {  # what is found before anything is written: text of the module, what
     "a centre of another shape": (
         "center=lambda: self._center,",
         "center=lambda: torch.zeros(5),",
-        "searcher: expected 'center' of its status to be a tensor of shape (2,) and torch.float32; got one of shape (5,)",
+        "expected 'center' of its status to be a tensor of shape (2,) and torch.float32; got one of shape (5,)",
     ),
     "a centre that is a list": ("center=lambda: self._center,", "center=lambda: [0.0, 0.0],", "got a list"),
     "a state with an object": (
