@@ -6,6 +6,7 @@ import sys
 
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
+from experiments.plain_text import any_output_can_be_shown
 from experiments.rooms import check_rooms
 from experiments.run_config.targets import UntrustedError
 from experiments.training.stop_signals import Terminated
@@ -44,9 +45,14 @@ def main(argv: list[str] | None = None) -> int:
         argv: The words after the program's name; None for those that this process was started with.
 
     Returns:
-        The exit code: 0; 1 if runs of a sweep are not finished; 2 for a user's mistake, which is told in one line on
-        stderr; 130 after Ctrl-C; 143 after SIGTERM.
+        The exit code: 0; 1 if a run crashed, or runs of a sweep are not finished; 2 for a user's mistake, or what else
+        has ended a run, which is told in one line on stderr; 130 after Ctrl-C; 143 after SIGTERM.
     """
+    with any_output_can_be_shown():
+        return _run(argv)
+
+
+def _run(argv: list[str] | None) -> int:
     parser = ArgumentParser(
         prog="ec-evotorch",
         description="Evolving Connectivity: recurrent spiking networks of one-bit connections, on EvoTorch.",

@@ -1,6 +1,5 @@
 """The folder of a run: its files, and rules by which one process writes it at a time and no run is lost."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,11 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.run_folder.atomic_write import partial_path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where results can be read but nothing is trained
+    fcntl = None
 
 CONFIG = "config.yaml"
 METRICS = "metrics.csv"
@@ -88,7 +92,10 @@ def hold(folder: Path) -> Iterator[None]:
 
     Raises:
         HeldError: If another process holds it.
+        UserError: If this system has no such locks.
     """
+    if fcntl is None:
+        raise UserError(f"'{folder}': training needs a system with file locks, such as Linux; this one has none")
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
