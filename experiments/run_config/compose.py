@@ -176,7 +176,15 @@ def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         OmegaConf.resolve(config)
     except InterpolationKeyError as error:
         raise UserError(_missing_label(chosen, error) or error) from error
-    except (OmegaConfBaseException, ValueError, TypeError, AssertionError, AttributeError, RecursionError) as error:
+    except (
+        OmegaConfBaseException,
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        AssertionError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise UserError(error) from error
     make_model_path_absolute(config)
     return config
@@ -213,7 +221,7 @@ def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
     except (HydraException, OmegaConfBaseException, OSError) as error:
         raise UserError(error) from error
-    except (ValueError, TypeError, AssertionError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AssertionError, AttributeError, LookupError, RecursionError) as error:
         # Hydra and OmegaConf take it for granted that a file of the right name has the right form.
         raise UserError(f"the YAML files do not make a configuration: {type(error).__name__}: {error}") from error
 
@@ -231,7 +239,7 @@ def _not_text(loader: ConfigLoader) -> str | None:
 
 def _check_factor(key: str, value: object) -> None:
     """Refuses a label that others are computed from unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
         raise UserError(f"{key}: expected a number; got {value!r}")
 
 

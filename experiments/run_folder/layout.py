@@ -40,8 +40,10 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
         overwrite: Whether a run in it may be replaced.
 
     Raises:
-        UserError: If a run is there and may not be overwritten, or the path cannot be a folder.
+        UserError: If a run is there and may not be overwritten, the path cannot be a folder, or this system has no
+            locks to hold it with.
     """
+    _check_locks(folder)
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise UserError(f"run_dir: expected a folder; '{part}' is a file")
@@ -51,6 +53,11 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
             f"'{folder}' holds a run already ({', '.join(there)}): choose another run_dir=, overwrite=true to replace "
             f"it, or go on with it: ec-evotorch resume {folder}"
         )
+
+
+def _check_locks(folder: Path) -> None:
+    if fcntl is None:
+        raise UserError(f"'{folder}': training needs a system with file locks, such as Linux; this one has none")
 
 
 def run_files(folder: Path) -> list[str]:
@@ -94,8 +101,7 @@ def hold(folder: Path) -> Iterator[None]:
         HeldError: If another process holds it.
         UserError: If this system has no such locks.
     """
-    if fcntl is None:
-        raise UserError(f"'{folder}': training needs a system with file locks, such as Linux; this one has none")
+    _check_locks(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:

@@ -39,6 +39,7 @@ from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
 
 FORMAT, FORMAT_VERSION = "ec-evotorch policy", 1
 DTYPES = {"bool": torch.bool, "float32": torch.float32}
+ARRAYS = ("solution", "action_low", "action_high", "observation_mean", "observation_stdev")
 KEYS = {
     "format": str,
     "format_version": int,
@@ -173,6 +174,9 @@ def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
         arrays, _ = unpack(tensors)
     except ValueError as error:
         raise ValueError(f"'{path}': {error}") from error
+    for name in arrays:
+        if name not in ARRAYS:
+            raise ValueError(f"'{path}': expected the arrays {', '.join(ARRAYS)}; got '{name}'")
     length = description["solution_length"]
     stored_length = (length + 7) // 8 if description["dtype"] == "bool" else length
     stored_dtype = np.dtype(np.uint8 if description["dtype"] == "bool" else np.float32)
