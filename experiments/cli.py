@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from experiments import __version__
@@ -73,8 +74,12 @@ def _run(argv: list[str] | None) -> int:
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
         return error.exit_code
-    except PermissionError as error:
-        print(f"ec-evotorch: error: cannot read or write '{error.filename}': {error.strerror}", file=sys.stderr)
+    except BrokenPipeError:  # who reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        what = f"cannot read or write '{error.filename}': {error.strerror}" if error.filename else error
+        print(f"ec-evotorch: error: {what}", file=sys.stderr)
         return 2
     except Terminated:
         return 143

@@ -188,6 +188,10 @@ def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
     if "observation_mean" in arrays or "observation_stdev" in arrays:
         for name in ("observation_mean", "observation_stdev"):
             _check_array(path, arrays, name, description["observation_length"])
+        if not (arrays["observation_stdev"] > 0).all():
+            raise ValueError(f"'{path}': observation_stdev: expected numbers above 0")
+    if not (arrays["action_low"] <= arrays["action_high"]).all():
+        raise ValueError(f"'{path}': expected action_low to be at most action_high")
     if description["dtype"] == "bool":
         arrays["solution"] = np.unpackbits(arrays["solution"], count=length).astype(np.bool_)
     return {**arrays, "solution": torch.from_numpy(arrays["solution"])}
@@ -198,6 +202,8 @@ def _check_array(path: Path, arrays: dict[str, np.ndarray], name: str, length: i
         raise ValueError(f"'{path}': expected the array '{name}'; got {', '.join(sorted(arrays))}")
     if arrays[name].shape != (length,):
         raise ValueError(f"'{path}': {name}: expected shape ({length},); got {arrays[name].shape}")
+    if arrays[name].dtype.kind not in "fu" or not np.isfinite(arrays[name]).all():
+        raise ValueError(f"'{path}': {name}: expected finite numbers; got some of {arrays[name].dtype}")
 
 
 def _without(mapping: dict, *keys: str) -> dict:

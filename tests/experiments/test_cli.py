@@ -219,3 +219,16 @@ def test_help_is_help_with_a_folder_of_yaml_files_that_is_not_there(capsys, monk
         main(["train", "--help"])
     assert exit_.value.code == 0
     assert "EC_EVOTORCH_CONFIG_DIR: expected a folder of YAML files; 'nowhere' is none" in capsys.readouterr().out
+
+
+def test_a_name_that_no_file_can_have_is_one_line(refusal):
+    assert "cannot read or write 'aaa" in refusal("table", "a" * 300)
+
+
+def test_who_reads_the_first_line_only_ends_no_command_with_an_error(write_run):
+    write_run("run", {500: 1.0, 1000: 2.0})
+    line = f"{sys.executable} -m experiments.cli table run --format csv | true; echo ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True)
+    assert "BrokenPipe" not in done.stderr
+    assert done.stdout == "0\n"

@@ -141,6 +141,18 @@ OPTIONS = [
     ),
     *("--checkpoint", "--config-dir", "--nope", "-m", "--cfg", "--", "-"),
 ]
+RIGHT = [
+    *("--at-steps=100", "--score=last5", "--method=EC-RSNN", "--episodes=1", "--seed=3", "--chip=loihi", "--kind=bars"),
+    *(
+        "--threshold=1",
+        "--against=EC-RSNN",
+        "--format=csv",
+        "--output=a.md",
+        "--x=seconds",
+        "--trust=agents",
+        "--csv=e.csv",
+    ),
+]
 TEXTS = [
     *(
         "",
@@ -252,11 +264,17 @@ def words(rng: random.Random) -> Callable:
 
 def command_lines(rng: random.Random) -> Callable:
     command = rng.choice(["table", "claims", "plot", "report", "evaluate", "energy", "resume", "train", "nope", ""])
-    line = [command, "copy"]
-    for _ in range(rng.randrange(1, 4)):
-        line.insert(rng.randrange(1, len(line) + 1), rng.choice([*OPTIONS, *TEXTS]))
-        if rng.random() < 0.5:
-            line.append(f"{rng.choice(OPTIONS)}={rng.choice(TEXTS)}")
+    line = [command, "copy"] if command != "train" else [command, "--cfg=job", rng.choice(WORDS)]
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        match rng.choice(["right", "right", "wrong value", "wrong option", "text"]):
+            case "right":
+                line.append(rng.choice(RIGHT))
+            case "wrong value":
+                line.append(f"{rng.choice(RIGHT).partition('=')[0]}={rng.choice(TEXTS)}")
+            case "wrong option":
+                line.append(rng.choice(OPTIONS))
+            case "text":
+                line.insert(rng.randrange(1, len(line) + 1), rng.choice(TEXTS))
     return lambda: run_command(line)
 
 
