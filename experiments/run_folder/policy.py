@@ -202,7 +202,7 @@ def _check_array(path: Path, arrays: dict[str, np.ndarray], name: str, length: i
         raise ValueError(f"'{path}': expected the array '{name}'; got {', '.join(sorted(arrays))}")
     if arrays[name].shape != (length,):
         raise ValueError(f"'{path}': {name}: expected shape ({length},); got {arrays[name].shape}")
-    if arrays[name].dtype.kind not in "fu" or not np.isfinite(arrays[name]).all():
+    if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
         raise ValueError(f"'{path}': {name}: expected finite numbers; got some of {arrays[name].dtype}")
 
 

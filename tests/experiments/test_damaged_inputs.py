@@ -263,7 +263,9 @@ def words(rng: random.Random) -> Callable:
 
 
 def command_lines(rng: random.Random) -> Callable:
-    command = rng.choice(["table", "claims", "plot", "report", "evaluate", "energy", "resume", "train", "nope", ""])
+    command = rng.choice(["table", "claims", "energy", "evaluate", "resume", "train", "nope", "", "slow"])
+    if command == "slow":
+        command = rng.choice(["plot", "plot", "report"])
     line = [command, "copy"] if command != "train" else [command, "--cfg=job", rng.choice(WORDS)]
     for _ in range(rng.choice([1, 1, 2, 3])):
         match rng.choice(["right", "right", "wrong value", "wrong option", "text"]):
