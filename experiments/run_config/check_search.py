@@ -8,6 +8,7 @@ from evotorch import Problem
 from evotorch.algorithms import SearchAlgorithm
 
 from ec_evotorch.protocols import Stateful
+from ec_evotorch.searchers.incumbent import latest_center
 from experiments.errors import UserError
 from experiments.run_config.own_code import told_of
 
@@ -61,12 +62,13 @@ def check_searcher(searcher: SearchAlgorithm, packages: Collection[str]) -> None
         center = searcher.status.get("center")
     except Exception:  # it has none before its first step
         center = None
-    searcher.clear_status()  # which keeps what was asked for
-    if center is not None:
-        try:
-            check_center(searcher, center)
-        except ValueError as error:
-            raise UserError(error) from error
+    try:
+        if center is not None:
+            latest_center(searcher)
+    except ValueError as error:
+        raise UserError(error) from error
+    finally:
+        searcher.clear_status()  # which keeps what was asked for
     if not isinstance(searcher, Stateful):
         return
     try:
@@ -77,20 +79,6 @@ def check_searcher(searcher: SearchAlgorithm, packages: Collection[str]) -> None
         check_state(state)
     except ValueError as error:
         raise UserError(error) from error
-
-
-def check_center(searcher: SearchAlgorithm, center: object) -> None:
-    """Checks that what a searcher reports as its centre is a solution of its problem.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    length, dtype = searcher.problem.solution_length, searcher.problem.dtype
-    if not isinstance(center, torch.Tensor) or center.shape != (length,) or center.dtype != dtype:
-        raise ValueError(
-            f"searcher: expected 'center' of its status to be a tensor of shape ({length},) and {dtype}; "
-            f"got {_in_words(center)}"
-        )
 
 
 def check_state(state: object, path: str = "") -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ec_evotorch import Incumbent, Resumable
 from ec_evotorch.protocols import TrialProblem
 from ec_evotorch.rollout.workers.driver import WorkerError
+from ec_evotorch.searchers.incumbent import latest_center
 from ec_evotorch.threads import limit_threads
 from experiments.errors import RunCrashed, UserError
 from experiments.figures.single_run import save_learning_curve
@@ -291,7 +292,7 @@ class Run:
         before = time.perf_counter()
         self._searcher.step()
         seconds = time.perf_counter() - before
-        if not torch.isfinite(center_of(self._searcher)).all():
+        if not torch.isfinite(latest_center(self._searcher)).all():
             raise FloatingPointError(
                 f"generation {self._searcher.status['iter']}: the searcher's centre is no longer finite"
             )

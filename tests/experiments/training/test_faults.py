@@ -88,7 +88,7 @@ YAMLS = {
 }
 WORDS = [
     *("env=point", "agent=linear", "searcher=climb", "budget=400", "problem.num_envs=2", "checkpoint_every=1"),
-    *("eval.every=null", "eval.final_episodes=1", "progress=false"),
+    *("eval.every=null", "eval.final_episodes=1", "progress=false", "incumbent=null"),
 ]
 STEP = "        self.steps += 1\n"
 BATCH = "        batch = self.problem.generate_batch(self._popsize)\n"
@@ -141,7 +141,7 @@ BEFORE = {  # what is found before anything is written: text of the module, what
     ),
 }
 DURING = {  # what goes wrong when training has begun: text, replacement, message, generations that are kept
-    "nothing is evaluated": (BATCH, BATCH + "        return\n", "evaluated nothing in its first step", 0),
+    "nothing is evaluated": (BATCH, BATCH + "        return\n", "the searcher evaluated nothing in its first step", 0),
     "nothing is evaluated later": (
         BATCH,
         THIRD + "return\n" + BATCH,
@@ -159,7 +159,7 @@ DURING = {  # what goes wrong when training has begun: text, replacement, messag
     "no centre": (
         ".clone()\n\n    def state",
         ".clone() if self.step_count < 2 else None\n\n    def state",
-        "got None",
+        "got a NoneType",
         2,
     ),
     "a status that fails": ("return 0.5", "return 0.5 if self.step_count < 2 else [][0]", "IndexError", 1),
