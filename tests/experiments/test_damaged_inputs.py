@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -236,7 +237,7 @@ def changed(tree: dict, rng: random.Random) -> dict:
             if not deeper or rng.random() < 0.5:
                 break
             node = node[rng.choice(deeper)]
-        value = rng.choice(VALUES)
+        value = deepcopy(rng.choice(VALUES))  # which later changes may reach into
         if not keys or rng.random() < 0.1:
             if isinstance(node, dict):
                 node[rng.choice(["x", "_target_", "_args_", "label", "", "a.b", "0"])] = value
