@@ -145,7 +145,9 @@ def check_bonus(config: DictConfig) -> None:
         UserError: If it is neither a finite number nor null, naming the keyword that it comes from.
     """
     bonus = config.env.get("alive_bonus")
-    if bonus is None or (isinstance(bonus, int | float) and not isinstance(bonus, bool) and math.isfinite(bonus)):
+    if bonus is None or (
+        isinstance(bonus, int | float) and not isinstance(bonus, bool) and -math.inf < bonus < math.inf
+    ):
         return
     same = [key for key, value in config.env.items() if key != "alive_bonus" and repr(value) == repr(bonus)]
     raise UserError(f"env.{(same or ['alive_bonus'])[0]}: expected a finite number; got {bonus!r}")
