@@ -2,11 +2,14 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from experiments import __version__
 from experiments.errors import ArgumentParser, UserError
+from experiments.plain_text import any_output_can_be_shown
 from experiments.rooms import check_rooms
+from experiments.run_config.targets import UntrustedError
 from experiments.training.stop_signals import Terminated
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
@@ -43,9 +46,14 @@ def main(argv: list[str] | None = None) -> int:
         argv: The words after the program's name; None for those that this process was started with.
 
     Returns:
-        The exit code: 0; 1 if runs of a sweep are not finished; 2 for a user's mistake, which is told in one line on
-        stderr; 130 after Ctrl-C; 143 after SIGTERM.
+        The exit code: 0; 1 if a run crashed, or runs of a sweep are not finished; 2 for a user's mistake, or what else
+        has ended a run, which is told in one line on stderr; 130 after Ctrl-C; 143 after SIGTERM.
     """
+    with any_output_can_be_shown():
+        return _run(argv)
+
+
+def _run(argv: list[str] | None) -> int:
     parser = ArgumentParser(
         prog="ec-evotorch",
         description="Evolving Connectivity: recurrent spiking networks of one-bit connections, on EvoTorch.",
@@ -59,11 +67,19 @@ def main(argv: list[str] | None = None) -> int:
         chosen = parser.parse_args(argv)
         check_rooms()
         return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
+    except UntrustedError as error:
+        message = error.with_command([chosen.command, *chosen.arguments])
+        print(f"ec-evotorch: error: {message}", file=sys.stderr)
+        return error.exit_code
     except UserError as error:
         print(f"ec-evotorch: error: {error}", file=sys.stderr)
-        return 2
-    except PermissionError as error:
-        print(f"ec-evotorch: error: cannot read or write '{error.filename}': {error.strerror}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # who reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        what = f"cannot read or write '{error.filename}': {error.strerror}" if error.filename else error
+        print(f"ec-evotorch: error: {what}", file=sys.stderr)
         return 2
     except Terminated:
         return 143

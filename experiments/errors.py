@@ -10,10 +10,30 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """A mistake in what the user asked for; the command line shows its message as one line and exits with 2."""
+    """A mistake in what the user asked for; the command line shows its message as one line.
+
+    Attributes:
+        exit_code: With which the command line exits.
+    """
+
+    exit_code = 2
 
     def __init__(self, message: object):
         super().__init__(" ".join(str(message).split()))
+
+
+class RunCrashed(UserError):
+    """Says that a run which had begun was ended by an error in code, such as that of a component of the user's own.
+
+    Attributes:
+        reason: The error without the advice that follows it in the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, reason: str, advice: str):
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
 
 
 class ResultsWarning(UserWarning):

@@ -51,7 +51,7 @@ FLOORS = {
     ),
     "experiments": (
         "__init__",
-        "errors",
+        ("errors", "plain_text"),
         "rooms",
         "run_config",
         "run_folder",

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from functools import cache
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -109,6 +110,7 @@ def make_agent(agent, obs_length: int, act_length: int):
     _check_function("agent", agent, AGENT_IS_MADE_BY, obs_length, act_length)
     made = agent(obs_length, act_length)
     _check_attributes("agent", made, _AGENT_HAS, AGENT_IS_MADE_BY)
+    _check_solutions(made)
     return made
 
 
@@ -159,3 +161,12 @@ def _check_attributes(name: str, made, names: tuple[str, ...], expected: str) ->
         raise ValueError(
             f"{name}: expected {expected}; it has made a {type(made).__name__}, which has no {', '.join(missing)}"
         )
+
+
+def _check_solutions(agent) -> None:
+    """Checks that the solutions of an agent are vectors of bits or of real numbers."""
+    length, dtype = agent.solution_length, agent.dtype
+    if isinstance(length, bool) or not isinstance(length, Integral) or length < 1:
+        raise ValueError(f"agent: expected solution_length to be a positive whole number, got {length!r}")
+    if dtype not in (torch.bool, torch.float32):
+        raise ValueError(f"agent: expected dtype to be torch.bool or torch.float32, got {dtype!r}")

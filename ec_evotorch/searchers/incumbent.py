@@ -119,9 +119,22 @@ class Incumbent:
 
 
 def latest_center(searcher: SearchAlgorithm) -> torch.Tensor:
-    """Returns the centre (L,) of a searcher, or the best solution so far where its status has no centre."""
-    center = searcher.status["center"] if "center" in searcher.status else searcher.status["best"].values
-    return torch.as_tensor(center).as_subclass(torch.Tensor)
+    """Returns the centre (L,) of a searcher, or the best solution so far where its status has no centre.
+
+    Raises:
+        ValueError: If it has neither, or what it reports as its centre is no solution of its problem.
+    """
+    status, length, dtype = searcher.status, searcher.problem.solution_length, searcher.problem.dtype
+    if "center" not in status and status.get("best") is None:
+        raise ValueError("searcher: expected its status to have a 'center' or a 'best' solution; it has neither")
+    center = status["center"] if "center" in status else status["best"].values
+    if not isinstance(center, torch.Tensor) or center.shape != (length,) or center.dtype != dtype:
+        is_tensor = isinstance(center, torch.Tensor)
+        got = f"one of shape {tuple(center.shape)} and {center.dtype}" if is_tensor else f"a {type(center).__name__}"
+        raise ValueError(
+            f"searcher: expected 'center' of its status to be a tensor of shape ({length},) and {dtype}; got {got}"
+        )
+    return center.as_subclass(torch.Tensor)
 
 
 def _mean(returns: np.ndarray) -> float:

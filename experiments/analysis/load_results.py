@@ -275,8 +275,8 @@ def _keywords(config: Mapping) -> dict[str, object]:
 def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
-    They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A limit of steps that is not set is left out, as runs of
-    earlier versions have none.
+    They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A
+    limit of steps that is not set is left out, as runs of earlier versions have none.
     """
     settings, left_out = {}, keys_without_influence(config)
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments.plain_text import plain
+
 MISSING = "–"
 NARROWEST, WIDEST = 80, 1_000  # characters of a table for the terminal
 LATEX = {
@@ -64,6 +66,7 @@ def print_table(console: Console, table: TextTable) -> None:
         console: Where to; its width grows to that of the table.
         table: The table.
     """
+    table = _plain(table, console.encoding)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(table.header):
         drawn.add_column(name, justify="left" if number < table.num_left else "right", no_wrap=True)
@@ -76,6 +79,13 @@ def print_table(console: Console, table: TextTable) -> None:
     console.print(drawn)
     for note in table.notes:
         console.print(Text(note, style="table.caption"))
+
+
+def _plain(table: TextTable, encoding: str) -> TextTable:
+    """Returns a table in characters that an encoding has, before its columns are measured."""
+    header, notes = ([plain(text, encoding) for text in texts] for texts in (table.header, table.notes))
+    rows = [[plain(cell, encoding) for cell in row] for row in table.rows]
+    return TextTable(header, rows, table.num_left, notes, plain(table.title, encoding))
 
 
 def terminal(table: TextTable) -> str:

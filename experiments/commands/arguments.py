@@ -15,13 +15,13 @@ from rich.console import Console
 from experiments.analysis.load_results import choose_methods, load
 from experiments.analysis.summary import SCORES
 from experiments.analysis.text_table import TABLE_FORMATS, TextTable, print_table
-from experiments.errors import ArgumentParser
+from experiments.errors import ArgumentParser, UserError
 from experiments.run_config.targets import locate_package
 from experiments.run_folder.atomic_write import write_atomic
 
 CSV = "csv"  # of the numbers, where the other formats have texts
 FORMATS = (*TABLE_FORMATS, CSV)
-FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": CSV, ".tex": "latex"}
+FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": CSV, ".tex": "latex", ".txt": "terminal", "": "terminal"}
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:
@@ -114,9 +114,24 @@ def add_output_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="how the table is written; default: by the suffix of --output (.md, .csv, .tex), or terminal",
+        help="how the table is written; default: by the suffix of --output (.md, .csv, .tex, .txt), or terminal",
     )
     parser.add_argument("--output", type=file, metavar="FILE", help="write the table into this file")
+
+
+def check_output(arguments: Namespace) -> None:
+    """Checks that the format of a table is known, before the runs are read.
+
+    Args:
+        arguments: The parsed arguments, with those of `add_output_arguments`.
+
+    Raises:
+        UserError: If neither --format nor the name of the file says it.
+    """
+    output = arguments.output
+    if output is not None and arguments.format is None and output.suffix not in FORMAT_OF_SUFFIX:
+        names = ", ".join(filter(None, FORMAT_OF_SUFFIX))
+        raise UserError(f"--output: expected a name that ends in one of {names}, or --format too; got '{output}'")
 
 
 def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -> None:
@@ -139,7 +154,7 @@ def write_table(arguments: Namespace, numbers: pd.DataFrame, texts: TextTable) -
     if output is None:
         print(text, end="")
     else:
-        write_atomic(output, text.encode())
+        write_atomic(output, text.encode(errors="replace"))
 
 
 def add_result_arguments(parser: ArgumentParser) -> None:

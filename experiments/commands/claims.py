@@ -1,7 +1,14 @@
 """`ec-evotorch claims`: says what runs show about the claims of the paper."""
 
 from experiments.analysis.claims import MARGIN, check_claims, claims_table
-from experiments.commands.arguments import add_output_arguments, add_result_arguments, load_chosen, share, write_table
+from experiments.commands.arguments import (
+    add_output_arguments,
+    add_result_arguments,
+    check_output,
+    load_chosen,
+    share,
+    write_table,
+)
 from experiments.errors import ArgumentParser, results_warnings_as_lines
 
 
@@ -30,6 +37,7 @@ def main(argv: list[str]) -> None:
     )
     add_output_arguments(parser)
     arguments = parser.parse_args(argv)
+    check_output(arguments)
     with results_warnings_as_lines(parser.prog):
         comparisons = check_claims(
             load_chosen(arguments), at_steps=arguments.at_steps, score=arguments.score, margin=arguments.margin

@@ -9,6 +9,7 @@ from experiments.commands.arguments import add_trust_argument, file_in_a_folder,
 from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.evaluation.episodes import (
     check_can_save,
+    default_workers,
     evaluate,
     evaluation_table,
     load_policy_of_run,
@@ -57,8 +58,9 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     env = load_policy_of_run(arguments.run, arguments.trust).env
     check_can_save(arguments.run)
+    workers = arguments.workers or default_workers(arguments.episodes)
     with results_warnings_as_lines(parser.prog):
-        episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, arguments.workers, arguments.trust)
+        episodes = evaluate(arguments.run, arguments.episodes, arguments.seed, workers, arguments.trust)
     print_table(Console(), evaluation_table(env["id"], episodes))
     save_evaluation(arguments.run, env, episodes, arguments.seed)
     if arguments.csv is not None:

@@ -5,6 +5,7 @@ from experiments.analysis.summary_table import text_table
 from experiments.commands.arguments import (
     add_output_arguments,
     add_result_arguments,
+    check_output,
     finite_number,
     load_chosen,
     write_table,
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> None:
     )
     add_output_arguments(parser)
     arguments = parser.parse_args(argv)
+    check_output(arguments)
     with results_warnings_as_lines(parser.prog):
         table = summary(
             load_chosen(arguments),

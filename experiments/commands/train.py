@@ -93,8 +93,13 @@ class _Parser(ArgumentParser):
 
     def format_help(self) -> str:
         lines = [super().format_help(), *_listed("groups and their choices", Path(CONFIG_DIR))]
-        own = own_config_dir(self._config_dir_option)
-        return "\n".join([*lines, *([] if own is None else ["", *_listed("your own", own)]), ""])
+        try:
+            own = own_config_dir(self._config_dir_option)
+        except UserError as error:
+            lines += ["", f"your own: none. {error}"]
+        else:
+            lines += [] if own is None else ["", *_listed("your own", own)]
+        return "\n".join([*lines, ""])
 
 
 def _listed(title: str, folder: Path) -> list[str]:

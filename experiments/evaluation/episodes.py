@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 
 import gymnasium
@@ -20,9 +22,11 @@ from ec_evotorch import Policy
 from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
 from experiments.evaluation.plain_env import open_env, warn_of_other_model
+from experiments.run_config.targets import IMPORTED_FROM, UntrustedError
 from experiments.run_folder.atomic_write import write_atomic
-from experiments.run_folder.layout import EVALUATION
+from experiments.run_folder.layout import CONFIG, EVALUATION, POLICY_DESCRIPTION
 from experiments.run_folder.policy import SavedPolicy, load_policy
+from experiments.run_folder.read import read_config
 from native.threads import default_num_threads
 
 EVALUATION_EPISODE = 0xE7A1  # purpose of the generator that seeds the episodes here
@@ -47,7 +51,19 @@ def load_policy_of_run(run: Path, trust: Collection[str] = ()) -> SavedPolicy:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"'{run}' holds no policy: '{error.filename}' is missing") from error
     except ValueError as error:
+        if isinstance(error.__cause__, UntrustedError):
+            refused = error.__cause__
+            what = f"'{run / POLICY_DESCRIPTION}': {refused.what}"
+            raise UntrustedError(what, refused.packages, _imported_from(run)) from error
         raise UserError(error) from error
+
+
+def _imported_from(run: Path) -> object:
+    """Returns where the packages of a run were imported from in training; None where that is not known."""
+    try:
+        return read_config(run / CONFIG).get(IMPORTED_FROM)
+    except UserError:
+        return None
 
 
 def evaluate(
@@ -59,8 +75,8 @@ def evaluate(
         run: The folder of the run.
         num_episodes: How many episodes to play.
         seed: Chooses the episodes. The first episodes of a longer evaluation are those of a shorter one.
-        workers: Processes to play in, which the result does not depend on. None for
-            `default_workers`.
+        workers: Processes to play in, which the result does not depend on; None for one, this process. A program that
+            asks for more must call this under `if __name__ == "__main__":`, because each process imports the program.
         trust: Packages besides our own whose code the policy may use, see `check_targets`.
 
     Returns:
@@ -69,24 +85,32 @@ def evaluate(
     Raises:
         FileNotFoundError: If the run has no policy.
         ValueError: If its policy is damaged.
-        UserError: If its environment cannot be made or played.
+        UserError: If its environment cannot be made or played; or if a process ended before it had played, as where the
+            program has no such line.
 
     Warns:
         ResultsWarning: If the environment simulates another model than in training.
     """
+    if getattr(current_process(), "_inheriting", False):
+        sys.exit(1)  # a worker imports a program that would go on to ask for workers; its parent says so
     saved = load_policy(run, trust)
     with open_env(saved) as env:
         warn_of_other_model(saved, env)
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
-    if workers is None:
-        workers = default_workers(num_episodes)
     # Spawned, not forked: a fork would copy the locks that torch's and numba's threads hold.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+    several = workers is not None and workers > 1
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if several else nullcontext()
     with pool as executor:
         play = map if executor is None else executor.map
         played = play(partial(play_episodes, run, trust=trust), tasks)
-        return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
+        try:
+            return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"workers: a process ended before it had played; a program that asks for {workers} workers calls "
+                "evaluate under `if __name__ == '__main__':`, or asks for workers=1"
+            ) from error
 
 
 def default_workers(num_episodes: int) -> int:

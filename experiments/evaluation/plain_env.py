@@ -10,6 +10,8 @@ from envs import make_plain, model_digest
 from experiments.errors import ResultsWarning, UserError
 from experiments.run_config.environment import is_other_model
 from experiments.run_config.keywords import env_refusal
+from experiments.run_config.own_code import told_of
+from experiments.run_config.targets import packages_of
 from experiments.run_folder.policy import SavedPolicy
 
 
@@ -21,12 +23,16 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
         saved: The policy.
 
     Raises:
-        UserError: If the environment cannot be made or played, or the policy was made for another one.
+        UserError: If the environment cannot be made or played, or the policy was made for another one; or if an error
+            in its code, or in that of the agent, ends the block.
     """
+    packages = [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
     try:
         env = make_plain(**saved.env)
     except (ValueError, TypeError) as error:
         raise env_refusal(error, saved.env) from error
+    except Exception as error:
+        raise UserError(f"env: cannot be made: {told_of(error, packages)}") from error
     try:
         expected = {"observation": (saved.policy.agent.obs_length,), "action": saved.policy.action_low.shape}
         for name, space in (("observation", env.observation_space), ("action", env.action_space)):
@@ -35,6 +41,10 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
                     f"env: expected an {name} of shape {expected[name]} for this policy; {saved.env['id']} has {space}"
                 )
         yield env
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the policy cannot play: {told_of(error, packages)}") from error
     finally:
         env.close()
 

@@ -1,6 +1,8 @@
 """Builds the problem and the searcher that a configuration names."""
 
 import math
+import re
+import sys
 from collections.abc import Callable, Collection
 
 import gymnasium
@@ -15,13 +17,16 @@ from omegaconf import DictConfig
 from ec_evotorch.rollout.components import EnvError, try_env
 from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
+from experiments.run_config.check_search import check_agent, check_searcher
 from experiments.run_config.keys import COMPONENTS
 from experiments.run_config.keywords import check_names, check_types, keywords, refusal
-from experiments.run_config.targets import check_targets
+from experiments.run_config.own_code import told_of
+from experiments.run_config.targets import check_targets, packages_of
 
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
+NO_MEMORY = re.compile(r"unable to allocate|can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
 def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, SearchAlgorithm]:
@@ -56,8 +61,10 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
     try:
         check_episode(problem, given)
         check_pair(problem, config)
+        check_agent(problem, packages_of(given))
         searcher = _calling(("searcher", "problem", "agent"), given, lambda: make_searcher(problem))
         check_copies(searcher, config)
+        check_searcher(searcher, packages_of(given))
     except BaseException:
         close_problem(problem)
         raise
@@ -67,13 +74,22 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
 def close_search(searcher: SearchAlgorithm) -> None:
     """Frees the threads and the memory of a search that is not needed any more, and of its problem."""
     if hasattr(searcher, "close"):
-        searcher.close()
+        _close(searcher)
     close_problem(searcher.problem)
 
 
 def close_problem(problem: Problem) -> None:
     """Frees the threads and the memory of the environments of a problem."""
-    (problem.close if hasattr(problem, "close") else problem.env.close)()
+    _close(problem if hasattr(problem, "close") else problem.env)
+
+
+def _close(component) -> None:
+    """Closes a component, and only warns if that fails: its work is done, or something else has failed before."""
+    try:
+        component.close()
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"ec-evotorch: warning: closing a {type(component).__name__} failed: {told}", file=sys.stderr)
 
 
 def check_pair(problem: Problem, config: DictConfig) -> None:
@@ -117,7 +133,9 @@ def check_popsize(config: DictConfig) -> None:
     """
     popsize = config.searcher.get("popsize", 2)
     if isinstance(popsize, bool) or not isinstance(popsize, int) or popsize < 2:
-        raise UserError(f"searcher.popsize: expected a whole number, at least 2; got {popsize!r}")
+        is_whole = isinstance(popsize, float) and popsize.is_integer()
+        advice = f", which is to be written as {int(popsize)}" if is_whole and popsize >= 2 else ""
+        raise UserError(f"searcher.popsize: expected a whole number, at least 2; got {popsize!r}{advice}")
 
 
 def check_bonus(config: DictConfig) -> None:
@@ -127,7 +145,9 @@ def check_bonus(config: DictConfig) -> None:
         UserError: If it is neither a finite number nor null, naming the keyword that it comes from.
     """
     bonus = config.env.get("alive_bonus")
-    if bonus is None or (isinstance(bonus, int | float) and not isinstance(bonus, bool) and math.isfinite(bonus)):
+    if bonus is None or (
+        isinstance(bonus, int | float) and not isinstance(bonus, bool) and -math.inf < bonus < math.inf
+    ):
         return
     same = [key for key, value in config.env.items() if key != "alive_bonus" and repr(value) == repr(bonus)]
     raise UserError(f"env.{(same or ['alive_bonus'])[0]}: expected a finite number; got {bonus!r}")
@@ -163,8 +183,20 @@ def _calling(components: tuple[str, ...], given: dict[str, dict], construct: Cal
     except InstantiationException as error:
         if error.__cause__ is None:  # Hydra itself refuses to call the target
             raise UserError(f"{components[0]}: _target_: {error}") from error
-        if isinstance(error.__cause__, USER_MISTAKES):
-            raise refusal(error.__cause__, arguments) from error
-        raise
-    except USER_MISTAKES as error:
-        raise refusal(error, arguments) from error
+        raise _refused(error.__cause__, arguments) from error
+    except Exception as error:
+        raise _refused(error, arguments) from error
+
+
+def _refused(error: BaseException, arguments: dict[str, dict]) -> UserError:
+    """Returns what a constructor raised as a message: of its arguments, of its memory, or of a fault in its code."""
+    if isinstance(error, UserError):
+        return error
+    first = next(iter(arguments))
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        numbers = [f"{first}.{key}={value}" for key, value in arguments[first].items() if type(value) is int]
+        asked = f" with {', '.join(numbers)}" if numbers else ""
+        return UserError(f"{first}: there is not enough memory for it{asked}: {error}")
+    if isinstance(error, USER_MISTAKES):
+        return refusal(error, arguments)
+    return UserError(f"{first}: cannot be made: {told_of(error, packages_of(arguments))}")

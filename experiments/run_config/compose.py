@@ -20,12 +20,13 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from experiments.errors import UserError, did_you_mean
 from experiments.run_config.config_dir import CONFIG_DIR, own_config_dir
 from experiments.run_config.keys import COMPONENTS, LABELS
+from experiments.run_config.settings import check_names
 
 CONFIG_NAME = "train"
 EXPERIMENT = "experiment"  # the group of sweeps
@@ -77,7 +78,9 @@ def compose_config(overrides: list[str], config_dir: str | Path | None = None) -
     for override in parsed:
         if override.key_or_group not in groups and not _is_for_hydra(override):
             _check_key(override, known)
-    return _compose(loader, overrides)
+    config = _compose(loader, overrides)
+    check_names(config)
+    return config
 
 
 def compose_sweep(overrides: list[str], config_dir: str | Path | None = None) -> tuple[DictConfig, list[list[str]]]:
@@ -125,10 +128,24 @@ def parse_words(overrides: list[str]) -> list[Override]:
     Raises:
         UserError: For a word that Hydra cannot read.
     """
+    parser = OverridesParser.create()
+    return [_parse_word(parser, word) for word in overrides]
+
+
+def _parse_word(parser: OverridesParser, word: str) -> Override:
+    expected = f"expected key=value words, such as env=hopper; got '{word}'"
+    if "=" not in word and not word.startswith("~"):
+        raise UserError(expected)
     try:
-        return OverridesParser.create().parse_overrides(overrides)
+        parsed = parser.parse_override(word)
+        if not parsed.is_delete():
+            parsed.value()
     except HydraException as error:
-        raise UserError(f"expected key=value words, got {error}") from error
+        reason = str(error).partition("\n")[0].removeprefix(f"Error parsing override '{word}'").strip()
+        raise UserError(f"{expected}{f': {reason}' if reason else ''}; quote what stands for itself") from error
+    if not parsed.key_or_group:
+        raise UserError(expected)
+    return parsed
 
 
 def _groups(loader: ConfigLoader) -> list[str]:
@@ -148,15 +165,26 @@ def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         UserError: If the YAML files and the overrides do not make one.
     """
     config = _load(loader, overrides)
+    chosen = OmegaConf.to_container(config.hydra.runtime.choices)
     with open_dict(config):
         del config["hydra"]
+    for component in COMPONENTS:
+        _check_component(component, config, chosen.get(component))
     try:
         for key in FACTORS:
             _check_factor(key, OmegaConf.select(config, key, default=1.0))
         OmegaConf.resolve(config)
     except InterpolationKeyError as error:
-        raise UserError(_missing_label(config, error) or error) from error
-    except (OmegaConfBaseException, ValueError, TypeError, AssertionError, AttributeError, RecursionError) as error:
+        raise UserError(_missing_label(chosen, error) or error) from error
+    except (
+        OmegaConfBaseException,
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        AssertionError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise UserError(error) from error
     make_model_path_absolute(config)
     return config
@@ -183,6 +211,8 @@ def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         return loader.load_configuration(CONFIG_NAME, overrides, run_mode=RunMode.RUN, from_shell=False)
     except yaml.YAMLError as error:
         raise UserError(f"damaged, or no YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"damaged, or no YAML: {_not_text(loader) or error}") from error
     except MissingConfigException as error:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         if not error.options:
@@ -191,25 +221,54 @@ def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
     except (HydraException, OmegaConfBaseException, OSError) as error:
         raise UserError(error) from error
-    except (ValueError, TypeError, AssertionError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AssertionError, AttributeError, LookupError, RecursionError) as error:
         # Hydra and OmegaConf take it for granted that a file of the right name has the right form.
         raise UserError(f"the YAML files do not make a configuration: {type(error).__name__}: {error}") from error
 
 
+def _not_text(loader: ConfigLoader) -> str | None:
+    """Returns the first YAML file that is not UTF-8, with the reason; None if all are."""
+    for source in loader.get_search_path().get_path():
+        for path in sorted(Path(source.path).rglob("*.yaml")):
+            try:
+                path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                return f"'{path}': {error}"
+    return None
+
+
 def _check_factor(key: str, value: object) -> None:
     """Refuses a label that others are computed from unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
         raise UserError(f"{key}: expected a number; got {value!r}")
 
 
-def _missing_label(config: DictConfig, error: InterpolationKeyError) -> str | None:
+def _check_component(component: str, config: DictConfig, choice: str | None) -> None:
+    """Refuses a YAML file that is empty, a list or a text, or lacks the keys that all components of its kind have."""
+    if choice is None:
+        return  # it is in no file of its own
+    node = config.get(component)
+    if node is not None and not isinstance(node, DictConfig):
+        if isinstance(node, ListConfig):
+            raise UserError(f"{component}={choice}: expected a YAML file with keys such as _target_; got a list")
+        return  # the words of the command line have put it in the place of the file
+    lacking = [
+        key for key in ("_target_", "name") if node is None or OmegaConf.is_missing(node, key) or key not in node
+    ]
+    if len(lacking) == 2:
+        raise UserError(f"{component}={choice}: expected a YAML file with the keys _target_ and name; it has neither")
+    if lacking:
+        raise UserError(f"missing key '{component}.{lacking[0]}': add it to the YAML of {component}={choice}")
+
+
+def _missing_label(chosen: dict, error: InterpolationKeyError) -> str | None:
     """Says in which YAML a label is missing, if that is what an interpolation failed for."""
     for component in COMPONENTS:
         for label in LABELS[component]:
             key = f"{component}.{label}"
             if f"'{key}'" in str(error):
-                name = OmegaConf.select(config, f"{component}.name")
-                return f"missing key '{key}': add it to the YAML of {component}={name}; {error.full_key} needs it"
+                needed = f"; {error.full_key} needs it" if error.full_key else ""
+                return f"missing key '{key}': add it to the YAML of {component}={chosen.get(component)}{needed}"
     return None
 
 

@@ -121,8 +121,8 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
         mentioned = [key for key in given if key not in FOR_HYDRA and re.search(rf"\b{re.escape(key)}\b", text)]
         leading = [key for key in mentioned if re.match(rf"{re.escape(key)}\b", text)]
         if leading:
-            is_nested = isinstance(given[leading[0]], Mapping)
-            return UserError(f"{component}.{text.replace(' ', '.', 1) if is_nested else text}")  # "surrogate beta: …"
+            is_within = isinstance(given[leading[0]], Mapping) and re.match(r"\w+ \w+:", text)  # "surrogate beta: …"
+            return UserError(f"{component}.{text.replace(' ', '.', 1) if is_within else text}")
         if mentioned:
             return UserError(f"{', '.join(f'{component}.{key}' for key in mentioned)}: {text}")
     for component, given in components.items():

@@ -1,5 +1,6 @@
 """The part of a configuration that is about the run itself, checked."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from experiments.run_config.keywords import check_mapping
 from experiments.run_config.targets import IMPORTED_FROM
 
 MOST_SEED = 2**32 - 1  # of a RolloutProblem
+MOST = (1 << 63) - 1  # of a number in a file of a run
+NAMED = ("env", "agent", "searcher")  # components whose names are in that of the run's folder
 OPTIONAL = ("runs", "versions", "logger", "incumbent", IMPORTED_FROM)  # keys that not every run has
 
 
@@ -99,6 +102,27 @@ class RunSettings:
         )
 
 
+def check_names(config: DictConfig) -> None:
+    """Checks the names that the folder of a run is made of, and those that tables have.
+
+    Raises:
+        UserError: If `runs` or the name of a component is no text, or such a name would lead into another folder; or
+            if a label is no text of one line.
+    """
+    if "runs" in config:
+        _path("runs", config.runs)
+    for component in NAMED:
+        node = config.get(component)
+        if isinstance(node, DictConfig) and "name" in node:
+            name = node.name
+            if not isinstance(name, str) or not name.strip(" .") or any(sign in name for sign in "/\\\0\n\r\t"):
+                raise UserError(f"{component}.name: expected a name that a folder can have; got {name!r}")
+        for label in ("label", "gradient_label"):
+            text = node.get(label) if isinstance(node, DictConfig) else None
+            if text is not None and not (isinstance(text, str) and text.isprintable()):
+                raise UserError(f"{component}.{label}: expected a text of one line; got {text!r}")
+
+
 def _incumbent(node: object) -> IncumbentSettings | None:
     if node is None:
         return None
@@ -123,8 +147,10 @@ def _check_keys(node: object, prefix: str, expected: Collection[str], optional: 
 
 
 def _whole_number(name: str, value: object, minimum: int) -> int:
-    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
-    if not is_whole or value < minimum:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and MOST < value < math.inf:
+        raise UserError(f"{name}: expected a number of at most 63 bits; got {_short(value)}")
+    if not is_number or not float(value).is_integer() or value < minimum:
         raise UserError(f"{name}: expected a whole number, at least {minimum}; got {value!r}")
     return int(value)
 
@@ -136,6 +162,10 @@ def _seed(value: object) -> int:
     if isinstance(value, float):
         raise UserError(f"seed: expected a whole number, at least 0; got {value!r}, which is to be written as {seed}")
     return seed
+
+
+def _short(value: float) -> str:
+    return str(value) if value < 1 << 999 else "one of hundreds of digits"
 
 
 def _truth(name: str, value: object) -> bool:

@@ -12,7 +12,7 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from experiments.run_config.foreign import KNOWN, check_keys, check_plain, forei
 from experiments.run_config.keys import COMPONENTS
 
 OUR_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
+FEW_NAMES = 2  # that a message lists
 IMPORTED_FROM = "imported_from"  # key of config.yaml: package of the user's own -> file it was imported from
 
 
@@ -47,11 +48,21 @@ class UntrustedError(UserError):
     Attributes:
         what: Says which names are refused.
         packages: The packages that would have to be trusted.
+        imported_from: What the run's config.yaml has under `IMPORTED_FROM`; None if nothing.
     """
 
-    def __init__(self, what: str, packages: Collection[str]):
-        super().__init__(f"{what}. If you trust that code, add {_as_options(packages)}")
-        self.what, self.packages = what, tuple(packages)
+    def __init__(self, what: str, packages: Collection[str], imported_from: object = None):
+        super().__init__(f"{what}. If you trust that code, add {how_to_trust(packages, imported_from)}")
+        self.what, self.packages, self.imported_from = what, tuple(packages), imported_from
+
+    def with_command(self, words: Sequence[str]) -> str:
+        """Returns the message with the whole command that would trust the packages.
+
+        Args:
+            words: The words of the command that was refused, after the program's name.
+        """
+        command = f"{shlex.join(['ec-evotorch', *words])} {how_to_trust(self.packages, self.imported_from)}"
+        return f"{self.what}. If you trust that code, type: {command}"
 
 
 def check_targets(node: object, trust: Collection[str] = (), key: str = "") -> None:
@@ -162,9 +173,14 @@ def locate_package(name_or_path: str) -> tuple[str, Path]:
     if name_or_path.isidentifier():
         return name_or_path, Path.cwd()
     path = Path(name_or_path)
+    if path.is_dir() and not (path / "__init__.py").is_file():
+        modules = sorted(str(file) for file in path.glob("*.py") if file.stem.isidentifier())
+        each = f"; trust its modules one by one: {_as_options(modules)}" if modules else ""
+        raise ValueError(f"expected a package; the folder '{name_or_path}' is none, as it has no __init__.py{each}")
+    path = path.resolve()  # "." has no name
     if not path.stem.isidentifier() or not (path.is_dir() or (path.is_file() and path.suffix == ".py")):
         raise ValueError(f"expected the name of a package, or the path of its file or folder; got '{name_or_path}'")
-    return path.stem, path.resolve().parent
+    return path.stem, path.parent
 
 
 def make_own_code_importable(config: Mapping, config_dir: Path | None) -> None:
@@ -217,7 +233,11 @@ def _expected(where: str) -> str:
     """Says which names of code a file may have in a place."""
     place, _, key = where.rpartition(".")
     if key == "_target_" and place in KNOWN:
-        return f"expected a name in {', '.join(KNOWN[place])}"
+        names = KNOWN[place]
+        if len(names) > FEW_NAMES:
+            rooms = dict.fromkeys(name.partition(".")[0] for name in names)
+            return f"expected a name in {' or '.join(rooms)} that training writes there"
+        return f"expected a name in {', '.join(names)}"
     return "expected a name in none but trusted packages"
 
 
@@ -243,7 +263,10 @@ def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
     except ModuleNotFoundError as error:
         hint = ""
         if error.name == _package(name):
-            hint = f": run the command in the folder of that module, or name its file: --trust FOLDER/{error.name}.py"
+            other = f"or name its file: --trust FOLDER/{error.name}.py"
+            if allowed is EVERYTHING:
+                other = "or put the module into the folder that --config-dir names"
+            hint = f": run the command in the folder of that module, {other}"
         raise UserError(f"{where}: '{name}' does not exist: {error}{hint}") from error
     except Exception as error:  # whatever the user's own module raises while it is imported
         raise UserError(f"{where}: '{name}' does not exist: {type(error).__name__}: {error}") from error

@@ -61,12 +61,17 @@ def load_checkpoint(path: Path) -> dict:
     check_format(metadata, FORMAT, FORMAT_VERSION)
     if metadata.get(SHA256) != checksum(metadata, *_contents(arrays)):
         raise ValueError("damaged: the checksum does not fit")
+    values = json.loads(metadata.get("values", "null"))
+    if not isinstance(values, dict):
+        raise ValueError("damaged: expected values by their paths")
     tree: dict = {}
-    for name, leaf in {**json.loads(metadata["values"]), **arrays}.items():
+    for name, leaf in {**values, **arrays}.items():
         *parents, key = name.split("/")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ValueError(f"damaged: '{name}' and '{parent}' cannot both be values")
         node[key] = leaf
     return tree
 

@@ -55,8 +55,11 @@ def partial_path(path: Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a renaming survive the loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Makes a renaming survive the loss of power, where the system can open a folder, which Windows cannot."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(descriptor)
     finally:

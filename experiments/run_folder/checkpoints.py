@@ -8,13 +8,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch import Resumable
 from experiments.errors import UserError
+from experiments.run_config.check_search import check_state
 from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST
 from experiments.run_config.targets import IMPORTED_FROM
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS
-from experiments.run_folder.metrics import MetricsWriter
+from experiments.run_folder.metrics import COUNTS, MetricsWriter
 
 KEPT = 2
+KINDS = {dict: dict, int: int, float: (int, float), str: str}  # annotation -> types that a file may have
 PATTERN = "generation-*.safetensors"
 # Keys that may differ between the beginning of a run and its resumption:
 MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress", IMPORTED_FROM)
@@ -93,10 +95,12 @@ class Checkpoints:
 
         Raises:
             UserError: If it cannot be written.
+            ValueError: If the state of the searcher holds what no checkpoint can.
         """
         latest = self._latest
         if latest is None or latest is self._written:
             return
+        check_state(latest.search["search"])
         try:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -121,12 +125,36 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         tree = load_checkpoint(path)
-        return Checkpoint(**{**tree, "config": json.loads(tree["config"])})
+        checkpoint = Checkpoint(**{**tree, "config": json.loads(tree["config"])})
+        _check(checkpoint)
+        return checkpoint
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
         before = [other for other in find_checkpoints(path.parent.parent) if other.name < path.name]
         advice = f"; to resume from the one before: --checkpoint {before[-1].name}" if before else ""
         raise UserError(f"'{path}': {what}{advice}") from error
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    """Checks the types of what a checkpoint holds, but for the state of the search.
+
+    Raises:
+        ValueError: For the first that is another.
+    """
+    row = checkpoint.row
+    expected = {name: KINDS[hint] for name, hint in Checkpoint.__annotations__.items()}
+    for name, kinds in expected.items():
+        value = getattr(checkpoint, name)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"{name}: expected another type; got a {type(value).__name__}")
+    for name, value in row.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"row: {name}: expected a number; got a {type(value).__name__}")
+    for name in COUNTS[:3] if row else ():
+        if type(row.get(name)) is not int or not 0 <= row[name] < 1 << 63:
+            raise ValueError(f"row: {name}: expected a whole number; got {row.get(name)!r}")
+    if not 0 <= checkpoint.metrics_size < 1 << 63:
+        raise ValueError("metrics_size: expected a number of bytes")
 
 
 def comparable(config: DictConfig) -> dict:

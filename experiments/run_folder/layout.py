@@ -1,6 +1,5 @@
 """The folder of a run: its files, and rules by which one process writes it at a time and no run is lost."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +8,11 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.run_folder.atomic_write import partial_path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where results can be read but nothing is trained
+    fcntl = None
 
 CONFIG = "config.yaml"
 METRICS = "metrics.csv"
@@ -36,8 +40,10 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
         overwrite: Whether a run in it may be replaced.
 
     Raises:
-        UserError: If a run is there and may not be overwritten, or the path cannot be a folder.
+        UserError: If a run is there and may not be overwritten, the path cannot be a folder, or this system has no
+            locks to hold it with.
     """
+    _check_locks(folder)
     for part in (folder, *folder.parents):
         if part.exists() and not part.is_dir():
             raise UserError(f"run_dir: expected a folder; '{part}' is a file")
@@ -47,6 +53,11 @@ def check_vacant(folder: Path, overwrite: bool) -> None:
             f"'{folder}' holds a run already ({', '.join(there)}): choose another run_dir=, overwrite=true to replace "
             f"it, or go on with it: ec-evotorch resume {folder}"
         )
+
+
+def _check_locks(folder: Path) -> None:
+    if fcntl is None:
+        raise UserError(f"'{folder}': training needs a system with file locks, such as Linux; this one has none")
 
 
 def run_files(folder: Path) -> list[str]:
@@ -88,7 +99,9 @@ def hold(folder: Path) -> Iterator[None]:
 
     Raises:
         HeldError: If another process holds it.
+        UserError: If this system has no such locks.
     """
+    _check_locks(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:

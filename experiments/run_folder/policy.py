@@ -39,6 +39,7 @@ from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
 
 FORMAT, FORMAT_VERSION = "ec-evotorch policy", 1
 DTYPES = {"bool": torch.bool, "float32": torch.float32}
+ARRAYS = ("solution", "action_low", "action_high", "observation_mean", "observation_stdev")
 KEYS = {
     "format": str,
     "format_version": int,
@@ -125,8 +126,7 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     if description[SHA256] != checksum(description, tensors):
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
-        for part in ("agent", "env"):
-            check_targets(description[part], trust, key=part)
+        check_targets({part: description[part] for part in ("agent", "env")}, trust)
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
@@ -174,6 +174,9 @@ def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
         arrays, _ = unpack(tensors)
     except ValueError as error:
         raise ValueError(f"'{path}': {error}") from error
+    for name in arrays:
+        if name not in ARRAYS:
+            raise ValueError(f"'{path}': expected the arrays {', '.join(ARRAYS)}; got '{name}'")
     length = description["solution_length"]
     stored_length = (length + 7) // 8 if description["dtype"] == "bool" else length
     stored_dtype = np.dtype(np.uint8 if description["dtype"] == "bool" else np.float32)
@@ -185,6 +188,10 @@ def _read_arrays(path: Path, tensors: bytes, description: dict) -> dict:
     if "observation_mean" in arrays or "observation_stdev" in arrays:
         for name in ("observation_mean", "observation_stdev"):
             _check_array(path, arrays, name, description["observation_length"])
+        if not (arrays["observation_stdev"] > 0).all():
+            raise ValueError(f"'{path}': observation_stdev: expected numbers above 0")
+    if not (arrays["action_low"] <= arrays["action_high"]).all():
+        raise ValueError(f"'{path}': expected action_low to be at most action_high")
     if description["dtype"] == "bool":
         arrays["solution"] = np.unpackbits(arrays["solution"], count=length).astype(np.bool_)
     return {**arrays, "solution": torch.from_numpy(arrays["solution"])}
@@ -195,6 +202,8 @@ def _check_array(path: Path, arrays: dict[str, np.ndarray], name: str, length: i
         raise ValueError(f"'{path}': expected the array '{name}'; got {', '.join(sorted(arrays))}")
     if arrays[name].shape != (length,):
         raise ValueError(f"'{path}': {name}: expected shape ({length},); got {arrays[name].shape}")
+    if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+        raise ValueError(f"'{path}': {name}: expected finite numbers; got some of {arrays[name].dtype}")
 
 
 def _without(mapping: dict, *keys: str) -> dict:

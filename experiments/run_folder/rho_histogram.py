@@ -67,7 +67,7 @@ def read_rho_histogram(path: Path) -> pd.DataFrame:
     """
     try:
         rows = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")), dtype="int64")
-    except (OSError, ValueError) as error:  # of pandas' parser, or no UTF-8
+    except (OSError, ValueError, OverflowError) as error:  # of pandas' parser, or no UTF-8
         raise UserError(f"'{path}': expected a histogram of ρ: {error}") from error
     if tuple(rows.columns) != COLUMNS or (rows < 0).any(axis=None) or not rows.steps.is_monotonic_increasing:
         raise UserError(f"'{path}': expected the columns of a histogram of ρ with counts, and steps that rise")

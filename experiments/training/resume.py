@@ -1,11 +1,9 @@
 """Continues a run from its last checkpoint, to the same end that it would have come to without an interruption."""
 
-import shlex
 import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.errors import UserError
@@ -14,7 +12,7 @@ from experiments.run_config.compose import parse_words
 from experiments.run_config.environment import check_model, record_model
 from experiments.run_config.foreign import check_plain
 from experiments.run_config.settings import RunSettings
-from experiments.run_config.targets import IMPORTED_FROM, UntrustedError, how_to_trust
+from experiments.run_config.targets import IMPORTED_FROM, UntrustedError
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
@@ -54,6 +52,7 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         raise UserError(f"budget: can only be raised on resuming, from {budget:,}; got {settings.budget:,}")
     with hold(folder):
         if settings.budget == budget and _is_finished(folder):
+            _choose(folder, checkpoint)
             print(f"'{folder}' is finished; to go on with it, raise its budget= of {budget:,} steps", file=sys.stderr)
             return folder
         path = _choose(folder, checkpoint)
@@ -61,7 +60,10 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         config.budget = settings.budget
         if saved is not None:
             _check_same(path, config, saved)
-        searcher = _build(config, trust, ["resume", str(folder), *overrides])
+        try:
+            searcher = build_search(config, trust)
+        except UntrustedError as error:
+            raise UntrustedError(error.what, error.packages, config.get(IMPORTED_FROM)) from error
         try:
             check_model(config, searcher.problem.env)
             record_model(config, searcher.problem.env)
@@ -78,20 +80,6 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
             return run.go_on()
         finally:
             close_search(searcher)
-
-
-def _build(config: DictConfig, trust: Collection[str], words: list[str]) -> SearchAlgorithm:
-    """Builds the searcher of a run, or says what to type if that needs trust.
-
-    Raises:
-        UserError: As `build`.
-    """
-    try:
-        return build_search(config, trust)
-    except UntrustedError as error:
-        options = how_to_trust(error.packages, OmegaConf.to_container(config).get(IMPORTED_FROM))
-        command = f"{shlex.join(['ec-evotorch', *words])} {options}"
-        raise UserError(f"{error.what}. If you trust that code, type: {command}") from error
 
 
 def config_of(folder: Path) -> DictConfig:

@@ -1,5 +1,7 @@
 """The row of a generation, as it goes into metrics.csv, to the loggers and to the progress display."""
 
+import math
+import re
 from collections.abc import Mapping
 from numbers import Integral, Real
 
@@ -11,6 +13,7 @@ from ec_evotorch.searchers.incumbent import latest_center
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.metrics import COLUMNS, VALUES
 
+MOST_OF_A_COLUMN = 1 << 63  # a whole number from here on is written as a float
 COUNTS_OF_STATUS = {  # column of metrics.csv -> entry of the searcher's status
     "generation": "iter",
     "steps": "total_interaction_count",
@@ -33,8 +36,17 @@ def generation_row(
 
     Returns:
         Column -> number; a diagnostic that is NaN or not there now is None, another such value is left out.
+
+    Raises:
+        ValueError: If nothing was evaluated in the step.
     """
     status = searcher.status
+    for entry in COUNTS_OF_STATUS.values():
+        if entry not in status:
+            raise ValueError(f"the searcher evaluated nothing in its first step: its status has no '{entry}'")
+    if status[COUNTS_OF_STATUS["steps"]] <= steps_before:
+        raise ValueError("the searcher evaluated nothing in this step: the number of environment steps did not rise")
+    entries = {column_of(name): name for name in reversed(list(status))}  # of two that share a column, the first
     if diagnostics is None:
         diagnostics = diagnostics_of(status)
     values = {name: _number(status[name]) for name in VALUES if name in status}
@@ -44,15 +56,25 @@ def generation_row(
     row |= {name: int(status[entry]) for name, entry in COUNTS_OF_STATUS.items()}
     row["steps_per_second"] = (row["steps"] - steps_before) / seconds
     for name in diagnostics:
-        value = _number(status[name]) if name in status else None
+        value = _number(status[entries[name]]) if name in entries else None
         row[name] = None if value is None or np.isnan(value) else value
     return row
 
 
 def diagnostics_of(status: Mapping) -> tuple[str, ...]:
-    """Returns the names of the entries of a status that are numbers and are in no column that every run has."""
+    """Returns the columns of the entries of a status that are numbers and are in no column that every run has."""
     known = {*COLUMNS, *COUNTS_OF_STATUS.values()}
-    return tuple(name for name in status if name not in known and _number(status[name]) is not None)
+    columns = {column_of(name): name for name in reversed(list(status)) if name not in known}
+    return tuple(
+        column
+        for column, name in reversed(columns.items())
+        if column not in known and _number(status[name]) is not None
+    )
+
+
+def column_of(entry: str) -> str:
+    """Returns the column of an entry of a status: its name, with "_" for what would need quotes in a CSV file."""
+    return re.sub(r'[\s,"\x00-\x1f\x7f]+', "_", entry) or "_"
 
 
 def center_evaluation(searcher: SearchAlgorithm, num_episodes: int, generation: int) -> dict[str, float]:
@@ -97,4 +119,9 @@ def _number(value: object) -> int | float | None:
         value = value.item() if value.ndim == 0 else None
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
-    return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Integral) and abs(int(value)) < MOST_OF_A_COLUMN:
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return math.inf if value > 0 else -math.inf

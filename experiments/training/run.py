@@ -1,7 +1,9 @@
 """One training run, from a configuration to a finished run folder."""
 
 import time
+import traceback
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,17 +13,19 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ec_evotorch import Incumbent, Resumable
 from ec_evotorch.protocols import TrialProblem
 from ec_evotorch.rollout.workers.driver import WorkerError
+from ec_evotorch.searchers.incumbent import latest_center
 from ec_evotorch.threads import limit_threads
-from experiments.errors import UserError
+from experiments.errors import RunCrashed, UserError
 from experiments.figures.single_run import save_learning_curve
 from experiments.run_config.build import build, close_search
 from experiments.run_config.config_dir import CONFIG_DIR
 from experiments.run_config.environment import record_model, with_limit
 from experiments.run_config.keys import MODEL_DIGEST
+from experiments.run_config.own_code import told_of
 from experiments.run_config.settings import RunSettings
-from experiments.run_config.targets import EVERYTHING, IMPORTED_FROM, UntrustedError, own_packages
+from experiments.run_config.targets import EVERYTHING, IMPORTED_FROM, UntrustedError, own_packages, packages_of
 from experiments.run_folder.atomic_write import write_atomic, writing
-from experiments.run_folder.checkpoints import Checkpoint, Checkpoints
+from experiments.run_folder.checkpoints import Checkpoint, Checkpoints, find_checkpoints
 from experiments.run_folder.layout import (
     CONFIG,
     CURVE,
@@ -62,6 +66,8 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
     Raises:
         UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
             its workers are lost again and again, or something cannot be written.
+        RunCrashed: If there is an error in code, such as that of a component of the user's own. The traceback is in the
+            folder, and what was done is kept.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, when everything is saved.
     """
     config = config.copy()
@@ -168,8 +174,9 @@ class Run:
             raise UserError(self._why_not_resumable)
         try:
             self._resumable.load_state_dict(checkpoint.search)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"the checkpoint does not fit the run: {type(error).__name__}: {error}") from error
+        except Exception as error:  # of the checkpoint, or of a searcher's own load_state_dict
+            told = told_of(error, packages_of(OmegaConf.to_container(self._config)))
+            raise UserError(f"the checkpoint does not fit the run: {told}") from error
         path, generation = self._folder / METRICS, checkpoint.row.get("generation", 0)
         self._rho_histogram = RhoHistogram.resume(self._folder / RHO_HISTOGRAM, generation)
         self._metrics = MetricsWriter.resume(path, checkpoint.metrics_size, checkpoint.metrics_sha256)
@@ -185,42 +192,67 @@ class Run:
             The run folder.
 
         Raises:
-            UserError: As `train`.
+            UserError, RunCrashed: As `train`.
             KeyboardInterrupt: As `train`.
         """
         settings, folder = self._settings, self._folder
         limit_threads(default_num_threads())
         with make_progress(settings.budget, settings.progress, folder.name) as progress, sigterm_interrupts():
-            begins = self._metrics is None
-            if begins:
+            if self._metrics is None:
                 self._metrics = MetricsWriter(folder / METRICS)
-            words = "training in {}" if begins else "going on in {} after generation {}"
-            progress.say(words.format(folder, self._row.get("generation", 0)))
+                progress.say(f"training in {folder}")
+            else:
+                progress.say(f"going on in {folder} after generation {self._row.get('generation', 0)}")
             checkpoints = self._open_checkpoints(progress)
             write_status(folder, RUNNING, self._steps, settings.budget)
             (folder / TRACEBACK).unlink(missing_ok=True)
             try:
-                with self._metrics, self._logging(self._live, folder):
-                    self._generations(checkpoints, progress)
-            except KeyboardInterrupt:
-                self._end(INTERRUPTED, checkpoints, progress)
+                self._train(checkpoints, progress)
+            except UserError:
                 raise
-            except FloatingPointError as error:
-                kept = "there is no policy"
-                if self._policy is not None:
-                    kept = "the policy is that of the last good generation"
-                self._end(FAILED, checkpoints, progress, reason=str(error))
-                raise UserError(f"{error}; training stops, and {kept}") from error
-            except WorkerError as error:
-                self._end(INTERRUPTED, checkpoints, progress, reason=str(error))
-                raise UserError(f"{error}; {self._how_to_go_on()}") from error
-            except UserError as error:
-                raise UserError(f"{error}; {self._how_to_go_on()}") from error
-            finally:
-                if self._problem.actors:
-                    self._problem.kill_actors()  # a run that follows in this process needs their room
-            self._end(FINISHED, checkpoints, progress)
+            except Exception as error:
+                raise self._crashed(error, checkpoints) from error
         return folder
+
+    def _train(self, checkpoints: Checkpoints | None, progress: SilentProgress) -> None:
+        try:
+            with self._metrics, self._logging(self._live, self._folder):
+                self._generations(checkpoints, progress)
+        except KeyboardInterrupt:
+            self._end(INTERRUPTED, checkpoints, progress)
+            raise
+        except FloatingPointError as error:
+            kept = "there is no policy"
+            if self._policy is not None:
+                kept = "the policy is that of the last good generation"
+            self._end(FAILED, checkpoints, progress, reason=str(error))
+            raise UserError(f"{error}; training stops, and {kept}") from error
+        except WorkerError as error:
+            self._end(INTERRUPTED, checkpoints, progress, reason=str(error))
+            raise UserError(f"{error}; {self._how_to_go_on()}") from error
+        except UserError as error:
+            with suppress(UserError):  # the disk may be full
+                write_status(self._folder, INTERRUPTED, self._steps, self._settings.budget, str(error))
+            raise UserError(f"{error}; {self._how_to_go_on()}") from error
+        finally:
+            if self._problem.actors:
+                self._problem.kill_actors()  # a run that follows in this process needs their room
+        self._end(FINISHED, checkpoints, progress)
+
+    def _crashed(self, error: Exception, checkpoints: Checkpoints | None) -> RunCrashed:
+        """Keeps what can be kept of a run that an error in code has ended, and returns what is to be said of it."""
+        folder, budget = self._folder, self._settings.budget
+        reason = told_of(error, packages_of(OmegaConf.to_container(self._config)))
+        for keep in (lambda: checkpoints and checkpoints.write(), self._save_policy):
+            with suppress(Exception):  # what has failed may fail again
+                keep()
+        with suppress(UserError):
+            write_atomic(folder / TRACEBACK, "".join(traceback.format_exception(error)).encode(errors="replace"))
+            write_status(folder, FAILED, self._steps, budget, reason)
+        advice = f"the traceback is in {folder / TRACEBACK}"
+        if find_checkpoints(folder):
+            advice += f"; {self._how_to_go_on()}"
+        return RunCrashed(reason, advice)
 
     def _how_to_go_on(self) -> str:
         return f"to go on when that is mended: ec-evotorch resume {self._folder}"
@@ -260,7 +292,7 @@ class Run:
         before = time.perf_counter()
         self._searcher.step()
         seconds = time.perf_counter() - before
-        if not torch.isfinite(center_of(self._searcher)).all():
+        if not torch.isfinite(latest_center(self._searcher)).all():
             raise FloatingPointError(
                 f"generation {self._searcher.status['iter']}: the searcher's centre is no longer finite"
             )
@@ -283,15 +315,19 @@ class Run:
     def _end(
         self, state: str, checkpoints: Checkpoints | None, progress: SilentProgress, reason: str | None = None
     ) -> None:
-        folder, config, settings = self._folder, self._config, self._settings
         if checkpoints is not None:
             checkpoints.write()
+        self._save_policy()
+        write_status(self._folder, state, self._steps, self._settings.budget, reason)
+        progress.say(self._last_words({FINISHED: "done"}.get(state, state)))
+
+    def _save_policy(self) -> None:
+        """Writes the policy and the learning curve, if there is a generation to make them of."""
+        folder, config = self._folder, self._config
         if self._policy is not None:
             save_policy(folder, self._policy, config.agent, with_limit(config, self._problem.env))
-            title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {settings.seed}"
+            title = f"{config.env.name}, {config.agent.name}, {config.searcher.name}, seed {self._settings.seed}"
             save_learning_curve(folder / METRICS, folder / CURVE, title)
-        write_status(folder, state, self._steps, settings.budget, reason)
-        progress.say(self._last_words({FINISHED: "done"}.get(state, state)))
 
     def _last_words(self, outcome: str) -> str:
         row, folder = self._row, self._folder

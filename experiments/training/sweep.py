@@ -16,7 +16,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch.logging import quiet_evotorch
-from experiments.errors import UserError
+from experiments.errors import RunCrashed, UserError
 from experiments.run_config.build import close_search
 from experiments.run_config.compose import compose_config, compose_sweep, config_loader, make_model_path_absolute
 from experiments.run_config.config_dir import own_config_dir
@@ -139,7 +139,8 @@ def train_or_resume(config: DictConfig) -> None:
 def _record_failure(plan: RunPlan, error: Exception) -> None:
     reason = " ".join((str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}").split())
     print(f"ec-evotorch: error: {plan.folder}: {reason}", file=sys.stderr)
-    if isinstance(error.__cause__, FloatingPointError) or not (plan.folder / CONFIG).exists():
+    is_recorded = isinstance(error, RunCrashed) or isinstance(error.__cause__, FloatingPointError)
+    if is_recorded or not (plan.folder / CONFIG).exists():
         return  # its own status.json has the reason, or the run has not begun
     with suppress(UserError), hold(plan.folder):  # unless the disk is full, or it has become another process's
         write_atomic(plan.folder / TRACEBACK, traceback.format_exc().encode())

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -69,6 +70,12 @@ def test_hopper_is_trained_from_python(example):
     assert list(log.index) == [1, 2, 3]
     assert (log.total_interaction_count.diff().dropna() > 0).all()
     assert np.isfinite([mean_return, one_return]).all()
+
+
+def test_a_run_is_trained_from_python_and_its_score_is_that_of_its_table(example, tmp_path):
+    words = ["budget=1000", "agent.num_neurons=8", "searcher.popsize=4", "eval.final_episodes=2", "progress=false"]
+    score = example("train_run").main(tmp_path / "run", *words)
+    assert score == pd.read_csv(tmp_path / "run" / "metrics.csv").center_return_mean.iloc[-1]
 
 
 def test_real_weights_are_trained_by_three_searchers(example):

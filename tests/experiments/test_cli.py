@@ -70,6 +70,22 @@ def refusal(capsys, working_directory):
         (["experiment=fig3"], "experiment= asks for several runs: add -m"),
         (["-m", "seed=1,1"], "two runs of the sweep would share the folder"),
         (["-m", "seed=1,2", "run_dir=here"], "two runs of the sweep would share the folder 'here'"),
+        (["foo"], "expected key=value words, such as env=hopper; got 'foo'"),
+        (["=3"], "expected key=value words, such as env=hopper; got '=3'"),
+        (["seed=[1"], "expected key=value words, such as env=hopper; got 'seed=[1'"),
+        (["runs=null"], "runs: expected the path of a folder; got None"),
+        (["agent.name=null"], "agent.name: expected a name that a folder can have; got None"),
+        (["env.name=a/b"], "env.name: expected a name that a folder can have; got 'a/b'"),
+        (["searcher.name=.."], "searcher.name: expected a name that a folder can have; got '..'"),
+        (["agent.label=[a]"], "agent.label: expected a text of one line; got ['a']"),
+        (["searcher.popsize=1e9"], "at least 2; got 1000000000.0, which is to be written as 1000000000"),
+        (
+            ["searcher.popsize=1000000000"],
+            "searcher: there is not enough memory for it with searcher.popsize=1000000000",
+        ),
+        (["budget=1e30"], "budget: expected a number of at most 63 bits; got 1e+30"),
+        ([f"budget={10**400}"], "budget: expected a number of at most 63 bits; got one of hundreds of digits"),
+        (["agent._target_=nowhere.Agent"], "or put the module into the folder that --config-dir names"),
         (["-m", "searcher.popsize=4,0", "run_dir=runs/${searcher.popsize}"], "popsize"),
     ],
 )
@@ -94,6 +110,20 @@ def test_train_refuses_a_mistake_in_one_line(refusal, words, message):
         (["plot", "nowhere"], "'nowhere': there is no such folder or file"),
         (["plot", ".", "--output", "a.pdf"], "--output: expected a name that ends in .png or .svg; got 'a.pdf'"),
         (["plot", ".", "--kind", "pie"], "--kind"),
+        (
+            ["table", ".", "--output", "a.pdf"],
+            "--output: expected a name that ends in one of .md, .csv, .tex, .txt, or",
+        ),
+        (["claims", ".", "--output", "a.html"], "or --format too; got 'a.html'"),
+        (["plot", ".", "--kind", "bars", "--x", "steps"], "--x: expected only with --kind curves; got --kind bars"),
+        (
+            ["plot", ".", "--kind", "bars", "--band", "range"],
+            "--band: expected only with --kind curves; got --kind bars",
+        ),
+        (
+            ["plot", ".", "--kind", "heatmap", "--statistic", "iqm"],
+            "only with --kind curves or bars; got --kind heatmap",
+        ),
         (["energy", "nowhere"], "'nowhere' holds no policy"),
         (["energy", "--chip", "lohi"], "loihi_per_synapse, or a YAML file; got 'lohi' (did you mean 'loihi'?)"),
         (["energy", "nowhere", "--episodes", "0"], "--episodes: expected a whole number, at least 1; got 0"),
@@ -181,3 +211,24 @@ def test_train_without_any_argument_reads_no_option():
     assert _option([], "--config-dir") is None
     assert _option(["--config-dir"], "--config-dir") is None
     assert _option(["--config-dir", "mine"], "--config-dir") == "mine"
+
+
+def test_help_is_help_with_a_folder_of_yaml_files_that_is_not_there(capsys, monkeypatch):
+    monkeypatch.setenv("EC_EVOTORCH_CONFIG_DIR", "nowhere")
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--help"])
+    assert exit_.value.code == 0
+    assert "EC_EVOTORCH_CONFIG_DIR: expected a folder of YAML files; 'nowhere' is none" in capsys.readouterr().out
+
+
+def test_a_name_that_no_file_can_have_is_one_line(refusal):
+    assert "cannot read or write 'aaa" in refusal("table", "a" * 300)
+
+
+def test_who_reads_the_first_line_only_ends_no_command_with_an_error(write_run):
+    write_run("run", {500: 1.0, 1000: 2.0})
+    line = f"{sys.executable} -m experiments.cli table run --format csv | true; echo ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True)
+    assert "BrokenPipe" not in done.stderr
+    assert done.stdout == "0\n"

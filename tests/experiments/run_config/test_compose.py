@@ -1,6 +1,9 @@
 """Every YAML composes into components that can be built; unknown words are refused with a suggestion."""
 
 import inspect
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,6 +90,58 @@ def test_composing_neither_needs_nor_touches_the_global_state_of_hydra(tmp_path)
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda seed: compose_config([f"seed={seed}"]).seed, range(8))) == list(range(8))
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_a_program_of_hydras_own_can_compose_too(tmp_path):
+    (tmp_path / "conf.yaml").write_text("a: 1\nhydra: {run: {dir: out}, output_subdir: null}\n")
+    (tmp_path / "program.py").write_text(
+        "import hydra\nfrom hydra.core.global_hydra import GlobalHydra\n"
+        "from experiments.run_config.compose import compose_config\n\n\n"
+        "@hydra.main(config_path='.', config_name='conf', version_base=None)\n"
+        "def main(config):\n"
+        "    before = GlobalHydra.instance().hydra\n"
+        "    print(config.a, compose_config(['seed=3']).seed, GlobalHydra.instance().hydra is before)\n\n\n"
+        "main()\n"
+    )
+    words = [sys.executable, "program.py", "a=2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(CONFIG_DIR).parents[1])}
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "2 3 True\n"
+
+
+def test_a_search_path_of_hydras_own_is_followed(tmp_path):
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "mine.yaml").write_text("{_target_: envs.make_vec, name: mine, id: Hopper-v5, alive_bonus: 1}")
+    assert compose_config([f"hydra.searchpath=[file://{tmp_path}]", "env=mine"]).env.name == "mine"
+
+
+DAMAGED = {
+    "a list": ("- 1\n", "agent=mine: expected a YAML file with keys such as _target_; got a list"),
+    "empty": ("", "agent=mine: expected a YAML file with the keys _target_ and name; it has neither"),
+    "a text": ("hello\n", "agent=mine: expected a YAML file with the keys _target_ and name; it has neither"),
+    "no name": ("_target_: agents.RSNN", "missing key 'agent.name': add it to the YAML of agent=mine"),
+    "no target": ("name: mine", "missing key 'agent._target_': add it to the YAML of agent=mine"),
+    "no YAML": ("{a: [\n", "damaged, or no YAML: "),
+    "not UTF-8": (b"name: caf\xe9\n", "mine.yaml': 'utf-8' codec can't decode byte 0xe9"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_yaml_file_that_is_no_component_is_named(tmp_path, damage):
+    content, message = DAMAGED[damage]
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "mine.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as error:
+        compose_config(["agent=mine"], tmp_path)
+    assert message in str(error.value)
+    assert "None" not in str(error.value)
+
+
+def test_a_searcher_without_solutions_is_told_by_its_name(tmp_path):
+    (tmp_path / "searcher").mkdir()
+    (tmp_path / "searcher" / "mine.yaml").write_text("{_target_: ec_evotorch.EvolvingConnectivity, name: mine}")
+    with pytest.raises(UserError, match=r"missing key 'searcher.solutions': add it to the YAML of searcher=mine$"):
+        compose_config(["searcher=mine"], tmp_path)
 
 
 @pytest.mark.parametrize(

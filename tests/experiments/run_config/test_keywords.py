@@ -140,3 +140,15 @@ def test_what_a_constructor_says_gets_the_dotted_keys(said, message):
         "searcher": {"_target_": target, "popsize": 4},
     }
     assert str(refusal(said, components)) == message
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("module: expected a module, got 3", "agent.module: expected a module, got 3"),
+        ("module size: expected 3", "agent.module.size: expected 3"),
+    ],
+)
+def test_what_is_said_of_nested_keywords_is_told_by_a_dotted_key(said, told):
+    given = {"_target_": "agents.ModuleAgent", "module": {"size": 3}}
+    assert str(refusal(said, {"agent": given})) == told

@@ -93,7 +93,7 @@ def test_a_users_own_words_may_name_anything_that_can_be_called():
     check_targets({"_target_": "fractions.Fraction"}, EVERYTHING)
     with pytest.raises(UserError, match="does not exist as something that can be called"):
         check_targets({"_target_": "math.pi"}, EVERYTHING)
-    with pytest.raises(UserError, match=r"No module named 'nowhere': run the command in the folder .* --trust FOLDER"):
+    with pytest.raises(UserError, match=r"'nowhere': run the command in the folder .* --config-dir names$"):
         check_targets({"_target_": "nowhere.Agent"}, EVERYTHING)
 
 
@@ -130,3 +130,19 @@ def test_folders_are_searched_last_here_and_in_processes_that_are_started(tmp_pa
     make_importable(tmp_path, Path("other"))
     assert sys.path[-2:] == [str(tmp_path), "other"]
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["before", str(tmp_path), "other"])
+
+
+def test_a_folder_of_modules_is_not_taken_for_a_package(tmp_path):
+    (tmp_path / "mods").mkdir()
+    for name in ("one.py", "two.py"):
+        (tmp_path / "mods" / name).touch()
+    options = f"--trust {tmp_path}/mods/one.py --trust {tmp_path}/mods/two.py"
+    with pytest.raises(UserError, match=f"as it has no __init__.py; trust its modules one by one: {options}$"):
+        check_targets({}, trust=[str(tmp_path / "mods")])
+
+
+def test_a_message_lists_no_long_names():
+    with pytest.raises(UntrustedError) as error:
+        check_targets({"searcher": {"_target_": "mine.Searcher"}})
+    assert "expected a name in ec_evotorch or evotorch that training writes there; got" in str(error.value)
+    assert len(str(error.value)) < 200

@@ -186,6 +186,22 @@ def test_a_run_that_is_resumed_from_elsewhere_says_which_file_to_trust(train_own
     assert in_a_process(*command.split()[1:]).returncode == 0
 
 
+def test_a_policy_with_parts_of_two_files_says_at_once_which_to_trust(train_own, module, monkeypatch):
+    """Agent and environment are in different modules, and the run was moved away from both."""
+    other, agent = Path(f"{module}_agent.py"), Path("conf/agent/linear.yaml")
+    other.write_text(Path(f"{module}.py").read_text().replace("Point-v0", "Other-v0"))
+    agent.write_text(agent.read_text().replace(module, other.stem))
+    folder, files = train_own("budget=200").resolve(), [other.resolve(), Path(f"{module}.py").resolve()]
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for command in (["evaluate", str(folder), "--episodes=2"], ["resume", str(folder), "budget=400"]):
+        said = in_a_process(*command)
+        assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+        advised = said.stderr.rstrip().partition("type: ")[2].split()
+        assert sorted(advised[len(command) + 1 :]) == sorted(["--trust", str(files[0]), "--trust", str(files[1])])
+        assert in_a_process(*advised[1:]).returncode == 0
+
+
 def test_a_sweep_goes_on_with_own_components_without_being_asked_for_trust(module, rows):
     words = ["train", "-m", "--config-dir", "conf", *TINY, "searcher=climb,es", "run_dir=runs/${searcher.name}"]
     assert main([*words, "budget=300"]) == 0

@@ -180,6 +180,11 @@ def test_a_finished_run_is_left_as_it_is(unbroken, capsys):
     assert content(unbroken("ec")) == before
 
 
+def test_a_checkpoint_that_is_not_there_is_refused_of_a_finished_run_too(unbroken, capsys):
+    assert main(["resume", str(unbroken("ec")), "--checkpoint", "nope"]) == 2
+    assert "--checkpoint: expected a name in" in capsys.readouterr().err
+
+
 def test_only_the_last_two_checkpoints_are_kept(unbroken):
     assert len(find_checkpoints(unbroken("ec"))) == 2
 
