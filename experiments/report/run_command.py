@@ -13,7 +13,7 @@ from experiments.run_config.keys import COMPONENTS, keys_without_influence, leav
 from experiments.run_folder.read import select
 
 GROUPS = ("env", "agent", "searcher")
-REPEATED = (*COMPONENTS, "eval")  # the parts of a configuration that must come out the same
+REPEATED = (*COMPONENTS, "eval", "incumbent")  # the parts of a configuration that must come out the same
 PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text around which Hydra needs no quotes
 
 
@@ -21,7 +21,8 @@ def run_command(config: Mapping) -> str | None:
     """Returns an `ec-evotorch train` command whose configuration is that of a run; None if there is none.
 
     Keys that change no result, such as the number of threads, are left out. The command was checked to compose to the
-    same configuration today. A key that a run of an earlier version does not have gets today's value.
+    same configuration today. A key that a run of an earlier version does not have gets today's value; a run without
+    the key `incumbent` had none.
 
     Args:
         config: The contents of a config.yaml, resolved.
@@ -46,7 +47,8 @@ def run_command(config: Mapping) -> str | None:
 def _differing(wanted: Mapping, composed: Mapping) -> list[str]:
     there = _leaves(composed)
     differing = [key for key, value in wanted.items() if key not in there or there[key] != value]
-    return [f"{'' if key in there else '+'}{key}={_text(wanted[key])}" for key in differing]
+    added = {key for key in differing if not any(f"{name}.".startswith(f"{key}.") for name in there)}
+    return [f"{'+' if key in added else ''}{key}={_text(wanted[key])}" for key in differing]
 
 
 def _composed(words: list[str]) -> dict:

@@ -142,6 +142,8 @@ def test_a_page_has_its_suffix(finished_run, capsys):
         ["env=walker2d", "agent=gru", "searcher=pgpe", "seed=3", "budget=77"],
         ["env.healthy_reward=2", "+env.reset_noise_scale=0.25", "searcher.popsize=33", "eval.every=null"],
         ["agent=rsnn_sign", "searcher=ppo", "+agent.tau_mem=20", "searcher.critic_sizes=[8]", "run_dir=a b/c"],
+        ["incumbent=null", "searcher=es"],
+        ["incumbent.share=0.25", "incumbent.num_episodes=3"],
         ["agent=evotorch_net", "searcher=es", "agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
     ],
 )
@@ -152,6 +154,12 @@ def test_a_command_makes_the_configuration_that_it_was_made_from(words):
     composed = compose_config(again)
     composed.budget = int(composed.budget)
     assert OmegaConf.to_container(composed) == config | {"budget": int(config["budget"])}
+
+
+def test_a_run_from_before_there_were_incumbents_is_repeated_without_one(finished_run):
+    config = read_config(finished_run / "config.yaml")
+    del config["incumbent"]
+    assert "incumbent=null" in shlex.split(run_command(config))
 
 
 def test_a_configuration_of_files_that_are_not_here_has_no_command(finished_run):
