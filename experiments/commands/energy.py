@@ -9,6 +9,8 @@ from experiments.commands.arguments import add_trust_argument, whole_number
 from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.evaluation.energy import chips, load_chip, measure, trained
 from experiments.evaluation.energy_table import energy_table
+from experiments.zoo.entry import is_entry, read_entry
+from experiments.zoo.zoo import resolve
 
 
 def main(argv: list[str]) -> None:
@@ -25,7 +27,11 @@ def main(argv: list[str]) -> None:
         description="Estimates the energy of the paper's network, and of a run's, on a neuromorphic chip (Appendix D).",
     )
     parser.add_argument(
-        "run", type=Path, nargs="?", help="the folder of a run (default: show the paper's numbers only)"
+        "run",
+        type=Path,
+        nargs="?",
+        help="the folder of a run, or zoo/NAME for a policy that comes with this package (default: show the paper's"
+        " numbers only)",
     )
     parser.add_argument("--chip", default="loihi", help=f"{', '.join(chips())} (default: loihi), or a YAML file")
     parser.add_argument(
@@ -44,8 +50,9 @@ def main(argv: list[str]) -> None:
     if arguments.run is None:
         table = energy_table(chip)
     else:
+        run = resolve(arguments.run)
         with results_warnings_as_lines(parser.prog):
-            measured = measure(arguments.run, arguments.episodes, arguments.seed, arguments.trust)
-            training = trained(arguments.run)
+            measured = measure(run, arguments.episodes, arguments.seed, arguments.trust)
+            training = read_entry(run).training if is_entry(run) else trained(run)
         table = energy_table(chip, arguments.run.name, measured, training)
     print_table(Console(), table)

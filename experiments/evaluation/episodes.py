@@ -169,9 +169,30 @@ def evaluation_table(environment: str, episodes: pd.DataFrame) -> TextTable:
         environment: Gymnasium's id, for the title.
         episodes: A table of `evaluate`.
     """
-    summaries = _summaries(episodes)
-    rows = [[name, *(f"{value:,.1f}" for value in summary.values())] for name, summary in summaries.items()]
-    return TextTable(["", *summaries["return"]], rows, 1, title=f"{environment}: {len(episodes)} plain episodes")
+    columns = summaries(episodes)
+    rows = [[name, *(f"{value:,.1f}" for value in summary.values())] for name, summary in columns.items()]
+    return TextTable(["", *columns["return"]], rows, 1, title=f"{environment}: {len(episodes)} plain episodes")
+
+
+def summaries(episodes: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Returns the statistics of an evaluation.
+
+    Args:
+        episodes: A table of `evaluate`.
+
+    Returns:
+        return and length -> mean, std, median, min and max over these episodes; std is no estimate for all episodes.
+    """
+    return {
+        column: {
+            "mean": float(values.mean()),
+            "std": float(values.std(ddof=0)),
+            "median": float(values.median()),
+            "min": float(values.min()),
+            "max": float(values.max()),
+        }
+        for column, values in episodes[["return", "length"]].items()
+    }
 
 
 def check_can_save(run: Path) -> None:
@@ -196,23 +217,9 @@ def save_evaluation(run: Path, env: dict, episodes: pd.DataFrame, seed: int) -> 
     Raises:
         UserError: If the file cannot be written.
     """
-    report = {"env": env, "episodes": len(episodes), "seed": seed, **_summaries(episodes)}
+    report = {"env": env, "episodes": len(episodes), "seed": seed, **summaries(episodes)}
     report["returns"], report["lengths"] = episodes["return"].tolist(), episodes["length"].tolist()
     write_atomic(run / EVALUATION, (json.dumps(report, indent=2) + "\n").encode())
-
-
-def _summaries(episodes: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Returns statistics of returns and lengths; std is that of these episodes, not an estimate for all episodes."""
-    return {
-        column: {
-            "mean": float(values.mean()),
-            "std": float(values.std(ddof=0)),
-            "median": float(values.median()),
-            "min": float(values.min()),
-            "max": float(values.max()),
-        }
-        for column, values in episodes[["return", "length"]].items()
-    }
 
 
 def _shown(tasks: Iterator[list], count: int) -> Iterator[list]:
