@@ -49,6 +49,7 @@ FLOORS = {
         ("evolution_strategy", "evolving_connectivity"),
         "__init__",
     ),
+    "experiments.zoo": ("entry", ("entry_table", "zoo"), ("add", "__init__")),
     "experiments": (
         "__init__",
         ("errors", "plain_text"),
@@ -60,6 +61,7 @@ FLOORS = {
         "evaluation",
         "training",
         ("report", "bench", "results"),
+        "zoo",
         "commands",
         "cli",
     ),

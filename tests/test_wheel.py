@@ -45,7 +45,23 @@ def test_every_folder_of_modules_is_a_package(names):
     assert {str(folder) for folder in folders if folder / "__init__.py" not in names} == set()
 
 
+def zoo_files(names) -> dict[str, set[str]]:
+    """Returns the files of each entry of the zoo among some names of files."""
+    files: dict[str, set[str]] = {}
+    for name in names:
+        if name.parts[:2] == ("experiments", "zoo") and name.suffix != ".py":
+            files.setdefault(name.parent.name, set()).add(name.name)
+    return files
+
+
+def test_every_policy_of_the_zoo_is_in_it_with_three_files(names):
+    there = [path.parent.name for path in (ROOT / "experiments" / "zoo").glob("*/zoo.json")]
+    assert zoo_files(names) == {entry: {"policy.json", "policy.safetensors", "zoo.json"} for entry in there}
+    assert there
+
+
 def test_the_data_that_programs_read_is_in_it(names):
     conf = {str(path.relative_to(ROOT)) for path in (ROOT / "experiments" / "conf").rglob("*.yaml")}
     data = {str(name) for name in names if name.suffix != ".py" and not name.parts[0].endswith(".dist-info")}
-    assert data == conf | {"experiments/report/report.html"}
+    zoo = {f"experiments/zoo/{entry}/{file}" for entry, files in zoo_files(names).items() for file in files}
+    assert data - zoo == conf | {"experiments/report/report.html"}
