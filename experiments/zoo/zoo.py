@@ -32,8 +32,8 @@ def load(name: str) -> SavedPolicy:
 
 
 def is_whole_zoo(path: Path) -> bool:
-    """Returns whether a path of the command line means the zoo as a whole: `zoo`, where no such folder is here."""
-    return path.resolve() == FOLDER or (path == Path(ZOO) and not path.is_dir())
+    """Returns whether a path of the command line means the whole zoo: its folder, or `zoo` where there is no such."""
+    return path.samefile(FOLDER) if path.is_dir() else path == Path(ZOO)
 
 
 def resolve(path: Path) -> Path:

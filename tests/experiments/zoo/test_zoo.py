@@ -113,6 +113,13 @@ def test_other_paths_are_what_they_were(path):
     assert zoo.resolve(Path(path)) == Path(path)
 
 
+@pytest.mark.parametrize("command", ["evaluate", "energy"])
+def test_a_link_that_leads_nowhere_is_no_policy(command, working_directory, capsys):
+    (working_directory / "link").symlink_to("link")
+    assert main([command, "link"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_evaluate_plays_a_policy_and_writes_nothing(capsys, working_directory):
     before = contents(FOLDER)
     assert main(["evaluate", f"zoo/{EXAMPLE}", "--episodes", "2"]) == 0
