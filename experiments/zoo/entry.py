@@ -27,7 +27,7 @@ class Entry:
         possible_connections: How many connections, or other weights, the agent could have.
         connections: How many of them exist: are true, or differ from zero; thresholded ones (agent=rsnn_sign) those
             above zero.
-        command: The command that trained it.
+        command: The command that trained it; what it does not say is as in the YAMLs when the entry was added.
         seed: Seed of the run.
         git_commit: Commit of this package that trained it, in hex.
         generations: Generations of the search.
