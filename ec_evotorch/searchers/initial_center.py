@@ -69,6 +69,7 @@ def _number_of_each_kernel(name: str, problem: Problem, value: Mapping, *, of: s
     if set(value) != set(shapes):
         raise ValueError(f"{name}: expected a number for each of {', '.join(shapes)}, got {dict(value)!r}")
     numbers = {kernel: number_or_vector(f"{name}.{kernel}", problem, value[kernel], of=of) for kernel in shapes}
-    if any(number.ndim for number in numbers.values()):
-        raise ValueError(f"{name}: expected one number for each of {', '.join(shapes)}, got {dict(value)!r}")
+    for kernel, number in numbers.items():
+        if number.ndim or not torch.isfinite(number):
+            raise ValueError(f"{name}.{kernel}: expected a finite number, got {value[kernel]!r}")
     return torch.cat([numbers[kernel].expand(math.prod(shape)) for kernel, shape in shapes.items()])

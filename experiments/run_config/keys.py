@@ -6,7 +6,7 @@ COMPONENTS = ("env", "agent", "searcher", "problem")
 MODEL_DIGEST = "model_digest"  # label of an environment: which model of the user's own it simulates
 LABELS = {  # keys of a component's YAML that are not keywords of its constructor
     "env": ("name", "alive_bonus", MODEL_DIGEST, "same_results"),
-    "agent": ("name", "label", "gradient_label", "prob_init", "prob_min", "weight_scale", "same_results"),
+    "agent": ("name", "label", "gradient_label", "weight_scale", "same_results"),
     "searcher": ("name", "label", "solutions", "same_results"),
     "problem": ("same_results",),
 }

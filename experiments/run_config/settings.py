@@ -156,9 +156,9 @@ def _whole_number(name: str, value: object, minimum: int) -> int:
 
 
 def _seed(value: object) -> int:
+    if isinstance(value, int | float) and MOST_SEED < value < math.inf:
+        raise UserError(f"seed: expected a whole number, at most {MOST_SEED}; got {_short(value)}")
     seed = _whole_number("seed", value, minimum=0)
-    if seed > MOST_SEED:
-        raise UserError(f"seed: expected a whole number, at most {MOST_SEED}; got {value!r}")
     if isinstance(value, float):
         raise UserError(f"seed: expected a whole number, at least 0; got {value!r}, which is to be written as {seed}")
     return seed
