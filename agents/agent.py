@@ -218,7 +218,8 @@ class Agent(ABC):
         falling = lengths.shape == (count,) and bool((lengths[:-1] >= lengths[1:]).all())
         if not falling or lengths.min() < 1 or lengths.max() > most:
             raise ValueError(f"lengths: expected {count} falling numbers in [1, {most}], got {lengths.tolist()}")
-        check_form("memory", memory, self._memory_form, count, "memory")
+        form = [(None, shape) for _, shape in self._memory_form]  # spikes may be real numbers here, with a gradient
+        check_form("memory", memory, form, count, "memory")
 
     def _sizes(self) -> list[int]:
         return [math.prod(shape) for shape in self.parameter_shapes.values()]

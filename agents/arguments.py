@@ -120,7 +120,7 @@ def check_form(name: str, parts: object, form: list, batch_size: int, made_by: s
     Args:
         name: Name of the argument, for the message.
         parts: Tensors in any nesting.
-        form: What `form_of` returns of such tensors.
+        form: What `form_of` returns of such tensors; None in the place of a data type allows any real one.
         batch_size: Number of slots.
         made_by: What returns such tensors, for the message.
 
@@ -129,8 +129,14 @@ def check_form(name: str, parts: object, form: list, batch_size: int, made_by: s
     """
     leaves = tree_leaves(parts)
     tensors = all(isinstance(leaf, torch.Tensor) for leaf in leaves)
-    if tensors and form_of(leaves) == form and all(len(leaf) == batch_size for leaf in leaves):
-        return
+    if tensors and all(leaf.ndim and len(leaf) == batch_size for leaf in leaves):
+        got_form = form_of(leaves)
+        same_types = all(
+            dtype == expected or (expected is None and not dtype.is_complex)
+            for (dtype, _), (expected, _) in zip(got_form, form, strict=False)
+        )
+        if same_types and [shape for _, shape in got_form] == [shape for _, shape in form]:
+            return
     expected = f"what {made_by} returns of {batch_size} slots, parts of shapes {[(batch_size, *s) for _, s in form]}"
     got = [tuple(leaf.shape) for leaf in leaves] if leaves and tensors else describe(parts)
     raise ValueError(f"{name}: expected {expected}, got {got}")

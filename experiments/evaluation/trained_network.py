@@ -13,8 +13,9 @@ from ec_evotorch import EvolvingConnectivity
 from experiments.errors import UserError
 from experiments.evaluation.episodes import load_policy_of_run
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
-from experiments.run_folder.layout import RHO_HISTOGRAM
+from experiments.run_folder.layout import CONFIG, RHO_HISTOGRAM
 from experiments.run_folder.policy import SavedPolicy
+from experiments.run_folder.read import read_config
 from experiments.run_folder.rho_histogram import read_rho_histogram
 
 
@@ -24,8 +25,9 @@ class TrainedNetwork:
 
     Attributes:
         saved: The policy, whose agent is an `RSNN` with one-bit connections, and its environment.
-        connections: kernel_in, kernel_h and kernel_out -> (presynaptic, postsynaptic) bool: the centre θ*.
-        probabilities: The same for ρ, float32, of which θ* = [ρ > 0.5]; None where no checkpoint has it.
+        connections: kernel_in, kernel_h and kernel_out -> (presynaptic, postsynaptic) bool: those of the policy.
+        probabilities: The same for ρ in the last checkpoint, float32; None where no checkpoint has it. The policy is
+            [ρ > 0.5], or in a run that chooses its policy, of this or an earlier generation.
         why_no_probabilities: The reason why there are none, "" if they are there.
         rho_histogram: Table of `read_rho_histogram`, None where the run has none.
     """
@@ -59,7 +61,7 @@ def load_network(run: Path, trust: Collection[str] = ()) -> TrainedNetwork:
     probabilities, why = None, "its searcher does not search over ρ"
     if agent.connections == "boolean":
         try:
-            probabilities, why = _split(agent, _read_rho(run, solution)), ""
+            probabilities, why = _split(agent, _read_rho(run, solution, _chooses(run))), ""
         except UserError as error:
             why = str(error)
     histogram = run / RHO_HISTOGRAM
@@ -72,7 +74,12 @@ def load_network(run: Path, trust: Collection[str] = ()) -> TrainedNetwork:
     )
 
 
-def _read_rho(run: Path, solution: torch.Tensor) -> torch.Tensor:
+def _chooses(run: Path) -> bool:
+    """Returns whether the policy of a run is its incumbent, and not the centre of the last generation."""
+    return (run / CONFIG).is_file() and read_config(run / CONFIG).get("incumbent") is not None
+
+
+def _read_rho(run: Path, solution: torch.Tensor, may_be_earlier: bool) -> torch.Tensor:
     paths = find_checkpoints(run)
     if not paths:
         raise UserError("the run has no checkpoint")
@@ -83,7 +90,7 @@ def _read_rho(run: Path, solution: torch.Tensor) -> torch.Tensor:
         raise UserError(f"'{newest.name}' has no connection probabilities") from error
     if rho.shape != solution.shape:
         raise UserError(f"'{newest.name}' has no probability for each connection")
-    if not torch.equal(rho > 0.5, solution):
+    if not may_be_earlier and not torch.equal(rho > 0.5, solution):
         raise UserError(f"'{newest.name}' is of another generation than the policy")
     return rho
 

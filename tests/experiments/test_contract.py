@@ -25,7 +25,7 @@ SMALL = {
     "lstm": ["agent.num_neurons=8"],
     "evotorch_net": ["agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
 }
-DIAGNOSTICS = {"ppo": ("stdev",)}
+DIAGNOSTICS = {"ppo": ("stdev",)}  # besides those of the incumbent
 SMALL_SEARCHER = {"ppo": [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]}
 STATUS = (
     "center",
@@ -117,7 +117,12 @@ def test_runs_look_alike_on_disk_and_their_policies_play_in_plain_gymnasium(agen
     names = {path.name for path in folder.iterdir()}
     assert names == {*RUN_FILES, CHECKPOINTS, *([RHO_HISTOGRAM] if searcher == "ec" else [])} - {EVALUATION}
     metrics = pd.read_csv(folder / METRICS)
-    assert tuple(metrics.columns) == (*COLUMNS, *DIAGNOSTICS.get(searcher, ("worst_eval",)))
+    assert tuple(metrics.columns) == (
+        *COLUMNS,
+        *DIAGNOSTICS.get(searcher, ("worst_eval",)),
+        "incumbent_return",
+        "incumbent_iter",
+    )
     assert metrics[["generation", "steps", "mean_return", "center_return_mean", *CLOCKS]].notna().all(axis=None)
     assert np.isfinite(evaluate(folder, 2)["return"]).all()
 

@@ -111,7 +111,7 @@ def test_without_a_checkpoint_the_connections_are_shown_and_why(train_tiny):
 
 
 def test_a_checkpoint_of_another_generation_is_not_taken_for_the_policys(train_tiny):
-    folder = train_tiny("budget=100", "checkpoint_every=1")
+    folder = train_tiny("budget=100", "checkpoint_every=1", "incumbent=null")
     (other, last), policy = find_checkpoints(folder), load_network(folder)
     rho = EvolvingConnectivity.prob_in(read_checkpoint(last).search).numpy()
     np.testing.assert_array_equal(np.concatenate([part.ravel() for part in policy.probabilities.values()]), rho)

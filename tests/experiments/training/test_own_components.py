@@ -105,6 +105,7 @@ YAMLS = {
     "env/point.yaml": "{_target_: envs.make_vec, name: point, id: 'MODULE:Point-v0', alive_bonus: null}",
 }
 TINY = ["env=point", "agent=linear", "eval.every=400", "eval.episodes=2", "eval.final_episodes=3", "progress=false"]
+TINY += ["incumbent=null"]
 
 
 @pytest.fixture

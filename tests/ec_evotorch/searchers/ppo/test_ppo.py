@@ -261,7 +261,7 @@ def test_memory_does_not_grow_with_iterations():
 
     def count():
         gc.collect()
-        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects()), len(SpikingNeuron.instances)
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects()), len(SpikingNeuron.instances)
 
     searcher.run(2)
     before = count()
