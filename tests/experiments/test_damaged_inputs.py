@@ -496,7 +496,7 @@ def test_a_damaged_input_is_refused_in_a_line_or_used_and_nothing_is_lost_or_exe
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_thousand_damaged_inputs_of_a_kind(kind, damages, capsys):
+def test_a_thousand_damaged_inputs_of_a_kind(kind, damages, capfd):
     ended = damages(kind, MANY)
-    with capsys.disabled():
+    with capfd.disabled():
         print(f"\n{kind.__name__}: {MANY:,} damaged, {ended['refused']:,} refused, {ended['used']:,} used")
