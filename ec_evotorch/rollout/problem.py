@@ -135,10 +135,8 @@ class RolloutProblem(Problem):
         if check_flag("scalar_only", scalar_only) and not self._num_workers:
             raise ValueError("scalar_only: expected False where num_actors is 0, got True")
 
-        self._make_env, self._num_envs = (
-            partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps),
-            num_envs,
-        )
+        self._make_env = partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps)
+        self._num_envs = num_envs
         self._envs, self._is_closed = WeakSet(), False
         self.env = self.make_env(num_envs)
         if max_episode_steps is None:

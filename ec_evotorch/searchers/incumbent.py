@@ -93,7 +93,7 @@ class Incumbent:
     def _status(self) -> dict:
         return {
             "incumbent": self._solution,
-            "incumbent_return": float(_mean(self._returns)),
+            "incumbent_return": _mean(self._returns),
             "incumbent_iter": self._iter,
         }
 
@@ -108,7 +108,13 @@ class Incumbent:
         }
 
     def load_state_dict(self, state: Mapping) -> None:
-        """Goes on from where a `state_dict` was taken, with the state of the same search."""
+        """Goes on from where a `state_dict` was taken, with the state of the same search.
+
+        Raises:
+            ValueError: If the state is not one of an incumbent, as that of a search without one.
+        """
+        if not isinstance(state, Mapping):
+            raise ValueError("state: expected that of a search with an Incumbent, got that of one without")
         solution = state["solution"]
         self._solution = None if solution is None else torch.as_tensor(solution).to(self._problem.dtype)
         self._returns = np.asarray(state["returns"], dtype=np.float64)

@@ -276,7 +276,7 @@ def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
     They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A
-    limit of steps that is not set is left out, as runs of earlier versions have none.
+    limit of steps and an incumbent that are null are left out, as runs of earlier versions have none.
     """
     settings, left_out = {}, keys_without_influence(config)
 
@@ -291,8 +291,9 @@ def _settings(config: Mapping) -> dict[str, str]:
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    if settings.get(LIMIT) == "null":
-        del settings[LIMIT]
+    for added_later in (LIMIT, "incumbent"):
+        if settings.get(added_later) == "null":
+            del settings[added_later]
     if digest := select(config, f"env.{MODEL_DIGEST}"):
         settings.pop("env.xml_file", None)
         settings[f"env.{MODEL_DIGEST}"] = _as_text(digest)

@@ -1,5 +1,6 @@
 """The incumbent of a search: by hand on scripted returns, and by law on real episodes."""
 
+import copy
 from functools import partial
 
 import numpy as np
@@ -171,3 +172,22 @@ def test_a_problem_that_plays_no_trials_is_refused():
     problem = Problem("max", lambda x: x.sum(), solution_length=3, dtype=torch.bool)
     with pytest.raises(ValueError, match="searcher: expected one on a problem with play_trial, got one on a Problem"):
         Incumbent(EvolvingConnectivity(problem, popsize=4))
+
+
+def test_the_state_of_a_search_without_an_incumbent_is_refused():
+    state = Resumable(SEARCHES["ec"]()).state_dict()
+    searcher = SEARCHES["ec"]()
+    with pytest.raises(ValueError, match="state: expected that of a search with an Incumbent"):
+        Resumable(searcher, Incumbent(searcher)).load_state_dict(state)
+
+
+def test_a_copy_of_a_search_goes_on_with_an_incumbent_of_its_own():
+    searcher = SEARCHES["ec"]()
+    Incumbent(searcher, share=0.4, num_episodes=2)
+    searcher.step()
+    copied = copy.deepcopy(searcher)
+    for _ in range(3):
+        searcher.step()
+        copied.step()
+        assert copied.status["incumbent_return"] == searcher.status["incumbent_return"]
+        assert copied.status["total_interaction_count"] == searcher.status["total_interaction_count"]
