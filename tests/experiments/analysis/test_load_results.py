@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from experiments.analysis.load_results import KNOWN_DTYPES, PHYSICS, RUN_DTYPES, load, run_scores, save, summary, thin
 from experiments.errors import ResultsWarning, UserError
+from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.status import write_status
 
 CURVE = {100: 1.5, 200: None, 300: 2.5}
@@ -135,6 +137,16 @@ def test_settings_that_differ_within_a_method_are_told_but_for_those_without_inf
     runs = load(["a", "b", "c", "d"]).drop_duplicates("run").set_index("run")
     assert runs.variant.to_dict() == {"a": "popsize=16", "b": "popsize=8", "c": "popsize=16", "d": ""}
     assert runs.settings["a"] == runs.settings["c"] != runs.settings["b"]
+
+
+def test_a_run_of_an_earlier_version_has_the_settings_of_one_without_an_incumbent(write_run):
+    write_run("with", CURVE, seed=1)
+    write_run("without", CURVE, "incumbent=null", seed=2)
+    earlier = OmegaConf.load(write_run("earlier", CURVE, "incumbent=null", seed=3) / CONFIG)
+    del earlier["incumbent"]
+    OmegaConf.save(earlier, Path("earlier", CONFIG))
+    settings = load(["with", "without", "earlier"]).drop_duplicates("run").set_index("run").settings
+    assert settings["with"] != settings["without"] == settings["earlier"]
 
 
 @pytest.mark.parametrize(
