@@ -29,6 +29,7 @@ from experiments.run_config.keys import COMPONENTS, LABELS
 from experiments.run_config.settings import check_names
 
 CONFIG_NAME = "train"
+_NO_CONFIGURATION = "the YAML files do not make a configuration: {}"
 EXPERIMENT = "experiment"  # the group of sweeps
 HYDRA_VERSION = "1.3"  # whose behaviour the YAML files are written for
 FACTORS = ("agent.weight_scale",)  # labels that must be numbers, because others are computed from them
@@ -220,10 +221,10 @@ def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         hint = did_you_mean(choice, error.options)
         raise UserError(f"{group}: expected one of {', '.join(error.options)}; got '{choice}'{hint}") from error
     except (HydraException, OmegaConfBaseException, OSError) as error:
-        raise UserError(error) from error
+        raise UserError(str(error) or _NO_CONFIGURATION.format(repr(error.__cause__))) from error
     except (ValueError, TypeError, AssertionError, AttributeError, LookupError, RecursionError) as error:
         # Hydra and OmegaConf take it for granted that a file of the right name has the right form.
-        raise UserError(f"the YAML files do not make a configuration: {type(error).__name__}: {error}") from error
+        raise UserError(_NO_CONFIGURATION.format(f"{type(error).__name__}: {error}")) from error
 
 
 def _not_text(loader: ConfigLoader) -> str | None:

@@ -212,3 +212,10 @@ def test_a_bad_setting_is_named_with_what_was_expected(word, message):
 def test_targets_outside_the_packages_are_never_called(place, target):
     with pytest.raises(UserError, match="_target_: "):
         build(compose_config([place.format(target)]))
+
+
+def test_an_interpolation_that_is_cut_off_is_refused_with_words(tmp_path):
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "mine.yaml").write_text("_target_: agents.RSNN\nname: mine\nconnections: ${\n")
+    with pytest.raises(UserError, match="the YAML files do not make a configuration: GrammarParseError"):
+        compose_config(["agent=mine"], tmp_path)
