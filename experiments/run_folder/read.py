@@ -144,7 +144,8 @@ def parse_cells(path: Path, text: str, dtypes: Mapping[str, str]) -> pd.DataFram
             dtype has them.
 
     Raises:
-        UserError: For a row of another length than the header's, or a cell that is not of its column's dtype.
+        UserError: For a row of another length than the header's, a column that is not among `dtypes`, or a cell that is
+            not of its column's dtype.
     """
     header, *rows = csv.reader(text.splitlines())
     for number, row in enumerate(rows, start=2):
@@ -152,6 +153,8 @@ def parse_cells(path: Path, text: str, dtypes: Mapping[str, str]) -> pd.DataFram
             raise UserError(f"'{path}', line {number}: expected {len(header)} cells; got {len(row)}")
     columns = {}
     for name, cells in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True):
+        if name not in dtypes:  # quotes, or another end of line, have joined or parted names
+            raise UserError(f"'{path}': the line of column names is damaged: it has {name!r}")
         dtype = dtypes[name]
         try:
             columns[name] = pd.array([_PARSERS[dtype](cell) for cell in cells], dtype=dtype)

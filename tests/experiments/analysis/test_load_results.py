@@ -225,6 +225,7 @@ def test_runs_and_saved_results_make_one_table(write_run):
         (lambda text: "x,y\n1,2\n", "it has 'x'"),
         (lambda text: text.replace("budget", "budget.x", 1), "it lacks 'budget'"),
         (lambda text: text[:-20], "the last line is cut off"),
+        (lambda text: text.replace("versions.python,", '"my.python",', 1), "the line of column names is damaged"),
         (lambda text: text.replace(",300,", ",three,"), "expected cells of int64"),
         (lambda text: text.replace("a,Hopper-v5,", "a,"), "line 2: expected "),
         (lambda text: text.replace(",True,", ",yes,"), "column 'finished': expected cells of bool"),
