@@ -38,6 +38,7 @@ from experiments.run_folder.read import (
     read_run,
     select,
 )
+from experiments.run_folder.status import FINISHED
 from experiments.run_folder.versions import PACKAGES
 
 __all__ = [
@@ -91,7 +92,7 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
         seed                   int64
         budget                 int64    environment steps
         popsize                Int64    NA for searchers without a population
-        finished               bool     whether the budget was reached
+        finished               bool     whether the budget was reached, or early_stop ended the run before it
         state                  string   what status.json says: running (or killed), finished, interrupted, failed
         generation … episodes  int64    counted from the start of the run; `steps` are environment steps
         failed_episodes        Int64    likewise; NA where an earlier version did not count them
@@ -242,7 +243,7 @@ def _frames_of_runs(runs: list[SavedRun], config: list[str]) -> list[pd.DataFram
             "seed": run.config["seed"],
             "budget": run.config["budget"],
             "popsize": select(run.config, "searcher.popsize"),
-            "finished": bool(metrics.steps.iloc[-1] >= run.config["budget"]),
+            "finished": bool(metrics.steps.iloc[-1] >= run.config["budget"]) or run.state == FINISHED,
             "state": run.state,
         }
         joined = {key: _as_text(select(run.config, key)) for key in (*VERSIONS, *config)}

@@ -103,7 +103,8 @@ def run_scores(
     """Returns a row for each run: what `summary` aggregates.
 
     A run's score after some number of steps is that of the last evaluation up to the generation that crossed this
-    number, because the training of a run with that budget would have ended there.
+    number, because the training of a run with that budget would have ended there. Where `early_stop` ended a run before
+    it, the score is that of its last evaluation, because a run with that budget would have ended there too.
 
     Runs that differ in nothing but their budget are the same training. The longest finished one stands for all of them,
     or the longest where none is finished.
@@ -115,7 +116,8 @@ def run_scores(
         threshold: Return of the centre, as for `summary`.
 
     Returns:
-        Columns environment, method (`label_methods`), run, seed and at_steps; `is_reached`, whether the run got there;
+        Columns environment, method (`label_methods`), run, seed and at_steps; `is_reached`, whether the run got there,
+        or was ended before by `early_stop`, which `ended_early` says;
         score, `evaluated_at` (steps), area, and steps_to_threshold and seconds_to_threshold, which are infinite where
         the threshold was not reached. These numbers are NaN where the run did not get there or was not evaluated.
 
@@ -134,15 +136,17 @@ def run_scores(
     for environment, of_environment in frame.groupby("environment", sort=False):
         steps = _common_steps(environment, of_environment) if at_steps is None else int(at_steps)
         for (method, run, seed), metrics in of_environment.groupby(["method", "run", "seed"], sort=False):
-            is_reached = bool(metrics.steps.iloc[-1] >= steps)
+            last = metrics.iloc[-1]
+            ended_early = bool(last.finished and last.steps < steps <= last.budget)
+            is_reached = bool(last.steps >= steps) or ended_early
             row = {"environment": environment, "method": method, "run": run, "seed": seed, "at_steps": steps}
-            row |= {"is_reached": is_reached}
+            row |= {"is_reached": is_reached, "ended_early": ended_early}
             if is_reached:
                 until = metrics.head(int((metrics.steps < steps).sum()) + 1)
                 row |= _score(until.dropna(subset=["center_return_mean"]), SCORES[score], threshold)
             rows.append(row)
     measured = ["score", "evaluated_at", "area", "steps_to_threshold", "seconds_to_threshold"]
-    columns = ["environment", "method", "run", "seed", "at_steps", "is_reached", *measured]
+    columns = ["environment", "method", "run", "seed", "at_steps", "is_reached", "ended_early", *measured]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(measured, "float64"))
 
 
@@ -375,8 +379,11 @@ def _note(runs: pd.DataFrame) -> str:
         notes.append(f"{stopped} of {count} runs did not reach {at_steps:,} steps")
     if unevaluated:
         notes.append(f"{unevaluated} of {count} runs have too few evaluations")
-    if runs.evaluated_at.min() < RECENT * at_steps:
-        notes.append(f"evaluated as early as {runs.evaluated_at.min():,.0f} steps")
+    if runs.ended_early.any():
+        first = runs.evaluated_at[runs.ended_early].min()
+        notes.append(f"{runs.ended_early.sum()} of {count} runs ended by early_stop, the first after {first:,.0f} steps")
+    if (earliest := runs.evaluated_at[~runs.ended_early].min()) < RECENT * at_steps:
+        notes.append(f"evaluated as early as {earliest:,.0f} steps")
     if runs.score.count() == 1:
         notes.append("one seed: no interval")
     return "; ".join(notes)

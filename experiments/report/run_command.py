@@ -13,7 +13,7 @@ from experiments.run_config.keys import COMPONENTS, keys_without_influence, leav
 from experiments.run_folder.read import select
 
 GROUPS = ("env", "agent", "searcher")
-REPEATED = (*COMPONENTS, "eval", "incumbent")  # the parts of a configuration that must come out the same
+REPEATED = (*COMPONENTS, "eval", "incumbent", "early_stop")  # the parts of a configuration that must come out the same
 PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")  # text around which Hydra needs no quotes
 
 

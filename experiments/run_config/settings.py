@@ -15,7 +15,7 @@ from experiments.run_config.targets import IMPORTED_FROM
 MOST_SEED = 2**32 - 1  # of a RolloutProblem
 MOST = (1 << 63) - 1  # of a number in a file of a run
 NAMED = ("env", "agent", "searcher")  # components whose names are in that of the run's folder
-OPTIONAL = ("runs", "versions", "logger", "incumbent", IMPORTED_FROM)  # keys that not every run has
+OPTIONAL = ("runs", "versions", "logger", "incumbent", "early_stop", IMPORTED_FROM)  # keys that not every run has
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,21 @@ class IncumbentSettings:
 
 
 @dataclass(frozen=True)
+class EarlyStopSettings:
+    """When training ends before its budget, because the evaluations no longer rise.
+
+    Attributes:
+        patience: Number of evaluations in a row without a rise after which training ends.
+        min_evals: Number of evaluations before which training does not end.
+        min_delta: How much an evaluation must be above the last one that rose, to be a rise itself.
+    """
+
+    patience: int
+    min_evals: int
+    min_delta: float
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """The settings of a run besides its components.
 
@@ -60,6 +75,7 @@ class RunSettings:
         eval: When and for how long the centre is evaluated.
         incumbent: How the policy is chosen; None if it is the centre of the last generation, as in runs of versions
             that had no such key.
+        early_stop: When training ends before the budget; None for never, as in runs of versions that had no such key.
     """
 
     seed: int
@@ -70,6 +86,7 @@ class RunSettings:
     checkpoint_every: int | None
     eval: EvalSettings
     incumbent: IncumbentSettings | None
+    early_stop: EarlyStopSettings | None
 
     @classmethod
     def from_config(cls, config: DictConfig) -> "RunSettings":
@@ -99,6 +116,7 @@ class RunSettings:
                 final_episodes=_whole_number("eval.final_episodes", config.eval.final_episodes, minimum=0),
             ),
             incumbent=_incumbent(config.get("incumbent")),
+            early_stop=_early_stop(config.get("early_stop"), is_evaluated=every is not None),
         )
 
 
@@ -133,6 +151,22 @@ def _incumbent(node: object) -> IncumbentSettings | None:
     return IncumbentSettings(
         share=float(share), num_episodes=_whole_number("incumbent.num_episodes", node.num_episodes, minimum=1)
     )
+
+
+def _early_stop(node: object, is_evaluated: bool) -> EarlyStopSettings | None:
+    if node is None:
+        return None
+    _check_keys(node, "early_stop.", EarlyStopSettings.__dataclass_fields__)
+    patience, min_evals, min_delta = node.patience, node.min_evals, node.min_delta
+    min_evals = _whole_number("early_stop.min_evals", min_evals, minimum=0)
+    if isinstance(min_delta, bool) or not isinstance(min_delta, int | float) or not 0.0 <= min_delta < math.inf:
+        raise UserError(f"early_stop.min_delta: expected a number, at least 0; got {min_delta!r}")
+    if patience is None:
+        return None
+    patience = _whole_number("early_stop.patience", patience, minimum=1)
+    if not is_evaluated:
+        raise UserError(f"early_stop.patience: expected null where eval.every is null; got {patience}")
+    return EarlyStopSettings(patience=patience, min_evals=min_evals, min_delta=float(min_delta))
 
 
 def _check_keys(node: object, prefix: str, expected: Collection[str], optional: tuple[str, ...] = ()) -> None:

@@ -19,7 +19,7 @@ KEPT = 2
 KINDS = {dict: dict, int: int, float: (int, float), str: str}  # annotation -> types that a file may have
 PATTERN = "generation-*.safetensors"
 # Keys that may differ between the beginning of a run and its resumption:
-MAY_DIFFER = ("budget", "versions", "runs", "run_dir", "overwrite", "progress", IMPORTED_FROM)
+MAY_DIFFER = ("budget", "early_stop", "versions", "runs", "run_dir", "overwrite", "progress", IMPORTED_FROM)
 NAMES_ONLY = ("label", "gradient_label", "same_results")  # keys of components, which earlier versions did not have
 
 

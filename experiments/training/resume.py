@@ -2,41 +2,46 @@
 
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments.errors import UserError
 from experiments.run_config.build import close_search
 from experiments.run_config.compose import parse_words
 from experiments.run_config.environment import check_model, record_model
 from experiments.run_config.foreign import check_plain
-from experiments.run_config.settings import RunSettings
+from experiments.run_config.settings import EarlyStopSettings, RunSettings
 from experiments.run_config.targets import IMPORTED_FROM, UntrustedError
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.checkpoints import Checkpoint, comparable, differences, find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
 from experiments.run_folder.read import read_config
 from experiments.run_folder.status import FINISHED, read_status
+from experiments.run_folder.trained_run import TrainedRun
 from experiments.run_folder.versions import software_versions
 from experiments.training.run import Run, build_search, record_own_packages
 
 
-def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = None, trust: Collection[str] = ()) -> Path:
-    """Continues a run to the end of its budget.
+def resume(
+    folder: Path, overrides: list[str] = (), checkpoint: str | None = None, trust: Collection[str] = ()
+) -> TrainedRun:
+    """Continues a run to the end of its budget, or until its early stop ends it.
 
     Rows of metrics.csv after the checkpoint are cut off and written again: they come out the same, but for the clocks.
     A run that has neither a checkpoint nor a row starts from the beginning. A finished run is left as it is.
 
     Args:
         folder: Folder of the run. It may have been moved.
-        overrides: Overrides such as "budget=2e6"; the budget may only grow, and nothing else may change.
+        overrides: Overrides such as "budget=2e6" or "early_stop=null"; the budget and the patience of the early stop may
+            only grow, and nothing else may change.
         checkpoint: Name of the checkpoint to continue from; None for the newest. Newer ones are deleted.
         trust: Packages whose code the run may use besides what is known, see `check_targets`; `EVERYTHING` if its
             config.yaml was compared with the user's own words.
 
     Returns:
-        The run folder.
+        The run folder, as `train`.
 
     Raises:
         UserError: If there is no run, its configuration or its checkpoint is damaged or belongs to another run, it uses
@@ -45,16 +50,23 @@ def resume(folder: Path, overrides: list[str] = (), checkpoint: str | None = Non
         KeyboardInterrupt: As `train`.
     """
     config = config_of(folder)
-    budget = RunSettings.from_config(config).budget
+    before = RunSettings.from_config(config)
     _override(config, overrides)
     settings = RunSettings.from_config(config)
-    if settings.budget < budget:
-        raise UserError(f"budget: can only be raised on resuming, from {budget:,}; got {settings.budget:,}")
+    if settings.budget < before.budget:
+        raise UserError(f"budget: can only be raised on resuming, from {before.budget:,}; got {settings.budget:,}")
+    if not _is_relaxed(before.early_stop, settings.early_stop):
+        raise UserError(
+            "early_stop: on resuming, expected a larger early_stop.patience or early_stop=null, because the run would "
+            "have ended elsewhere with any other"
+        )
     with hold(folder):
-        if settings.budget == budget and _is_finished(folder):
-            _choose(folder, checkpoint)
-            print(f"'{folder}' is finished; to go on with it, raise its budget= of {budget:,} steps", file=sys.stderr)
-            return folder
+        if settings.early_stop == before.early_stop and _is_finished(folder):
+            if advice := _how_to_train_on(folder, before.budget, settings.budget):
+                print(f"'{folder}' is finished; {advice}", file=sys.stderr)
+            if settings.budget == before.budget:
+                _choose(folder, checkpoint)
+                return TrainedRun(folder)
         path = _choose(folder, checkpoint)
         saved = None if path is None else read_checkpoint(path)
         config.budget = settings.budget
@@ -108,13 +120,37 @@ def _override(config: DictConfig, overrides: list[str]) -> None:
         key, value = override.key_or_group, override.value()
         if key == "budget":
             config.budget = value
+        elif key.partition(".")[0] == "early_stop" and not (override.is_add() or override.is_delete()):
+            _override_early_stop(config, key, value)
         else:
             now = OmegaConf.select(config, key)
             refused.append(f"{key} ({now.get('name') if isinstance(now, DictConfig) else now!r}, now {value!r})")
     if refused:
         raise UserError(
-            f"only budget= may change on resuming, got {', '.join(refused)}: train that in another run_dir="
+            f"only budget= and early_stop= may change on resuming, got {', '.join(refused)}: train that in another "
+            "run_dir="
         )
+
+
+def _override_early_stop(config: DictConfig, key: str, value: object) -> None:
+    with open_dict(config):
+        if not isinstance(config.get("early_stop"), DictConfig):  # null, or a run of an earlier version
+            config.early_stop = {"patience": None, "min_evals": 0, "min_delta": 0.0}
+        OmegaConf.update(config, key, value)
+
+
+def _is_relaxed(before: EarlyStopSettings | None, now: EarlyStopSettings | None) -> bool:
+    """Returns whether a run goes on with a rule wherever it went on before."""
+    if now is None or before is None:
+        return now is before or now is None
+    return now.patience >= before.patience and now == replace(before, patience=now.patience)
+
+
+def _how_to_train_on(folder: Path, budget_before: int, budget: int) -> str | None:
+    reason = read_status(folder).get("reason")
+    if reason is not None:
+        return f"{reason}; to go on with it, add early_stop=null, or a larger early_stop.patience="
+    return f"to go on with it, raise its budget= of {budget:,} steps" if budget == budget_before else None
 
 
 def _is_finished(folder: Path) -> bool:

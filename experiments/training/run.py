@@ -39,7 +39,9 @@ from experiments.run_folder.metrics import MetricsWriter
 from experiments.run_folder.policy import save_policy
 from experiments.run_folder.rho_histogram import RhoHistogram
 from experiments.run_folder.status import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
+from experiments.run_folder.trained_run import TrainedRun
 from experiments.run_folder.versions import software_versions
+from experiments.training.evaluations import Evaluations
 from experiments.training.loggers import Live, live_logging
 from experiments.training.progress import SilentProgress, make_progress
 from experiments.training.row import center_evaluation, center_of, episodes_due, generation_row
@@ -47,8 +49,8 @@ from experiments.training.stop_signals import sigterm_interrupts
 from native.threads import default_num_threads
 
 
-def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
-    """Trains until the budget of environment steps is spent.
+def train(config: DictConfig, trust: Collection[str] = ()) -> TrainedRun:
+    """Trains until the budget of environment steps is spent, or until its early stop ends it.
 
     Everything that can be wrong with the configuration is found before anything is written. Ctrl-C and SIGTERM keep
     the work done so far: the rows of all whole generations, a checkpoint, the centre as the policy, and the curve. The
@@ -62,6 +64,7 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> Path:
 
     Returns:
         The run folder: config.yaml, metrics.csv, policy.safetensors, policy.json, curve.png, status.json, checkpoints.
+        It is a path with what is in them as `score`, `status` and `metrics`.
 
     Raises:
         UserError: If the configuration is wrong, the folder holds a run already, the search fails numerically, or
@@ -158,6 +161,8 @@ class Run:
         self._live, self._logging = Live(), live_logging(config.get("logger"))
         self._row: dict[str, object] = {}  # of the last generation
         self._steps_before = 0  # environment steps before the last generation
+        self._evaluations = Evaluations(self._settings.early_stop)
+        self._why_ended: str | None = None  # if that is before the budget
         self._policy = None
         self._metrics: MetricsWriter | None = None  # None until the run is loaded or begins
         self._rho_histogram = RhoHistogram(self._folder / RHO_HISTOGRAM)
@@ -180,12 +185,13 @@ class Run:
         path, generation = self._folder / METRICS, checkpoint.row.get("generation", 0)
         self._rho_histogram = RhoHistogram.resume(self._folder / RHO_HISTOGRAM, generation)
         self._metrics = MetricsWriter.resume(path, checkpoint.metrics_size, checkpoint.metrics_sha256)
+        self._evaluations.read(path)
         self._elapsed_before = checkpoint.elapsed_seconds
         self._row, self._steps_before = dict(checkpoint.row), checkpoint.steps_before
         if self._row:
             self._policy = self._problem.to_policy(center_of(self._searcher))
 
-    def go_on(self) -> Path:
+    def go_on(self) -> TrainedRun:
         """Trains to the end of the budget, from the beginning or from what was loaded.
 
         Returns:
@@ -204,7 +210,7 @@ class Run:
             else:
                 progress.say(f"going on in {folder} after generation {self._row.get('generation', 0)}")
             checkpoints = self._open_checkpoints(progress)
-            write_status(folder, RUNNING, self._steps, settings.budget)
+            self._write_status(RUNNING)
             (folder / TRACEBACK).unlink(missing_ok=True)
             try:
                 self._train(checkpoints, progress)
@@ -212,7 +218,7 @@ class Run:
                 raise
             except Exception as error:
                 raise self._crashed(error, checkpoints) from error
-        return folder
+        return TrainedRun(folder)
 
     def _train(self, checkpoints: Checkpoints | None, progress: SilentProgress) -> None:
         try:
@@ -232,23 +238,23 @@ class Run:
             raise UserError(f"{error}; {self._how_to_go_on()}") from error
         except UserError as error:
             with suppress(UserError):  # the disk may be full
-                write_status(self._folder, INTERRUPTED, self._steps, self._settings.budget, str(error))
+                self._write_status(INTERRUPTED, str(error))
             raise UserError(f"{error}; {self._how_to_go_on()}") from error
         finally:
             if self._problem.actors:
                 self._problem.kill_actors()  # a run that follows in this process needs their room
-        self._end(FINISHED, checkpoints, progress)
+        self._end(FINISHED, checkpoints, progress, reason=self._why_ended)
 
     def _crashed(self, error: Exception, checkpoints: Checkpoints | None) -> RunCrashed:
         """Keeps what can be kept of a run that an error in code has ended, and returns what is to be said of it."""
-        folder, budget = self._folder, self._settings.budget
+        folder = self._folder
         reason = told_of(error, packages_of(OmegaConf.to_container(self._config)))
         for keep in (lambda: checkpoints and checkpoints.write(), self._save_policy):
             with suppress(Exception):  # what has failed may fail again
                 keep()
         with suppress(UserError):
             write_atomic(folder / TRACEBACK, "".join(traceback.format_exception(error)).encode(errors="replace"))
-            write_status(folder, FAILED, self._steps, budget, reason)
+            self._write_status(FAILED, reason)
         advice = f"the traceback is in {folder / TRACEBACK}"
         if find_checkpoints(folder):
             advice += f"; {self._how_to_go_on()}"
@@ -275,7 +281,7 @@ class Run:
         elif checkpoints is not None:
             checkpoints.take({}, 0, 0.0, self._metrics)
             checkpoints.write()
-        while self._steps < self._settings.budget:
+        while self._steps < self._settings.budget and self._why_ended is None:
             row, steps_before = self._step(), self._steps
             if checkpoints is not None:
                 checkpoints.take(row, steps_before, clock(), self._metrics)
@@ -300,17 +306,33 @@ class Run:
 
     def _finish_row(self, progress: SilentProgress, clock: Callable[[], float]) -> None:
         """Evaluates the centre if an evaluation is due, and hands the row to everyone who wants it."""
-        steps, generation = self._row["steps"], self._row["generation"]
-        episodes = episodes_due(self._settings, self._steps_before, steps)
+        settings, steps, generation = self._settings, self._row["steps"], self._row["generation"]
+        episodes = episodes_due(settings, self._steps_before, steps)
         if episodes:
-            self._row |= center_evaluation(self._searcher, episodes, generation)
+            self._evaluate(episodes)
+            if steps < settings.budget:
+                self._why_ended = self._evaluations.reason_to_stop()
+            if self._why_ended is not None and settings.eval.final_episodes:
+                self._evaluate(settings.eval.final_episodes)
             if "prob" in self._searcher.status:
                 self._rho_histogram.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
         self._row["elapsed_seconds"] = clock()
         self._metrics.append(self._row)
         with writing(self._folder):
             self._live.log(self._row)
+        if episodes:
+            self._write_status(RUNNING)
         progress.update(self._row)
+
+    def _evaluate(self, num_episodes: int) -> None:
+        self._row |= center_evaluation(self._searcher, num_episodes, self._row["generation"])
+        self._evaluations.add(self._row)
+
+    def _write_status(self, state: str, reason: str | None = None) -> None:
+        evaluations = self._evaluations
+        write_status(
+            self._folder, state, self._steps, self._settings.budget, reason, evaluations.last, evaluations.best
+        )
 
     def _end(
         self, state: str, checkpoints: Checkpoints | None, progress: SilentProgress, reason: str | None = None
@@ -318,7 +340,7 @@ class Run:
         if checkpoints is not None:
             checkpoints.write()
         self._save_policy()
-        write_status(self._folder, state, self._steps, self._settings.budget, reason)
+        self._write_status(state, reason)
         progress.say(self._last_words({FINISHED: "done"}.get(state, state)))
 
     def _save_policy(self) -> None:
@@ -334,6 +356,8 @@ class Run:
         if not row:
             return f"{outcome} before the first generation was over; '{folder}' holds the configuration only"
         words = [f"{outcome} after {row['steps']:,} steps"]
+        if self._why_ended is not None:
+            words.append(self._why_ended)
         if row.get("center_return_mean") is not None:
             words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
         words.append(f"metrics, policy and {CURVE} are in {folder}")

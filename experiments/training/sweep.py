@@ -23,7 +23,7 @@ from experiments.run_config.config_dir import own_config_dir
 from experiments.run_config.targets import EVERYTHING, make_own_code_importable
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG, TRACEBACK, HeldError, hold
-from experiments.run_folder.status import FAILED, write_status
+from experiments.run_folder.status import EVALUATIONS, FAILED, write_status
 from experiments.training.resume import resume
 from experiments.training.run import build_search, train
 from experiments.training.stop_signals import sigterm_interrupts
@@ -144,4 +144,6 @@ def _record_failure(plan: RunPlan, error: Exception) -> None:
         return  # its own status.json has the reason, or the run has not begun
     with suppress(UserError), hold(plan.folder):  # unless the disk is full, or it has become another process's
         write_atomic(plan.folder / TRACEBACK, traceback.format_exc().encode())
-        write_status(plan.folder, FAILED, status_of(plan.folder).get("steps", 0), plan.budget, reason)
+        before = status_of(plan.folder)
+        evaluations = map(before.get, EVALUATIONS)
+        write_status(plan.folder, FAILED, before.get("steps", 0), plan.budget, reason, *evaluations)

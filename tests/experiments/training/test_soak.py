@@ -1,0 +1,69 @@
+"""A long training takes no more memory and no more threads as it goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+MINUTES = float(os.environ.get("EC_EVOTORCH_SOAK_MINUTES", "3"))  # of each searcher
+SECONDS_BETWEEN_SAMPLES = 5.0
+WARM_UP = 0.25  # of the time: until caches and buffers have their size
+MOST_GROWTH = 16.0  # MiB, between the second quarter of the time and the last
+ROWS = 7  # of the table that is printed
+
+
+def memory_and_threads(pid: int) -> tuple[float, int]:
+    """Returns the resident memory of a process, in MiB, and the number of its threads."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields["VmRSS"].split()[0]) / 1024, int(fields["Threads"])
+
+
+def sample(pid: int, seconds: float) -> np.ndarray:
+    """Watches a process, and returns (samples, 3): seconds since the start, memory in MiB, threads."""
+    start, samples = time.monotonic(), []
+    while (now := time.monotonic() - start) < seconds:
+        samples.append((now, *memory_and_threads(pid)))
+        time.sleep(SECONDS_BETWEEN_SAMPLES)
+    return np.array(samples)
+
+
+def table(samples: np.ndarray) -> str:
+    """Returns some of the samples, evenly over the time, and the slope of the memory after warm-up."""
+    chosen = samples[np.linspace(0, len(samples) - 1, ROWS).astype(int)]
+    lines = [f"| {seconds / 60:.1f} min | {memory:.1f} MiB | {threads:.0f} |" for seconds, memory, threads in chosen]
+    warm = samples[samples[:, 0] >= WARM_UP * samples[-1, 0]]
+    slope = np.polyfit(warm[:, 0] / 3600, warm[:, 1], 1)[0]
+    return "\n".join([*lines, f"slope after warm-up: {slope:+.2f} MiB an hour"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 * MINUTES + 300)
+@pytest.mark.parametrize("searcher", ["ec", "ppo"])
+def test_a_long_training_grows_neither_in_memory_nor_in_threads(searcher, capsys):
+    """Also writes a checkpoint at each generation, and evaluates every 20,000 steps, more often than runs do."""
+    words = ["env=hopper", "agent=rsnn", f"searcher={searcher}", "budget=1e15", "run_dir=run", "progress=false"]
+    words += ["problem.num_threads=1", "eval.every=20000", "checkpoint_every=1"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-m", "experiments.cli", "train", *words], env=environment)
+    try:
+        while not Path("run/metrics.csv").exists() or Path("run/metrics.csv").read_bytes().count(b"\n") < 3:
+            assert process.poll() is None
+            time.sleep(0.5)
+        samples = sample(process.pid, 60.0 * MINUTES)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    generations = Path("run/metrics.csv").read_bytes().count(b"\n") - 1
+    with capsys.disabled():
+        print(f"\n{searcher}, {generations:,} generations\n{table(samples)}")
+    quarter = (4 * np.arange(len(samples)) // len(samples))[:, None]
+    second, last = (samples[(quarter == number)[:, 0]] for number in (1, 3))
+    assert np.median(last[:, 1]) - np.median(second[:, 1]) <= MOST_GROWTH
+    assert last[:, 2].max() <= second[:, 2].max()
