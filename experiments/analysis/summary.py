@@ -381,7 +381,9 @@ def _note(runs: pd.DataFrame) -> str:
         notes.append(f"{unevaluated} of {count} runs have too few evaluations")
     if runs.ended_early.any():
         first = runs.evaluated_at[runs.ended_early].min()
-        notes.append(f"{runs.ended_early.sum()} of {count} runs ended by early_stop, the first after {first:,.0f} steps")
+        notes.append(
+            f"{runs.ended_early.sum()} of {count} runs ended by early_stop, the first after {first:,.0f} steps"
+        )
     if (earliest := runs.evaluated_at[~runs.ended_early].min()) < RECENT * at_steps:
         notes.append(f"evaluated as early as {earliest:,.0f} steps")
     if runs.score.count() == 1:

@@ -63,6 +63,8 @@ def read_status(folder: Path) -> dict:
     for name in EVALUATIONS:
         evaluation = status.get(name)
         values = evaluation.values() if isinstance(evaluation, dict) else ()
-        if not isinstance(evaluation, dict | None) or not all(type(value) in (int, float, NoneType) for value in values):
+        if not isinstance(evaluation, dict | None) or not all(
+            type(value) in (int, float, NoneType) for value in values
+        ):
             raise UserError(f"'{folder / STATUS}': {name}: expected numbers by their names; got {evaluation!r}")
     return status

@@ -34,8 +34,8 @@ def resume(
 
     Args:
         folder: Folder of the run. It may have been moved.
-        overrides: Overrides such as "budget=2e6" or "early_stop=null"; the budget and the patience of the early stop may
-            only grow, and nothing else may change.
+        overrides: Overrides such as "budget=2e6" or "early_stop=null"; the budget and the patience may only grow, and
+            nothing else may change.
         checkpoint: Name of the checkpoint to continue from; None for the newest. Newer ones are deleted.
         trust: Packages whose code the run may use besides what is known, see `check_targets`; `EVERYTHING` if its
             config.yaml was compared with the user's own words.

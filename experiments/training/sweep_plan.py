@@ -112,7 +112,10 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
     except UserError as error:
         raise UserError(refusal.format(f"which cannot be read ({error})")) from error
     differing = differences(comparable(before), comparable(config)) + differences(
-        *({"early_stop": one and vars(one)} for one in (settings.early_stop, RunSettings.from_config(config).early_stop))
+        *(
+            {"early_stop": one and vars(one)}
+            for one in (settings.early_stop, RunSettings.from_config(config).early_stop)
+        )
     )
     recorded = before.env.get(MODEL_DIGEST)
     if not differing and recorded is not None and is_other_model(recorded, now := model_of(config)):

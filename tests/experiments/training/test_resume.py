@@ -1,119 +1,21 @@
-"""A run that is interrupted, killed or given more budget ends as an unbroken one; if it cannot, nothing is lost."""
+"""A run that is interrupted or given more budget ends as an unbroken one; if it cannot, nothing is lost."""
 
-import json
 import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from experiments.cli import main
 from experiments.errors import UserError
-from experiments.run_config.compose import CONFIG_DIR, compose_config
-from experiments.run_folder.archive import load_checkpoint
 from experiments.run_folder.checkpoints import find_checkpoints
 from experiments.run_folder.layout import hold
 from experiments.run_folder.status import read_status
 from experiments.training.resume import resume
-from experiments.training.run import Run, train
-
-AGENTS = {"ec": "rsnn", "es": "rsnn_sign", "ppo": "rsnn", "pgpe": "lstm", "snes": "gru", "cem": "rnn"}
-SMALL = {
-    "cem": ["searcher.popsize=8", "budget=2000"],  # two parents
-    "ppo": ["searcher.batch_size=128", "searcher.num_envs=4", "searcher.num_epochs=1", "budget=1300"],
-}
-SEARCHERS = sorted(path.stem for path in Path(CONFIG_DIR, "searcher").glob("*.yaml"))
-
-
-def words(searcher: str, *more: str) -> list[str]:
-    return [
-        "env=inverted_pendulum",
-        f"agent={AGENTS[searcher]}",
-        f"searcher={searcher}",
-        "agent.num_neurons=8",
-        "problem.num_envs=3",
-        "problem.num_threads=1",
-        *SMALL.get(searcher, ["searcher.popsize=4", "budget=1000"]),
-        "eval.every=200",
-        "eval.episodes=2",
-        "eval.final_episodes=3",
-        "checkpoint_every=2",
-        "progress=false",
-        *more,
-    ]
-
-
-def start(searcher: str, *more: str) -> Path:
-    return train(compose_config(words(searcher, *more)))
-
-
-def flat(tree: dict, path: str = "") -> dict:
-    leaves = {}
-    for key, child in tree.items():
-        leaves |= flat(child, f"{path}/{key}") if isinstance(child, dict) else {f"{path}/{key}": child}
-    return leaves
-
-
-@pytest.fixture
-def assert_same_end(rows):
-    """Compares all that two runs have come to: metrics but for the clocks, the policy, the state of the search."""
-
-    def compare(folder: Path, unbroken: Path) -> None:
-        assert rows(folder).equals(rows(unbroken))
-        for name in ("policy.safetensors", "policy.json", "rho_histogram.csv"):
-            assert (folder / name).exists() == (unbroken / name).exists()
-            assert not (unbroken / name).exists() or (folder / name).read_bytes() == (unbroken / name).read_bytes()
-        ours, theirs = (flat(load_checkpoint(find_checkpoints(run)[-1])["search"]) for run in (folder, unbroken))
-        assert list(ours) == list(theirs)
-        for name, value in theirs.items():
-            np.testing.assert_array_equal(ours[name], value, err_msg=name)
-        assert read_status(folder) == read_status(unbroken)
-        assert read_status(folder)["state"] == "finished"
-
-    return compare
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """The run of each searcher that nothing interrupts, made when first asked for."""
-    folders = {}
-
-    def get(searcher: str, *more: str) -> Path:
-        if (searcher, more) not in folders:
-            folders[searcher, more] = start(searcher, *more, f"run_dir={tmp_path_factory.mktemp(searcher)}/run")
-        return folders[searcher, more]
-
-    return get
-
-
-def press_ctrl_c() -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def interruption(generation: int, method: str = "_step", send=press_ctrl_c):
-    """Lets a signal come in some generation, before its step or before its row is written; it must come."""
-
-    def broken(run, *arguments):
-        if run._searcher.step_count == generation:
-            send()
-        return whole(run, *arguments)
-
-    whole, came = getattr(Run, method), False
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, method, broken)
-        try:
-            yield
-        except KeyboardInterrupt:
-            came = True
-    assert came
+from tests.experiments.training.tiny_runs import SEARCHERS, content, interruption, start, words
 
 
 @pytest.fixture
@@ -122,10 +24,6 @@ def interrupted():
     with interruption(3):
         start("ec", "run_dir=run")
     return Path("run").resolve()
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
@@ -193,9 +91,15 @@ def test_only_the_last_two_checkpoints_are_kept(unbroken):
     ("more", "message"),
     [
         (["budget=10"], r"budget: can only be raised on resuming, from 1,000; got 10"),
-        (["seed=1", "agent.num_neurons=9"], r"only budget= may change on resuming, got seed \(0, now 1\), agent.num_n"),
+        (
+            ["seed=1", "agent.num_neurons=9"],
+            r"only budget= and early_stop= may change on resuming, got seed \(0, now 1\), agent.num_n",
+        ),
         (["budget=1500,2000"], r"expected one value, got 'budget=1500,2000'"),
-        (["env=hopper"], r"only budget= may change on resuming, got env \('inverted_pendulum', now 'hopper'\)"),
+        (
+            ["env=hopper"],
+            r"only budget= and early_stop= may change on resuming, got env \('inverted_pendulum', now 'hopper'\)",
+        ),
         (["budget"], "expected key=value words"),
         (["budget=many"], "budget: expected a whole number"),
         (["--checkpoint", "nothing"], r"--checkpoint: expected a name in .*generation-00000003.safetensors.*got 'noth"),
@@ -293,86 +197,3 @@ def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_when_there_is_room(un
     assert "to go on when that is mended: ec-evotorch resume run" in error
     assert not list(Path("run").rglob("*.partial"))
     assert_same_end(resume(Path("run")), unbroken("ec"))
-
-
-class Killer:
-    """Commands in processes that die by SIGKILL; see killable.py."""
-
-    def __init__(self):
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "NUMBA_THREADING_LAYER": "workqueue",
-            "NUMBA_NUM_THREADS": "1",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("killable.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        self._send(["train", *words("ec", "run_dir=warm")])
-
-    def _send(self, line: object) -> None:
-        self._process.stdin.write(json.dumps(line) + "\n")
-        self._process.stdin.flush()
-
-    def __call__(self, *words: str, after: float | None = None, at: list | None = None) -> int:
-        self._send({"words": words, "after": after, "at": at})
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-
-
-@pytest.fixture
-def killer():
-    """A `Killer`, closed after the test."""
-    killer = Killer()
-    yield killer
-    killer.close()
-
-
-def go_on(killer: Killer, searcher: str, *more: str, **death) -> int:
-    if Path("run/config.yaml").exists():
-        return killer("resume", "run", **death)
-    return killer("train", *words(searcher, *more, "run_dir=run", "overwrite=true"), **death)
-
-
-@pytest.mark.parametrize(("searcher", "kills"), [("ec", 15), ("ppo", 5), ("snes", 5)])
-def test_a_run_that_is_killed_at_random_moments_ends_as_an_unbroken_one(
-    searcher, kills, killer, unbroken, assert_same_end
-):
-    rng = np.random.default_rng(0)
-    killed = 0
-    while killed < kills:
-        if go_on(killer, searcher, after=rng.uniform(0.0, 0.6)) == -signal.SIGKILL:
-            killed += 1
-        else:  # it came to its end before; the next one starts anew
-            assert_same_end(Path("run"), unbroken(searcher))
-            shutil.rmtree("run")
-    assert go_on(killer, searcher) == 0
-    assert_same_end(Path("run"), unbroken(searcher))
-
-
-@pytest.mark.slow
-def test_a_run_survives_a_hundred_kills(killer, unbroken, assert_same_end):
-    rng = np.random.default_rng(1)
-    more = ["budget=300000", "checkpoint_every=1"]
-    killed = 0
-    while killed < 100:
-        code = go_on(killer, "ec", *more, after=rng.uniform(0.1, 0.7))
-        assert code == -signal.SIGKILL  # else the budget is too small for a hundred
-        killed += 1
-    assert go_on(killer, "ec", *more) == 0
-    assert_same_end(Path("run"), unbroken("ec", *more))
-
-
-def test_a_run_that_is_killed_in_every_write_ends_as_an_unbroken_one(killer, unbroken, assert_same_end):
-    moments = [[name, number] for number in (1, 2, 3, 4, 5) for name in ("fsync", "replace")] + [["unlink", 1]]
-    assert [go_on(killer, "ec", at=moment) for moment in moments[:8]] == [-signal.SIGKILL] * 8
-    for moment in moments[8:]:
-        go_on(killer, "ec", at=moment)
-    assert go_on(killer, "ec") == 0
-    assert_same_end(Path("run"), unbroken("ec"))

@@ -5,8 +5,9 @@ words of a run to warm up with. Needs NUMBA_THREADING_LAYER=workqueue, which sur
 
     {"words": [...], "after": seconds or null, "at": [name of a function of os, number of the call] or null}
 
-and dies by SIGKILL that many seconds after its start, or when it calls that function for that time. The answer is the
-exit code, or minus the number of the signal.
+and dies by SIGKILL after so many seconds of processor time, which do not depend on what else the machine does, or when
+it calls that function for that time. The answer is the exit code, or minus the number of the signal, and the seconds of
+processor time that it took.
 """
 
 import json
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 import torch
 
@@ -22,6 +24,13 @@ from experiments.cli import main
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_after(seconds: float) -> None:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        time.sleep(0.0005)
+    die()
 
 
 def die_at(name: str, number: int) -> None:
@@ -36,12 +45,11 @@ def die_at(name: str, number: int) -> None:
     setattr(os, name, count_and_call)
 
 
-def run(words: list[str], after: float | None, at: list | None) -> int:
+def run(words: list[str], after: float | None, at: list | None) -> tuple[int, float]:
     child = os.fork()
     if child == 0:
         if after is not None:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            threading.Timer(after, die).start()
+            threading.Thread(target=die_after, args=(after,), daemon=True).start()
         if at is not None:
             die_at(*at)
         code = 99  # a bug: its traceback is on stderr
@@ -50,10 +58,11 @@ def run(words: list[str], after: float | None, at: list | None) -> int:
         finally:
             sys.stderr.flush()
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _, status, usage = os.wait4(child, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
 
 torch.set_num_threads(1)
 main(json.loads(sys.stdin.readline()))  # a first run here: what it loads and compiles, all children have
 for line in sys.stdin:
-    print(run(**json.loads(line)), flush=True)
+    print(*run(**json.loads(line)), flush=True)
