@@ -71,7 +71,8 @@ class EvolutionStrategy(PopulationSearch):
                 own step size; or None for plain ascent.
             optimizer_config: Further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
-            center_init: The first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+            center_init: The first centre: a finite number, (L,) numbers, or a mapping with numbers for each kernel of
+                the agent; None asks `problem.generate_values(1)`.
             obj_index: Objective that is followed; needed if there are several.
             chunk_size: Solutions that are in memory at once; None for all. The others are known by their row number and
                 sampled anew, see `EvolvingConnectivity`.

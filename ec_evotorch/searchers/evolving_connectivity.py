@@ -12,6 +12,8 @@ from ec_evotorch.searchers.initial_center import number_or_vector
 from ec_evotorch.searchers.population_search import PopulationSearch
 from native.arguments import check_in_range
 
+PROB_MIN = 1e-3  # unless another is given
+
 
 class EvolvingConnectivity(PopulationSearch):
     """Evolving Connectivity: natural evolution strategy over independent bits.
@@ -49,7 +51,7 @@ class EvolvingConnectivity(PopulationSearch):
         optimizer="adam",
         optimizer_config: dict | None = None,
         prob_init=0.5,
-        prob_min=1e-3,
+        prob_min=PROB_MIN,
         ranking_method: str | None = "centered",
         obj_index: int | None = None,
         chunk_size: int | None = None,
@@ -64,8 +66,9 @@ class EvolvingConnectivity(PopulationSearch):
                 keywords (stepsize, solution_length, dtype, device); an object with `ascent(gradient)`, which has its
                 own step size; or None for plain ascent.
             optimizer_config: Further keywords for the optimizer, such as {"beta1": 0.9, "beta2": 0.99}.
-            prob_init: Initial ρ within [prob_min, 1 − prob_min]: a number, (L,) numbers, or a mapping with a number for
-                each kernel of the agent, such as {"kernel_in": 0.5, "kernel_h": 0.001, "kernel_out": 0.5}.
+            prob_init: Initial ρ within [prob_min, 1 − prob_min]: a number, (L,) numbers, or a mapping with a number, or
+                numbers in its shape, for each kernel of the agent, such as {"kernel_in": 0.5, "kernel_h": 0.001,
+                "kernel_out": 0.5}. ρ of another search goes on from there: `other.status["prob"]`.
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min]. A bit at its bound is flipped in a
                 solution with this probability.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".

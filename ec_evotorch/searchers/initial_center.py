@@ -14,7 +14,8 @@ def make_initial_center(problem: Problem, center_init) -> torch.Tensor:
 
     Args:
         problem: Problem that is searched.
-        center_init: A number for all elements, (L,) numbers, or None for `problem.generate_values(1)`.
+        center_init: A number for all elements, (L,) numbers, a number or numbers for each kernel, or None for
+            `problem.generate_values(1)`.
 
     Returns:
         (L,) float32, a tensor of its own.
@@ -36,8 +37,8 @@ def number_or_vector(name: str, problem: Problem, value, *, of: str) -> torch.Te
     Args:
         name: Name of the argument, for the message.
         problem: Problem whose solutions have L elements.
-        value: A number; an array, tensor or list of L numbers; or a mapping with a number for each kernel, by its name,
-            if the problem is a `StructuredProblem`.
+        value: A number; an array, tensor or list of L numbers; or, if the problem is a `StructuredProblem`, a mapping
+            from the name of each kernel to a number, or to numbers in its shape.
         of: What an element of a solution is called, for the message.
 
     Raises:
@@ -45,22 +46,25 @@ def number_or_vector(name: str, problem: Problem, value, *, of: str) -> torch.Te
             name exactly the kernels that there are.
     """
     if isinstance(value, Mapping):
-        return _number_of_each_kernel(name, problem, value, of=of)
+        return _vector_of_kernels(name, problem, value, of=of)
+    return _number_or_shape(name, value, (problem.solution_length,), problem.device, of=of)
+
+
+def _number_or_shape(name: str, value, shape: tuple[int, ...], device: torch.device, *, of: str) -> torch.Tensor:
+    """Returns a float32 tensor () or of the shape."""
     try:
         as_given = torch.as_tensor(value)
         if as_given.dtype == torch.bool or as_given.is_complex():
             raise TypeError
-        tensor = torch.as_tensor(value, dtype=torch.float32, device=problem.device)
+        tensor = torch.as_tensor(value, dtype=torch.float32, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name}: expected a number or one for each {of}, got {value!r}") from error
-    if tensor.shape not in ((), (problem.solution_length,)):
-        raise ValueError(
-            f"{name}: expected a number or shape ({problem.solution_length},), got shape {tuple(tensor.shape)}"
-        )
+    if tensor.shape not in ((), shape):
+        raise ValueError(f"{name}: expected a number or shape {tuple(shape)}, got shape {tuple(tensor.shape)}")
     return tensor
 
 
-def _number_of_each_kernel(name: str, problem: Problem, value: Mapping, *, of: str) -> torch.Tensor:
+def _vector_of_kernels(name: str, problem: Problem, value: Mapping, *, of: str) -> torch.Tensor:
     shapes = problem.parameter_shapes if isinstance(problem, StructuredProblem) else None
     if shapes is None:
         raise ValueError(
@@ -68,8 +72,10 @@ def _number_of_each_kernel(name: str, problem: Problem, value: Mapping, *, of: s
         )
     if set(value) != set(shapes):
         raise ValueError(f"{name}: expected a number for each of {', '.join(shapes)}, got {dict(value)!r}")
-    numbers = {kernel: number_or_vector(f"{name}.{kernel}", problem, value[kernel], of=of) for kernel in shapes}
-    for kernel, number in numbers.items():
-        if number.ndim or not torch.isfinite(number):
-            raise ValueError(f"{name}.{kernel}: expected a finite number, got {value[kernel]!r}")
-    return torch.cat([numbers[kernel].expand(math.prod(shape)) for kernel, shape in shapes.items()])
+    parts = []
+    for kernel, shape in shapes.items():
+        part = _number_or_shape(f"{name}.{kernel}", value[kernel], tuple(shape), problem.device, of=of)
+        if not torch.isfinite(part).all():
+            raise ValueError(f"{name}.{kernel}: expected finite numbers, got {value[kernel]!r}")
+        parts.append(part.as_subclass(torch.Tensor).reshape(-1).expand(math.prod(shape)))
+    return torch.cat(parts)

@@ -24,7 +24,7 @@ from experiments.analysis.summary import (
     summary,
 )
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST, keys_without_influence
+from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST, STARTED_FROM, STARTS, keys_without_influence
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.metrics import COLUMNS, COUNTS
@@ -71,6 +71,7 @@ RUN_DTYPES = {
 VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
 PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
+STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
@@ -239,7 +240,7 @@ def _frames_of_runs(runs: list[SavedRun], config: list[str]) -> list[pd.DataFram
             "searcher": run.config["searcher"]["name"],
             "method": label[1],
             "variant": _variant(own, same_method),
-            "settings": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12],
+            "settings": _digest(own),
             "seed": run.config["seed"],
             "budget": run.config["budget"],
             "popsize": select(run.config, "searcher.popsize"),
@@ -277,9 +278,15 @@ def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
     They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A
-    limit of steps and an incumbent that are null are left out, as runs of earlier versions have none.
+    limit of steps, an incumbent and a first centre that are null are left out, as runs of earlier versions have none.
+    What a search began from is told by what that run was, and not by its path.
     """
     settings, left_out = {}, keys_without_influence(config)
+    started_from = config.get(STARTED_FROM)
+
+    def _start(name: object) -> object:
+        known = started_from.get(name) if isinstance(started_from, Mapping) and isinstance(name, str) else None
+        return known.get("run", name) if isinstance(known, Mapping) else name
 
     def visit(node: object, key: str) -> None:
         if key in left_out:
@@ -288,17 +295,30 @@ def _settings(config: Mapping) -> dict[str, str]:
             for name, child in node.items():
                 visit(child, f"{key}.{name}")
         else:
-            settings[key] = _as_text(node) or "null"
+            settings[key] = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    for added_later in (LIMIT, "incumbent"):
+    for added_later in (LIMIT, "incumbent", "searcher.center_init"):
         if settings.get(added_later) == "null":
             del settings[added_later]
     if digest := select(config, f"env.{MODEL_DIGEST}"):
         settings.pop("env.xml_file", None)
         settings[f"env.{MODEL_DIGEST}"] = _as_text(digest)
     return settings
+
+
+def settings_digest(config: Mapping) -> str:
+    """Returns the hash of all settings of a run that a result depends on, the column `settings` of `load`.
+
+    Args:
+        config: Content of its config.yaml.
+    """
+    return _digest(_settings(config))
+
+
+def _digest(settings: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _of_method(settings: dict[str, str]) -> dict[str, str]:

@@ -4,6 +4,6 @@
 """
 
 from experiments.report.report import report
-from experiments.report.run_command import run_command
+from experiments.run_folder.run_command import run_command
 
 __all__ = ["report", "run_command"]

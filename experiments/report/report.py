@@ -23,9 +23,9 @@ from experiments.figures.bars import bars
 from experiments.figures.curves import curves
 from experiments.figures.network import degrees, matrices, raster, rho_now, rho_over_training
 from experiments.report.page import Command, Contents, NetworkSection, Picture, RunSection, render
-from experiments.report.run_command import run_command
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, STATUS
 from experiments.run_folder.read import is_run_folder, read_config
+from experiments.run_folder.run_command import run_command
 from experiments.run_folder.status import read_status
 from experiments.run_folder.versions import git_commit
 

@@ -3,7 +3,8 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 import gymnasium
 import torch
@@ -18,7 +19,7 @@ from ec_evotorch.rollout.components import EnvError, try_env
 from ec_evotorch.searchers.population_search import PopulationSearch
 from experiments.errors import UserError
 from experiments.run_config.check_search import check_agent, check_searcher
-from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.keys import COMPONENTS, STARTS
 from experiments.run_config.keywords import check_names, check_types, keywords, refusal
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import check_targets, packages_of
@@ -29,13 +30,17 @@ USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError) 
 NO_MEMORY = re.compile(r"unable to allocate|can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
-def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, SearchAlgorithm]:
+def build(
+    config: DictConfig, trust: Collection[str] = (), start: Callable[[Problem, dict], dict] | None = None
+) -> tuple[Problem, SearchAlgorithm]:
     """Builds the problem (with environment and agent) and the searcher of a composed configuration.
 
     Args:
         config: A whole configuration, resolved.
         trust: Packages besides our own whose code it may name, see `check_targets`: `EVERYTHING` if the configuration
             is the user's own words.
+        start: Function of the problem and the keywords of the searcher that returns the numbers for those `STARTS` that
+            name a run; None if there are none.
 
     Raises:
         UntrustedError: If it names code of another package.
@@ -49,7 +54,7 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
             raise UserError(f"missing key '{component}._target_'")
         check_names(component, arguments)
         if arguments["_target_"].partition(".")[0] not in CHECKING_PACKAGES:
-            check_types(component, arguments)
+            check_types(component, {key: value for key, value in arguments.items() if not names_run(key, value)})
     if not isinstance(config.env.get("id"), str):
         raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
     check_popsize(config)
@@ -62,13 +67,20 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
         check_episode(problem, given)
         check_pair(problem, config)
         check_agent(problem, packages_of(given))
-        searcher = _calling(("searcher", "problem", "agent"), given, lambda: make_searcher(problem))
+        numbers = (lambda: {}) if start is None else partial(start, problem, given["searcher"])
+        searcher = _calling(("searcher", "problem", "agent"), given, lambda: make_searcher(problem, **numbers()))
         check_copies(searcher, config)
         check_searcher(searcher, packages_of(given))
     except BaseException:
         close_problem(problem)
         raise
     return problem, searcher
+
+
+def names_run(key: str, value: object) -> bool:
+    """Returns whether a keyword of a searcher names a run to start from, for all kernels or for some."""
+    values = value.values() if isinstance(value, Mapping) else [value]
+    return key in STARTS and any(isinstance(one, str) for one in values)
 
 
 def close_search(searcher: SearchAlgorithm) -> None:

@@ -8,14 +8,22 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from experiments.errors import UserError, did_you_mean
-from experiments.run_config.keys import COMPONENTS
+from experiments.run_config.keys import COMPONENTS, STARTED_FROM
 from experiments.run_config.keywords import check_mapping
 from experiments.run_config.targets import IMPORTED_FROM
 
 MOST_SEED = 2**32 - 1  # of a RolloutProblem
 MOST = (1 << 63) - 1  # of a number in a file of a run
 NAMED = ("env", "agent", "searcher")  # components whose names are in that of the run's folder
-OPTIONAL = ("runs", "versions", "logger", "incumbent", "early_stop", IMPORTED_FROM)  # keys that not every run has
+OPTIONAL = (
+    "runs",
+    "versions",
+    "logger",
+    "incumbent",
+    "early_stop",
+    IMPORTED_FROM,
+    STARTED_FROM,
+)  # keys that not every run has
 
 
 @dataclass(frozen=True)

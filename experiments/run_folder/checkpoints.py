@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from ec_evotorch import Resumable
 from experiments.errors import UserError
 from experiments.run_config.check_search import check_state
-from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST
+from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST, STARTED_FROM
 from experiments.run_config.targets import IMPORTED_FROM
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
 from experiments.run_folder.layout import CHECKPOINTS
@@ -19,7 +19,17 @@ KEPT = 2
 KINDS = {dict: dict, int: int, float: (int, float), str: str}  # annotation -> types that a file may have
 PATTERN = "generation-*.safetensors"
 # Keys that may differ between the beginning of a run and its resumption:
-MAY_DIFFER = ("budget", "early_stop", "versions", "runs", "run_dir", "overwrite", "progress", IMPORTED_FROM)
+MAY_DIFFER = (
+    "budget",
+    "early_stop",
+    "versions",
+    "runs",
+    "run_dir",
+    "overwrite",
+    "progress",
+    IMPORTED_FROM,
+    STARTED_FROM,
+)
 NAMES_ONLY = ("label", "gradient_label", "same_results")  # keys of components, which earlier versions did not have
 
 

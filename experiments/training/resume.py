@@ -22,6 +22,7 @@ from experiments.run_folder.status import FINISHED, read_status
 from experiments.run_folder.trained_run import TrainedRun
 from experiments.run_folder.versions import software_versions
 from experiments.training.run import Run, build_search, record_own_packages
+from experiments.training.warm_start import WarmStart
 
 
 def resume(
@@ -73,7 +74,7 @@ def resume(
         if saved is not None:
             _check_same(path, config, saved)
         try:
-            searcher = build_search(config, trust)
+            searcher = build_search(config, trust, WarmStart(config, folder))
         except UntrustedError as error:
             raise UntrustedError(error.what, error.packages, config.get(IMPORTED_FROM)) from error
         try:

@@ -46,6 +46,7 @@ from experiments.training.loggers import Live, live_logging
 from experiments.training.progress import SilentProgress, make_progress
 from experiments.training.row import center_evaluation, center_of, episodes_due, generation_row
 from experiments.training.stop_signals import sigterm_interrupts
+from experiments.training.warm_start import WarmStart
 from native.threads import default_num_threads
 
 
@@ -77,7 +78,8 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> TrainedRun:
     OmegaConf.resolve(config)
     settings = RunSettings.from_config(config)
     check_vacant(settings.run_dir, settings.overwrite)
-    searcher = build_search(config, trust)
+    start = WarmStart(config)
+    searcher = build_search(config, trust, start)
     try:
         with open_run_folder(settings.run_dir, settings.overwrite):
             with open_dict(config):
@@ -86,18 +88,20 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> TrainedRun:
                 config.env.pop(MODEL_DIGEST, None)  # what the configuration of an earlier run says
             record_model(config, searcher.problem.env)
             record_own_packages(config)
+            start.save(config, settings.run_dir)
             write_atomic(settings.run_dir / CONFIG, OmegaConf.to_yaml(config).encode())
             return Run(config, searcher).go_on()
     finally:
         close_search(searcher)
 
 
-def build_search(config: DictConfig, trust: Collection[str] = ()) -> SearchAlgorithm:
+def build_search(config: DictConfig, trust: Collection[str] = (), start: WarmStart | None = None) -> SearchAlgorithm:
     """Builds the searcher of a run with its problem, and checks that the run can be logged as its configuration says.
 
     Args:
         config: A whole configuration, resolved.
         trust: Packages besides our own whose code it may name, as for `build`.
+        start: What gives the numbers that the configuration takes from other runs; None to read them there.
 
     Raises:
         UntrustedError: As `build`, or if what the run is to be logged with gets keywords that its YAML does not have.
@@ -107,7 +111,7 @@ def build_search(config: DictConfig, trust: Collection[str] = ()) -> SearchAlgor
     live_logging(logger)
     if trust is not EVERYTHING:
         _check_logger(logger, trust)
-    problem, searcher = build(config, trust)
+    problem, searcher = build(config, trust, start or WarmStart(config))
     if RunSettings.from_config(config).incumbent is not None and not isinstance(problem, TrialProblem):
         close_search(searcher)
         raise UserError(f"incumbent: expected null with a {type(problem).__name__}, which cannot play trials")

@@ -28,7 +28,8 @@ from experiments.training.resume import resume
 from experiments.training.run import build_search, train
 from experiments.training.stop_signals import sigterm_interrupts
 from experiments.training.sweep_outcome import report
-from experiments.training.sweep_plan import BEGIN, RunPlan, plan_run, status_of
+from experiments.training.sweep_plan import BEGIN, RESUME, RunPlan, plan_run, status_of
+from experiments.training.warm_start import WarmStart
 
 
 def run_sweep(overrides: list[str], config_dir: str | Path | None = None) -> int:
@@ -90,7 +91,8 @@ def check_sweep(configs: list[DictConfig]) -> list[RunPlan]:
             )
         plans[plan.folder] = plan
         if plan.trains:
-            close_search(build_search(config, EVERYTHING))
+            start = WarmStart(config, plan.folder if plan.action == RESUME else None)
+            close_search(build_search(config, EVERYTHING, start))
     return list(plans.values())
 
 

@@ -11,12 +11,12 @@ import torch
 from experiments.errors import ArgumentParser, ResultsWarning, UserError, results_warnings_as_lines
 from experiments.evaluation.energy import trained
 from experiments.evaluation.episodes import default_workers, evaluate, load_policy_of_run, summaries
-from experiments.report.run_command import run_command
 from experiments.run_config.targets import UntrustedError
 from experiments.run_folder.atomic_write import write_atomic, writing
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, POLICY_TENSORS, STATUS
 from experiments.run_folder.policy import SavedPolicy
 from experiments.run_folder.read import is_run_folder, read_config
+from experiments.run_folder.run_command import run_command
 from experiments.run_folder.status import FINISHED, read_status
 from experiments.zoo.entry import ENTRY, Entry, entry_bytes, is_entry, read_entry
 from experiments.zoo.entry_table import print_zoo

@@ -110,7 +110,8 @@ class PPO(SearchAlgorithm):
             entropy_coefficient: Weight of the policy's entropy, 0 or more.
             stdev_init: Standard deviation of the policy at the start, in [1e-6, 1e6].
             critic_sizes: Hidden units of each layer of the critic.
-            center_init: The first centre, a number or (L,), finite; None asks `problem.generate_values(1)`.
+            center_init: The first centre: a finite number, (L,) numbers, or a mapping with numbers for each kernel of
+                the agent; None asks `problem.generate_values(1)`.
 
         Raises:
             ValueError: If the problem is not a `RolloutProblem`, its agent has no real weights or no gradient, or an

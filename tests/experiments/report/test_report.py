@@ -15,10 +15,10 @@ from experiments.cli import main
 from experiments.errors import UserError
 from experiments.evaluation.trained_network import load_network
 from experiments.report.report import report
-from experiments.report.run_command import run_command
 from experiments.run_config.compose import compose_config
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
 from experiments.run_folder.read import read_config
+from experiments.run_folder.run_command import run_command
 
 
 class Page:

@@ -59,7 +59,7 @@ def test_a_long_training_grows_neither_in_memory_nor_in_threads(searcher, capsys
         samples = sample(process.pid, 60.0 * MINUTES)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
+        assert process.wait(600) == 143  # on a machine that has other work
     generations = Path("run/metrics.csv").read_bytes().count(b"\n") - 1
     with capsys.disabled():
         print(f"\n{searcher}, {generations:,} generations\n{table(samples)}")
