@@ -1,17 +1,20 @@
-"""Trains a run as the command does, from Python, and reads its final score."""
+"""Trains a run as the command does, from Python, and reads what it has come to."""
 
 from pathlib import Path
 
-from experiments.analysis import load, run_scores
 from experiments.run_config.compose import compose_config
+from experiments.run_folder.trained_run import TrainedRun
 from experiments.training.run import train
 
 
-def main(folder: Path, *words: str) -> float:
-    """Trains in a folder, and returns the mean return of the centre in the last evaluation."""
-    config = compose_config(["env=hopper", "agent=rsnn", "searcher=ec", "seed=0", f"run_dir={folder}", *words])
-    return float(run_scores(load(train(config))).score.iloc[0])
+def main(folder: Path, *words: str) -> TrainedRun:
+    """Trains in a folder, and returns it: a path that knows its scores."""
+    return train(compose_config(["env=hopper", "agent=rsnn", "searcher=ec", "seed=0", f"run_dir={folder}", *words]))
 
 
 if __name__ == "__main__":
-    print("final score:", main(Path("runs/from-python"), "budget=1e5"))
+    run = main(Path("runs/from-python"), "budget=1e5")
+    print("folder:", run)
+    print("score, the mean return of the last evaluation:", run.score)
+    print("best evaluation:", run.status["best_evaluation"])
+    print(run.metrics[["steps", "mean_return", "center_return_mean"]].tail())

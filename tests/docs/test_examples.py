@@ -72,10 +72,19 @@ def test_hopper_is_trained_from_python(example):
     assert np.isfinite([mean_return, one_return]).all()
 
 
-def test_a_run_is_trained_from_python_and_its_score_is_that_of_its_table(example, tmp_path):
+def test_a_run_is_trained_from_python_tells_its_scores_and_is_a_start_for_another(example, tmp_path):
     words = ["budget=1000", "agent.num_neurons=8", "searcher.popsize=4", "eval.final_episodes=2", "progress=false"]
-    score = example("train_run").main(tmp_path / "run", *words)
-    assert score == pd.read_csv(tmp_path / "run" / "metrics.csv").center_return_mean.iloc[-1]
+    run = example("train_run").main(tmp_path / "run", *words)
+    assert run == tmp_path / "run"
+    assert run.score == pd.read_csv(run / "metrics.csv").center_return_mean.iloc[-1]
+    assert (
+        run.score
+        == run.status["last_evaluation"]["center_return_mean"]
+        == run.status["best_evaluation"]["center_return_mean"]
+    )
+    assert run.metrics.steps.iloc[-1] == run.status["steps"]
+    searcher = example("warm_start").main(run, generations=1, num_neurons=8)
+    assert searcher.problem.normalizer.count > run.status["steps"] / 2  # trials do not count
 
 
 def test_real_weights_are_trained_by_three_searchers(example):

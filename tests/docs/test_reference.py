@@ -59,7 +59,7 @@ def test_every_key_of_a_run_is_on_the_page():
     page = (REFERENCE / "configuration.md").read_text()
     config = yaml.safe_load((CONF / "train.yaml").read_text())
     own = {key for key in config if key not in ("defaults", "hydra", "eval", "problem")}
-    parts = ("eval", "incumbent", "problem")
+    parts = ("eval", "incumbent", "early_stop", "problem")
     nested = {f"{part}.{key}" for part in parts for key in config[part] if not key.startswith("_")}
     assert {key for key in own | nested if f"`{key}`" not in page} == set()
 
