@@ -44,8 +44,9 @@ def curve_points(
     """Returns what `curves` draws.
 
     The curve of a run goes in straight lines from evaluation to evaluation (or from generation to generation), and is
-    never continued: the curve of a method lies where all of its runs have one. Runs that have not reached their budget
-    would cut it short. They are left out, with a warning, where the method has others.
+    never continued, but where `early_stop` ended a run: there its last evaluation holds as long as the longest run. The
+    curve of a method lies where all of its runs have one. Runs that have not reached their budget would cut it short.
+    They are left out, with a warning, where the method has others.
 
     Args:
         frame: A table of `load`.
@@ -166,7 +167,14 @@ def _lines_of_methods(
     for (environment, method), rows in frame.groupby(["environment", "method"], sort=False):
         finished = rows[rows.finished]
         measured = (finished if len(finished) else rows).dropna(subset=[x, y])
-        runs = [(part[x].to_numpy(float), part[y].to_numpy()) for _, part in measured.groupby("run", sort=False)]
+        last = rows.groupby("run").tail(1)
+        ended_early = set(last.run[last.finished & (last.steps < last.budget)]) if y == RETURNS["centre"] else ()
+        runs = []
+        for run, part in measured.groupby("run", sort=False):
+            xs, ys = part[x].to_numpy(float), part[y].to_numpy()
+            if run in ended_early and xs[-1] < measured[x].max():
+                xs, ys = np.append(xs, measured[x].max()), np.append(ys, ys[-1])
+            runs.append((xs, ys))
         num_stopped, count = rows.run.nunique() - finished.run.nunique(), rows.run.nunique()
         if num_stopped:
             fate = "drawn as far as all go" if runs and finished.empty else "left out"

@@ -87,6 +87,15 @@ def test_four_seeds_have_an_interval_and_three_their_range(write_run):
     assert curve_points(load("r*"), statistic="median").value.iloc[-1] == 0
 
 
+def test_the_last_evaluation_of_a_run_that_early_stop_ended_holds_as_long_as_the_others(write_run):
+    write_run("a", {100: 0.0, 200: 10.0, 300: 30.0}, seed=0)
+    ended = write_run("b", {100: 2.0, 200: 12.0}, seed=1, budget=300)
+    (ended / "status.json").write_text('{"state": "finished"}')
+    points = curve_points(load(["a", "b"]))
+    assert (points.x.iloc[-1], points.value.iloc[-1]) == (300.0, 21.0)
+    assert curve_points(load(["a", "b"]), returns="training").x.iloc[-1] == 200.0
+
+
 def test_runs_that_stopped_early_do_not_cut_a_curve_short(write_run):
     write_run("a", {100: 0.0, 300: 30.0}, seed=0)
     write_run("b", {100: 0.0, 200: 12.0}, seed=1, budget=300)

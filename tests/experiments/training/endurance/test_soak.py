@@ -24,6 +24,18 @@ def memory_and_threads(pid: int) -> tuple[float, int]:
     return int(fields["VmRSS"].split()[0]) / 1024, int(fields["Threads"])
 
 
+def processor_seconds(pid: int) -> float:
+    """Returns how long a process has been running on a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def num_rows() -> int:
+    """Returns how many generations are in the metrics of the run."""
+    path = Path("run/metrics.csv")
+    return path.read_bytes().count(b"\n") - 1 if path.exists() else 0
+
+
 def sample(pid: int, seconds: float) -> np.ndarray:
     """Watches a process, and returns (samples, 3): seconds since the start, memory in MiB, threads."""
     start, samples = time.monotonic(), []
@@ -53,16 +65,16 @@ def test_a_long_training_grows_neither_in_memory_nor_in_threads(searcher, capsys
     environment |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-m", "experiments.cli", "train", *words], env=environment)
     try:
-        while not Path("run/metrics.csv").exists() or Path("run/metrics.csv").read_bytes().count(b"\n") < 3:
+        while num_rows() < 2:
             assert process.poll() is None
             time.sleep(0.5)
         samples = sample(process.pid, 60.0 * MINUTES)
+        work = f"{searcher}, {num_rows():,} generations in {processor_seconds(process.pid):,.0f} s of processor time"
+        with capsys.disabled():
+            print(f"\n{work}\n{table(samples)}")
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(600) == 143  # on a machine that has other work
-    generations = Path("run/metrics.csv").read_bytes().count(b"\n") - 1
-    with capsys.disabled():
-        print(f"\n{searcher}, {generations:,} generations\n{table(samples)}")
     quarter = (4 * np.arange(len(samples)) // len(samples))[:, None]
     second, last = (samples[(quarter == number)[:, 0]] for number in (1, 3))
     assert np.median(last[:, 1]) - np.median(second[:, 1]) <= MOST_GROWTH
