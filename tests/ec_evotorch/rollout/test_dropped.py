@@ -32,7 +32,15 @@ def search(env_id):
     EvolvingConnectivity(problem, popsize=6).run(1)
 
 
-@pytest.mark.parametrize(("use", "times"), [(use_environment, 60), (search, 12)])
+@pytest.mark.parametrize(
+    ("use", "times"),
+    [
+        (use_environment, 60),
+        (search, 12),
+        pytest.param(use_environment, 200, marks=pytest.mark.slow),
+        pytest.param(search, 200, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_dropped_leaves_neither_threads_nor_memory(use, times):
     for _ in range(3):  # what is started or loaded once, stays
         use("Hopper-v5")
@@ -44,6 +52,8 @@ def test_what_is_dropped_leaves_neither_threads_nor_memory(use, times):
     while time.monotonic() < deadline and (status("Threads:") > threads or threading.active_count() > python_threads):
         gc.collect()
         time.sleep(0.1)
+    print(f"{use.__name__}, {times} times: {threads} threads, then {status('Threads:')};", end=" ")
+    print(f"{memory / 1024:.1f} MiB, then {status('VmRSS:') / 1024:.1f}")
     assert threading.active_count() <= python_threads
     assert status("Threads:") <= threads
     assert status("VmRSS:") - memory < 30_000  # KiB; sixty environments that stay take twice as much
