@@ -89,6 +89,7 @@ def resume(
                     if other.name > path.name:
                         other.unlink()
             record_own_packages(config)
+            run.announce()  # first, so that a kill leaves no finished run whose configuration asks for more
             write_atomic(folder / CONFIG, OmegaConf.to_yaml(config).encode())
             return run.go_on()
         finally:

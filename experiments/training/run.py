@@ -195,6 +195,14 @@ class Run:
         if self._row:
             self._policy = self._problem.to_policy(center_of(self._searcher))
 
+    def announce(self) -> None:
+        """Writes that the run is going on.
+
+        Raises:
+            UserError: If it cannot be written.
+        """
+        self._write_status(RUNNING)
+
     def go_on(self) -> TrainedRun:
         """Trains to the end of the budget, from the beginning or from what was loaded.
 
@@ -214,7 +222,7 @@ class Run:
             else:
                 progress.say(f"going on in {folder} after generation {self._row.get('generation', 0)}")
             checkpoints = self._open_checkpoints(progress)
-            self._write_status(RUNNING)
+            self.announce()
             (folder / TRACEBACK).unlink(missing_ok=True)
             try:
                 self._train(checkpoints, progress)

@@ -16,7 +16,7 @@ from experiments.cli import main
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
 from tests.experiments.training.tiny_runs import words
 
-BUDGET = "budget=450"
+BUDGET, RAISED = "budget=450", "budget=600"
 
 
 class FullDisk:
@@ -103,6 +103,29 @@ def whole_rows(metrics: Path) -> list[bytes]:
     """Returns the rows of a metrics.csv, without the header, the clocks, and a row that is half written."""
     lines = metrics.read_bytes().split(b"\n")[1:-1] if metrics.exists() else []
     return [b",".join(line.split(b",")[:12]) for line in lines]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_disk_that_is_full_at_any_write_after_a_raised_budget_does_not_lose_the_rest(
+    unbroken, assert_same_end, capsys
+):
+    run, raised = Path("run"), ["resume", "run", RAISED]
+    before, expected = unbroken("ec", BUDGET), unbroken("ec", RAISED)
+    for number in count(1):
+        shutil.copytree(before, run)
+        with full_disk(run, number, stays=False) as disk:
+            code = main(raised)
+        if not disk.is_full:
+            break
+        assert (code, capsys.readouterr().err.count("\n")) == (2, 1), number
+        assert main(raised) == 0
+        assert_same_end(run, expected)
+        shutil.rmtree(run)
+    assert code == 0
+    assert_same_end(run, expected)
+    with capsys.disabled():
+        print(f"\n{number - 1} writes after a raised budget, each refused once: {number - 1} resumed")
 
 
 @pytest.mark.slow
