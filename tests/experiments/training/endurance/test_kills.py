@@ -116,12 +116,13 @@ def test_a_hundred_runs_of_all_searchers_are_killed_and_resumed_to_the_same_end(
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_runs_with_workers_are_killed_and_resumed_to_the_same_end(unbroken, assert_same_end, capsys):
-    """Here the moment is drawn from the time between the first row and the end, as workers take long to start."""
-    more = ["problem.num_actors=2", "budget=20000", "eval.every=5000"]
+    """Here the moment is when some row is written, as workers take long to start. The unbroken run has no workers."""
+    more = ["budget=3000", "eval.every=500"]
     rng, resumed = np.random.default_rng(3), 0
     while resumed < KILLS_WITH_WORKERS:
-        process = begin("train", *words("ec", *more, "run_dir=run", "overwrite=true"))
-        row = int(rng.integers(1, 40))
+        shutil.rmtree("run", ignore_errors=True)
+        process = begin("train", *words("ec", *more, "problem.num_actors=2", "run_dir=run"))
+        row = int(rng.integers(1, 12))
         while process.poll() is None and num_rows(Path("run/metrics.csv")) < row:
             time.sleep(0.001)
         process.kill()
