@@ -49,24 +49,27 @@ def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
     return mask
 
 
-def check_actions(actions: object, shape: tuple[int, ...], active: np.ndarray) -> np.ndarray:
+def check_actions(actions: object, space: Space, active: np.ndarray) -> np.ndarray:
     """Returns actions as an array; refuses a wrong shape, and what is not finite in a running sub-environment.
 
     Args:
-        actions: The actions, real numbers in an array or whatever NumPy makes one of.
-        shape: The shape that they should have, with a row for each sub-environment.
+        actions: The actions, numbers in an array or whatever NumPy makes one of; whole numbers where the
+            space has only these.
+        space: Space of the actions of all sub-environments.
         active: (B,) bool, which sub-environments are running.
 
     Raises:
         ValueError: If so; it names the shapes, or the sub-environments with NaN or infinite actions.
     """
+    shape = space.shape
     try:
         given = np.asarray(actions)
     except (ValueError, RuntimeError):  # lists of different lengths, tensors with a gradient
         raise ValueError(f"actions: expected an array of shape {shape}, got a {type(actions).__name__}") from None
     actions = given
-    if actions.dtype.kind not in "fiub":
-        raise ValueError(f"actions: expected numbers of shape {shape}, got {actions.dtype} of shape {actions.shape}")
+    kinds, numbers = ("iub", "whole numbers") if np.issubdtype(space.dtype, np.integer) else ("fiub", "numbers")
+    if actions.dtype.kind not in kinds:
+        raise ValueError(f"actions: expected {numbers} of shape {shape}, got {actions.dtype} of shape {actions.shape}")
     if actions.shape != shape:
         raise ValueError(f"actions: expected shape {shape}, got {actions.shape}")
     if not np.isfinite(actions).all():

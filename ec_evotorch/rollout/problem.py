@@ -17,6 +17,7 @@ from ec_evotorch.randomness import philox4x32, split_key
 from ec_evotorch.rollout.components import make_agent, make_env, warn_of_endless_episodes
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
+from ec_evotorch.rollout.flat_env import spaces_of
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
 from ec_evotorch.rollout.slots import Episodes, Slots
@@ -82,7 +83,8 @@ class RolloutProblem(Problem):
 
     Args:
         env: Function called as `env(num_envs=…, num_threads=…)` that makes a `gymnasium.vector.VectorEnv` without
-            autoreset, with partial reset and bounded actions, such as `partial(envs.make_vec, "Hopper-v5")`.
+            autoreset and with partial reset, such as `partial(envs.make_vec, "Hopper-v5")`. Observations and actions
+            may be of any space of `ec_evotorch.rollout.spaces`, which says what agents see and give of them.
         agent: Function called as `agent(obs_length, act_length)` that makes an agent, such as `agents.RSNN`.
         num_envs: Number of environment slots, B.
         num_threads: Threads of the physics; 0 for all cores that the process may use, or OMP_NUM_THREADS if smaller.
@@ -141,6 +143,7 @@ class RolloutProblem(Problem):
         self.env = self.make_env(num_envs)
         if max_episode_steps is None:
             warn_of_endless_episodes(self.env)
+        self.observation_space, self.action_space = spaces_of(self.env)
         obs_length = self.env.single_observation_space.shape[0]
         self.agent = make_agent(agent, obs_length, self.env.single_action_space.shape[0])
         self.normalizer = ObservationNormalizer(obs_length) if observation_normalization else None
@@ -347,9 +350,17 @@ class RolloutProblem(Problem):
         Args:
             solution: (L,) tensor or array in the agent's dtype, or an EvoTorch `Solution`.
         """
-        space = self.env.single_action_space
+        numbers = self.env.single_action_space
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
-        return Policy(self.agent, solution, space.low, space.high, *statistics)
+        return Policy(
+            self.agent,
+            solution,
+            numbers.low,
+            numbers.high,
+            *statistics,
+            observation_space=self.observation_space,
+            action_space=self.action_space,
+        )
 
     # --- environments, seeds, workers ---
 
