@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError
-from gymnasium.spaces import Box, Space
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
 from gymnasium.vector import VectorEnv
 
 from native.arguments import check_whole
@@ -115,7 +115,9 @@ def check_step(name: str, space: Space, returned: object) -> None:
 
 
 def check_observation(name: str, method: str, space: Space, observation: object) -> None:
-    """Refuses an observation that does not have the shape of its `Box`; those of other spaces are let through.
+    """Refuses an observation that does not consist of what its space consists of: arrays of numbers of these shapes.
+
+    Spaces other than `Box`, `Discrete`, `MultiDiscrete`, `MultiBinary`, `Dict` and `Tuple` are let through.
 
     Args:
         name: Id of the environment, for the message.
@@ -124,9 +126,15 @@ def check_observation(name: str, method: str, space: Space, observation: object)
         observation: What was returned.
 
     Raises:
-        ValueError: If so, or if it does not consist of numbers.
+        ValueError: If so.
     """
-    if not isinstance(space, Box):
+    if isinstance(space, Dict | Tuple):
+        parts = _parts(space, observation)
+        if parts is None:
+            raise ValueError(f"{name}: expected {method} to return an observation of {space}, got {observation!r}")
+        for part_of_space, part in parts:
+            check_observation(name, method, part_of_space, part)
+    if not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
         return
     try:
         array = np.asarray(observation)
@@ -137,6 +145,15 @@ def check_observation(name: str, method: str, space: Space, observation: object)
     if array.shape != space.shape:
         expected = f"an observation of shape {space.shape}"
         raise ValueError(f"{name}: expected {method} to return {expected}, got {array.shape}")
+
+
+def _parts(space: Dict | Tuple, observation: object) -> list[tuple[Space, object]] | None:
+    """Returns the parts of a space with those of an observation, or None if the observation has not these parts."""
+    if isinstance(space, Dict):
+        fits = isinstance(observation, Mapping) and observation.keys() == space.spaces.keys()
+        return [(part, observation[key]) for key, part in space.spaces.items()] if fits else None
+    fits = isinstance(observation, tuple | list) and len(observation) == len(space.spaces)
+    return list(zip(space.spaces, observation, strict=True)) if fits else None
 
 
 def _is_scalar(value: object, kinds: str) -> bool:

@@ -40,8 +40,8 @@ class Policy:
     Args:
         agent: An agent, with the methods `initial_state`, `reset` and `step`.
         solution: (L,) tensor or array in the agent's dtype, or an EvoTorch `Solution`.
-        action_low: (act_length,) lower bounds of the action space, finite; of another space than a one-dimensional `Box`
-            of real numbers those of `ec_evotorch.rollout.spaces.action_bounds`.
+        action_low: (act_length,) lower bounds of the action space, finite; of another space than a `Box` of one
+            dimension and real numbers those of `ec_evotorch.rollout.spaces.action_bounds`.
         action_high: (act_length,) upper bounds, likewise.
         observation_mean: (obs_length,) means by which observations are normalised, or None for no normalisation.
         observation_stdev: (obs_length,) standard deviations, or None for no normalisation.

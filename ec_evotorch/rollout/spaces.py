@@ -10,9 +10,9 @@ are one-hot, and the parts of `Dict` and `Tuple` follow one another. An action i
                    each group
     MultiBinary    one for each entry        −1, 1                     whether the number is above 0
 
-An entry of a `Box` that is not bounded on either side has the bounds −1 and 1, so that the agent's output acts as it is;
-one that is bounded on one side has that bound and the number two away from it. A bound beyond what float32 holds is
-none. Whole-number entries are rounded to the nearest. Of equal numbers the first counts.
+An entry of a `Box` that is not bounded on either side has the bounds −1 and 1, so that the agent's output acts as it
+is; one that is bounded on one side has that bound and the number two away from it. A bound beyond what float32 holds is
+none. Entries of whole numbers are rounded to the nearest. Of equal numbers the first counts.
 """
 
 from collections.abc import Iterator, Mapping
