@@ -139,7 +139,11 @@ def _box_bounds(space: Box) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _parts(space: Dict | Tuple) -> dict:
-    return dict(space.spaces) if isinstance(space, Dict) else dict(enumerate(space.spaces))
+    if isinstance(space, Tuple):
+        return dict(enumerate(space.spaces))
+    if not all(isinstance(key, str) for key in space.spaces):
+        raise ValueError(f"expected an observation space whose parts are named by texts, got {space}")
+    return dict(space.spaces)
 
 
 def _leaves(space: Space, value: object) -> Iterator[tuple[Space, object]]:
