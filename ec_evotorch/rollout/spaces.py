@@ -106,7 +106,7 @@ def to_actions(space: Space, numbers: np.ndarray) -> np.ndarray:
         if np.can_cast(numbers.dtype, space.dtype):
             return numbers.reshape((*lead, *space.shape))
         low, high = action_bounds(space)
-        if np.issubdtype(space.dtype, np.integer):
+        if space.dtype.kind in "iub":
             numbers = np.rint(np.clip(numbers.astype(np.float64), low, high))
         return numbers.astype(space.dtype).reshape((*lead, *space.shape))
     if isinstance(space, MultiBinary):

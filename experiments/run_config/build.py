@@ -44,8 +44,8 @@ def build(config: DictConfig, trust: Collection[str] = ()) -> tuple[Problem, Sea
             keys.
     """
     given = {component: keywords(component, config[component]) for component in COMPONENTS}
-    check_wrappers(given["env"])
     check_targets(given, trust)
+    check_wrappers(given["env"])
     for component, arguments in given.items():
         if "_target_" not in arguments:
             raise UserError(f"missing key '{component}._target_'")

@@ -138,6 +138,7 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
         check_targets({part: description[part] for part in ("agent", "env")}, trust)
+        check_wrappers(description["env"])
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
@@ -188,10 +189,6 @@ def _read_description(path: Path) -> dict:
         raise ValueError(f"'{path}': dtype: expected one of {', '.join(DTYPES)}; got '{description['dtype']}'")
     if not isinstance(description.get(MODEL_DIGEST), str | None):
         raise ValueError(f"'{path}': {MODEL_DIGEST}: expected a str; got {description[MODEL_DIGEST]!r}")
-    try:
-        check_wrappers(description["env"])
-    except UserError as error:
-        raise ValueError(f"'{path}': {error}") from error
     for part, key in (("agent", "_target_"), ("env", "id")):
         if not isinstance(description[part].get(key), str):
             raise ValueError(f"'{path}': {part}: expected the key '{key}' with a str; got {description[part]!r}")

@@ -84,7 +84,7 @@ def _read_box(description: dict) -> Box:
         low, high = (np.array(description[side], dtype=dtype).reshape(shape) for side in ("low", "high"))
         return Box(low, high, dtype=dtype)
     if dtype.kind == "b":
-        return Box(False, True, shape, dtype)
+        return Box(0, 1, shape, dtype)
     info = np.iinfo(dtype)
     return Box(info.min, info.max, shape, dtype)
 
