@@ -69,7 +69,11 @@ class AsyncFallbackVectorEnv(Remade, VectorEnv):
         self._processes = [_Process() for _ in range(count)]
         self._end = weakref.finalize(self, _end, self._processes)
         pickled = pickle.dumps(CloudpickleWrapper(make_env))
-        self._ask({i: ("make", (pickled, len(slots))) for i, slots in enumerate(self._slots)})
+        try:
+            self._ask({i: ("make", (pickled, len(slots))) for i, slots in enumerate(self._slots)})
+        except BaseException:
+            self._end()
+            raise
 
     @property
     def process_ids(self) -> list[int]:

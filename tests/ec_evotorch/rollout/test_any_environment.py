@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agents import GRU, RSNN
 from ec_evotorch import PPO, EvolvingConnectivity, Resumable, RolloutProblem
@@ -190,16 +191,25 @@ def test_ppo_learns_in_each_and_goes_on_from_its_state(name):
     assert first.problem.episode_statistics.status["total_episode_count"] > 0
 
 
+def gymnasiums(num_envs, num_threads):
+    """Gymnasium's own vector environment, which cannot let slots rest."""
+    return SyncVectorEnv([partial(gymnasium.make, "CartPole-v1")] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+
+
 def test_slots_and_processes_change_no_return():
     seen = []
-    for num_envs, mode in ((1, "sync"), (4, "sync"), (3, "async")):
-        make = partial(make_vec, "CartPole-v1", vectorization_mode=mode)
+    for num_envs, make in (
+        (1, partial(make_vec, "CartPole-v1")),
+        (4, partial(make_vec, "CartPole-v1")),
+        (3, partial(make_vec, "CartPole-v1", vectorization_mode="async")),
+        (3, gymnasiums),
+    ):
         problem = RolloutProblem(make, partial(RSNN, num_neurons=12), num_envs=num_envs, num_threads=2, seed=5)
         searcher = EvolvingConnectivity(problem, popsize=5)
         searcher.run(2)
         seen.append((searcher.status["mean_return"], searcher.status["prob"].tolist()))
         problem.close()
-    assert seen[0] == seen[1] == seen[2]
+    assert seen == [seen[0]] * 4
 
 
 def test_a_stronger_choice_is_what_ppo_learns():
@@ -213,9 +223,9 @@ def test_a_stronger_choice_is_what_ppo_learns():
 
     gymnasium.register("Bandit-v0", entry_point=Bandit)
     problem = RolloutProblem(partial(make_vec, "Bandit-v0"), partial(GRU, num_neurons=4), num_envs=4, seed=1)
-    searcher = PPO(problem, batch_size=240, num_envs=4, center_learning_rate=0.01, critic_sizes=(8,))
+    searcher = PPO(problem, batch_size=240, num_envs=4, center_learning_rate=0.02, critic_sizes=(8,))
     searcher.step()
     before = searcher.status["mean_return"]
-    searcher.run(7)
-    assert before < 6 < 8 < searcher.status["mean_return"]
+    searcher.run(3)
+    assert before < 6 < 7 < searcher.status["mean_return"]
     assert problem.evaluate_center(searcher.status["center"], 20, seed=0).mean() > 11
