@@ -34,8 +34,9 @@ Where each is drawn, and by which function:
 6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
 7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
 8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
-9. `PPO._step` in `ec_evotorch/searchers/ppo/ppo.py`.
-10. `RolloutProblem.episode_seeds` in `ec_evotorch/rollout/problem.py`, where the purposes are; PPO's
+9. `noise` of the distributions in `ec_evotorch/searchers/ppo/action_distribution.py`, called by `PPO._step` in
+   `ec_evotorch/searchers/ppo/ppo.py`, which shuffles.
+10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; PPO's
     `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
 11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
 12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.

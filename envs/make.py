@@ -1,57 +1,111 @@
 """Making vector environments by id."""
 
-from functools import partial
+import logging
+from functools import cache, partial
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from envs.fallback import FallbackVectorEnv
-from envs.make_plain import make_plain
+from envs.fallback import AsyncFallbackVectorEnv, FallbackVectorEnv
+from envs.make_plain import Wrappers, make_plain, make_wrapped
 from envs.mujoco_vector_env import MujocoVectorEnv
 from envs.tasks import TASKS, Task
 from native.arguments import check_whole
 
 _PASSIVE_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)  # of `gymnasium.make`; they change no number
 _TASKS_OF_CLASSES = {task.env_class: task for task in TASKS.values()}
+_MODES = ("sync", "async")
+_ACTIONS = (Box, Discrete, MultiDiscrete, MultiBinary)
+_LOGGER = logging.getLogger(__name__)
 
 
-def make_vec(id: str, num_envs: int, num_threads: int = 0, **kwargs: Any) -> VectorEnv:
+def make_vec(
+    id: str,
+    num_envs: int,
+    num_threads: int = 0,
+    *,
+    vectorization_mode: str | None = None,
+    wrappers: Wrappers = (),
+    **kwargs: Any,
+) -> VectorEnv:
     """Makes copies of a Gymnasium environment that are stepped together.
 
     Gymnasium's own Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and
     InvertedDoublePendulum (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to
-    the last bit, under whatever id they are registered. Everything else, such as another class registered under one of
-    these ids, or one of them with further wrappers, runs in Gymnasium's `SyncVectorEnv`. Both keep the same contract:
-    autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished sub-environment keeps its
-    last observation and flags, is not simulated and pays 0 until it is reset. A copy, by `pickle` or `copy`, is made
-    anew, see `envs.remaking`.
+    the last bit, under whatever id they are registered, and with an XML file of the user's own as well. Everything
+    else, such as a class derived from theirs, or one of them with further wrappers, is played by Gymnasium one step at
+    a time: in its `SyncVectorEnv` or, if asked for, in several processes. A MuJoCo environment that is played so is
+    logged as a warning, once.
+
+    All keep the same contract: autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished
+    sub-environment keeps its last observation and flags, is not simulated and pays 0 until it is reset. A copy, by
+    `pickle` or `copy`, is made anew, see `envs.remaking`. Observations may be of any space that Gymnasium can put
+    together; actions of a `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
 
     Args:
         id: Environment id, as for `gymnasium.make`.
         num_envs: Number of sub-environments B.
-        num_threads: Number of threads of the native physics; 0 for all cores, or `OMP_NUM_THREADS` if that is smaller.
-            Results do not depend on it.
+        num_threads: Number of threads of the native physics, or of the processes of "async"; 0 for all cores, or
+            `OMP_NUM_THREADS` if that is smaller. Results do not depend on it.
+        vectorization_mode: "sync" lets Gymnasium play all sub-environments in this process, "async" in several; None
+            plays natively where that is possible, else as "sync". Results do not depend on it.
+        wrappers: Functions, such as classes of wrappers, each of which is called with an environment and returns
+            another; every sub-environment goes through all of them in this order.
         **kwargs: Keywords of `gymnasium.make` for this id: reward weights, healthy ranges, `frame_skip`,
             `max_episode_steps`, `reset_noise_scale` and others.
 
     Raises:
         ValueError: If the id is unknown, a number is out of range, or the environment cannot be made or played.
         TypeError: If a keyword is unknown, or of a type that the environment refuses.
+        EnvProcessError: If a process of "async" ends.
     """
+    if vectorization_mode is not None and vectorization_mode not in _MODES:
+        raise ValueError(f"vectorization_mode: expected {' or '.join(_MODES)} or None, got {vectorization_mode!r}")
     num_envs = check_whole("num_envs", num_envs)
     num_threads = check_whole("num_threads", num_threads, minimum=0)
-    template = make_plain(id, **kwargs)
+    template = make_plain(id, wrappers, **kwargs)
     task = native_task(template)
-    if task is not None:
+    if task is not None and vectorization_mode is None:
         env = MujocoVectorEnv(task, template, num_envs, num_threads)
     else:
+        if vectorization_mode is None and isinstance(template.unwrapped, MujocoEnv):
+            _warn_of_fallback(template.spec.id, type(template.unwrapped), bool(wrappers))
         template.close()
-        env = FallbackVectorEnv(partial(gymnasium.make, id, **kwargs), num_envs)
-    env.made_by = partial(make_vec, id, num_envs, num_threads, **kwargs)
+        _check_actions(template)
+        if vectorization_mode == "async":
+            known = gymnasium.spec(id) if isinstance(id, str) else id  # perhaps to this process alone
+            make_one = partial(make_wrapped, known, wrappers, **kwargs)
+            env = AsyncFallbackVectorEnv(make_one, template, num_envs, num_threads)
+        else:
+            env = FallbackVectorEnv(partial(make_wrapped, id, wrappers, **kwargs), num_envs)
+    env.made_by = partial(
+        make_vec, id, num_envs, num_threads, vectorization_mode=vectorization_mode, wrappers=wrappers, **kwargs
+    )
     return env
+
+
+def _check_actions(env: gymnasium.Env) -> None:
+    """Checks that the actions of several environments can be one array.
+
+    Raises:
+        ValueError: If not, naming the space.
+    """
+    if not isinstance(env.action_space, _ACTIONS):
+        kinds = ", ".join(kind.__name__ for kind in _ACTIONS)
+        raise ValueError(f"{env.spec.id}: expected an action space that is one of {kinds}, got {env.action_space}")
+
+
+@cache
+def _warn_of_fallback(env_id: str, env_class: type, is_wrapped: bool) -> None:
+    why = f"its class {env_class.__module__}.{env_class.__qualname__} is none of the nine that run natively"
+    if env_class in _TASKS_OF_CLASSES:
+        why = "it has wrappers" if is_wrapped else "it is registered with more than its class"
+    _LOGGER.warning("%s is played by Gymnasium, one step at a time, as %s", env_id, why)
 
 
 def native_task(env: gymnasium.Env) -> Task | None:

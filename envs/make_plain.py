@@ -6,6 +6,7 @@ import re
 import sysconfig
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ _ARGUMENTS = re.compile(  # which libraries print, arrays and all
 )
 
 
-def make_plain(id: str | gymnasium.envs.registration.EnvSpec, **kwargs: Any) -> gymnasium.Env:
+Wrappers = Sequence[Callable[[gymnasium.Env], gymnasium.Env]]
+
+
+def make_plain(id: str | gymnasium.envs.registration.EnvSpec, wrappers: Wrappers = (), **kwargs: Any) -> gymnasium.Env:
     """Returns what `gymnasium.make(id, **kwargs)` makes, once another one like it has played its first step.
 
     Environments use some keywords no earlier than in their first step.
 
     Args:
         id: Environment id, or a specification, as for `gymnasium.make`.
+        wrappers: Functions, each of which is called with an environment and returns another, in this order.
         **kwargs: Keywords of `gymnasium.make` for this id.
 
     Raises:
@@ -38,10 +43,14 @@ def make_plain(id: str | gymnasium.envs.registration.EnvSpec, **kwargs: Any) -> 
     """
     if not isinstance(id, str | gymnasium.envs.registration.EnvSpec):
         raise TypeError(f"id: expected the name of a Gymnasium environment, got {id!r}")
+    if isinstance(wrappers, str) or not isinstance(wrappers, Sequence) or not all(map(callable, wrappers)):
+        raise TypeError(f"wrappers: expected a list of functions that wrap an environment, got {wrappers!r}")
     log_mujoco_warnings()
+    if wrappers:
+        kwargs = {**kwargs, "wrappers": wrappers}
     error = _mistake(id, kwargs)
     if error is None:
-        return gymnasium.make(id, **kwargs)
+        return make_wrapped(id, **kwargs)
     if isinstance(error, gymnasium.error.UnregisteredEnv):
         close = difflib.get_close_matches(str(id), gymnasium.registry.keys(), n=1)
         hint = f"; did you mean {close[0]!r}?" if close and close[0] != id else ""
@@ -50,9 +59,24 @@ def make_plain(id: str | gymnasium.envs.registration.EnvSpec, **kwargs: Any) -> 
     name = id if isinstance(id, str) else id.id
     what = f"{name} cannot be made and played"
     if refused:
-        values = ", ".join(f"{key}={kwargs[key]!r}" for key in refused)
+        values = ", ".join(f"{key}={_short(repr(kwargs[key]))}" for key in refused)
         what = f"{', '.join(refused)}: {what} with {values}"
     raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{what}: {_reason(error)}") from error
+
+
+def make_wrapped(id, wrappers: Wrappers = (), **kwargs: Any) -> gymnasium.Env:
+    """Returns what `gymnasium.make(id, **kwargs)` makes, wrapped; arguments as for `make_plain`.
+
+    Raises:
+        TypeError: If a function returns something else than an environment.
+        Exception: Whatever is raised in making it.
+    """
+    env = gymnasium.make(id, **kwargs)
+    for wrapper in wrappers:
+        env = wrapper(env)
+        if not isinstance(env, gymnasium.Env):
+            raise TypeError(f"expected {wrapper!r} to return an environment, got {env!r}")
+    return env
 
 
 def _mistake(id, kwargs: dict[str, Any]) -> Exception | None:
@@ -61,7 +85,7 @@ def _mistake(id, kwargs: dict[str, Any]) -> Exception | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are given for the environment that is played
-            env = gymnasium.make(id, **kwargs | unseen)
+            env = make_wrapped(id, **kwargs | unseen)
             try:
                 _take_first_step(env)
             finally:

@@ -184,7 +184,7 @@ class MujocoVectorEnv(Remade, VectorEnv):
         check_open(self)
         self._physics.check_process()
         running = ~self.finished
-        actions = check_actions(actions, self.action_space.shape, running)
+        actions = check_actions(actions, self.action_space, running)
         self._arrays["actions"][:] = actions
         self._arrays["rewards"][:] = 0
         self._advance(running, 1, actions.dtype == np.float32, 0, 0)

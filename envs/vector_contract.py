@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError
-from gymnasium.spaces import Box, Space
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
 from gymnasium.vector import VectorEnv
 
 from native.arguments import check_whole
@@ -49,24 +49,27 @@ def reset_mask(options: dict | None, num_envs: int) -> np.ndarray:
     return mask
 
 
-def check_actions(actions: object, shape: tuple[int, ...], active: np.ndarray) -> np.ndarray:
+def check_actions(actions: object, space: Space, active: np.ndarray) -> np.ndarray:
     """Returns actions as an array; refuses a wrong shape, and what is not finite in a running sub-environment.
 
     Args:
-        actions: The actions, real numbers in an array or whatever NumPy makes one of.
-        shape: The shape that they should have, with a row for each sub-environment.
+        actions: The actions, numbers in an array or whatever NumPy makes one of; whole numbers where the
+            space has only these.
+        space: Space of the actions of all sub-environments.
         active: (B,) bool, which sub-environments are running.
 
     Raises:
         ValueError: If so; it names the shapes, or the sub-environments with NaN or infinite actions.
     """
+    shape = space.shape
     try:
         given = np.asarray(actions)
     except (ValueError, RuntimeError):  # lists of different lengths, tensors with a gradient
         raise ValueError(f"actions: expected an array of shape {shape}, got a {type(actions).__name__}") from None
     actions = given
-    if actions.dtype.kind not in "fiub":
-        raise ValueError(f"actions: expected numbers of shape {shape}, got {actions.dtype} of shape {actions.shape}")
+    kinds, numbers = ("iub", "whole numbers") if np.issubdtype(space.dtype, np.integer) else ("fiub", "numbers")
+    if actions.dtype.kind not in kinds:
+        raise ValueError(f"actions: expected {numbers} of shape {shape}, got {actions.dtype} of shape {actions.shape}")
     if actions.shape != shape:
         raise ValueError(f"actions: expected shape {shape}, got {actions.shape}")
     if not np.isfinite(actions).all():
@@ -112,7 +115,9 @@ def check_step(name: str, space: Space, returned: object) -> None:
 
 
 def check_observation(name: str, method: str, space: Space, observation: object) -> None:
-    """Refuses an observation that does not have the shape of its `Box`; those of other spaces are let through.
+    """Refuses an observation that does not consist of what its space consists of: arrays of numbers of these shapes.
+
+    Spaces other than `Box`, `Discrete`, `MultiDiscrete`, `MultiBinary`, `Dict` and `Tuple` are let through.
 
     Args:
         name: Id of the environment, for the message.
@@ -121,9 +126,15 @@ def check_observation(name: str, method: str, space: Space, observation: object)
         observation: What was returned.
 
     Raises:
-        ValueError: If so, or if it does not consist of numbers.
+        ValueError: If so.
     """
-    if not isinstance(space, Box):
+    if isinstance(space, Dict | Tuple):
+        parts = _parts(space, observation)
+        if parts is None:
+            raise ValueError(f"{name}: expected {method} to return an observation of {space}, got {observation!r}")
+        for part_of_space, part in parts:
+            check_observation(name, method, part_of_space, part)
+    if not isinstance(space, Box | Discrete | MultiDiscrete | MultiBinary):
         return
     try:
         array = np.asarray(observation)
@@ -134,6 +145,15 @@ def check_observation(name: str, method: str, space: Space, observation: object)
     if array.shape != space.shape:
         expected = f"an observation of shape {space.shape}"
         raise ValueError(f"{name}: expected {method} to return {expected}, got {array.shape}")
+
+
+def _parts(space: Dict | Tuple, observation: object) -> list[tuple[Space, object]] | None:
+    """Returns the parts of a space with those of an observation, or None if the observation has not these parts."""
+    if isinstance(space, Dict):
+        fits = isinstance(observation, Mapping) and observation.keys() == space.spaces.keys()
+        return [(part, observation[key]) for key, part in space.spaces.items()] if fits else None
+    fits = isinstance(observation, tuple | list) and len(observation) == len(space.spaces)
+    return list(zip(space.spaces, observation, strict=True)) if fits else None
 
 
 def _is_scalar(value: object, kinds: str) -> bool:

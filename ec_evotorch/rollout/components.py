@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
+from ec_evotorch.rollout.flat_env import FlatEnv, is_flat
 from ec_evotorch.rollout.normalizer import action_scale
 from ec_evotorch.rollout.resting import RestingSlots, steps_finished_slots
 from ec_evotorch.rollout.vector_calls import name_of, reset_env, spec_of, step_env
@@ -41,8 +42,10 @@ def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None
 
     Raises:
         EnvError: If `env` is not a function of these two, raises an exception, or makes something else than a vector
-            environment with one-dimensional boxes for its spaces, of real numbers and finite bounds for its actions,
-            that does not reset itself.
+            environment that does not reset itself and whose spaces are those of `ec_evotorch.rollout.spaces`.
+
+    Returns:
+        The environment; as a `FlatEnv` where its observations or actions are no vectors.
     """
     try:
         _check_function("env", env, ENV_IS_MADE_BY, num_envs=num_envs, num_threads=num_threads)
@@ -50,10 +53,10 @@ def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None
         _check_attributes("env", made, _ENV_HAS, ENV_IS_MADE_BY)
     except ValueError as error:
         raise EnvError(str(error)) from error.__cause__
-    _check_spaces(made)
     mode = getattr(made, "metadata", {}).get("autoreset_mode", AutoresetMode.DISABLED)
     if mode != AutoresetMode.DISABLED:
         raise EnvError(f"env: expected a vector environment with autoreset_mode {AutoresetMode.DISABLED}, got {mode}")
+    made = _as_flat(made)
     if max_episode_steps is not None and hasattr(made, "limit_episodes"):
         made.limit_episodes(max_episode_steps)
     elif max_episode_steps is not None or steps_finished_slots(made):
@@ -143,16 +146,11 @@ def _said(error: Exception) -> str:
     return text if text.startswith("env: ") else f"env: {text}"
 
 
-def _check_spaces(env) -> None:
-    name = name_of(env)
-    for what, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
-        if getattr(space, "shape", None) is None or len(space.shape) != 1 or not hasattr(space, "low"):
-            raise EnvError(f"env: expected a one-dimensional {what} space (Box), got {space} of {name}")
-    actions = env.single_action_space
-    if not np.issubdtype(actions.dtype, np.floating):
-        raise EnvError(f"env: expected an action space of real numbers (a Box of floats), got {actions} of {name}")
-    if not (np.isfinite(actions.low).all() and np.isfinite(actions.high).all()):
-        raise EnvError(f"env: expected an action space with finite bounds, got {actions} of {name}")
+def _as_flat(env):
+    try:
+        return env if is_flat(env) else FlatEnv(env)
+    except ValueError as error:
+        raise EnvError(f"env: {error} of {name_of(env)}") from error
 
 
 def _check_attributes(name: str, made, names: tuple[str, ...], expected: str) -> None:

@@ -7,6 +7,14 @@ from evotorch import Solution
 from ec_evotorch.rollout.finite_observations import FINITE
 from ec_evotorch.rollout.native_policy import NativePolicy, act
 from ec_evotorch.rollout.normalizer import action_scale, normalize_row, rescale_row
+from ec_evotorch.rollout.spaces import (
+    action_bounds,
+    flatten_observations,
+    is_vector,
+    observation_length,
+    takes_numbers,
+    to_actions,
+)
 from native.arguments import check_whole
 
 
@@ -22,24 +30,41 @@ class Policy:
         agent: The agent. Another object with its `reset` and `step`, such as one that records spikes, may be put in its
             place.
         solution: (L,) tensor in the agent's dtype.
-        action_low: (act_length,) lower bounds of the action space.
-        action_high: (act_length,) upper bounds of the action space.
+        action_low: (act_length,) lower bounds of the numbers that an action is made from.
+        action_high: (act_length,) upper bounds of them.
         observation_mean: (obs_length,) float64, or None where observations are not normalised.
         observation_stdev: (obs_length,) float64, or None where observations are not normalised.
+        observation_space: Gymnasium's space of an observation; None where it is a vector of float64 already.
+        action_space: Gymnasium's space of an action; None where it is the numbers themselves.
 
     Args:
         agent: An agent, with the methods `initial_state`, `reset` and `step`.
         solution: (L,) tensor or array in the agent's dtype, or an EvoTorch `Solution`.
-        action_low: (act_length,) lower bounds of the action space, finite.
-        action_high: (act_length,) upper bounds of the action space, finite.
+        action_low: (act_length,) lower bounds of the action space, finite; of another space than a `Box` of one
+            dimension and real numbers those of `ec_evotorch.rollout.spaces.action_bounds`.
+        action_high: (act_length,) upper bounds, likewise.
         observation_mean: (obs_length,) means by which observations are normalised, or None for no normalisation.
         observation_stdev: (obs_length,) standard deviations, or None for no normalisation.
+        observation_space: Space from which observations are flattened, see `ec_evotorch.rollout.spaces`; None where
+            they are vectors of float64.
+        action_space: Space in which actions are made from the numbers, likewise; None where they are these numbers.
 
     Raises:
         ValueError: If an argument has the wrong shape or dtype, or only one of the two statistics is given.
     """
 
-    def __init__(self, agent, solution, action_low, action_high, observation_mean=None, observation_stdev=None):
+    def __init__(
+        self,
+        agent,
+        solution,
+        action_low,
+        action_high,
+        observation_mean=None,
+        observation_stdev=None,
+        *,
+        observation_space=None,
+        action_space=None,
+    ):
         if not hasattr(agent, "solution_length"):
             raise ValueError(f"agent: expected an agent, got {agent!r}")
         self.solution = as_solution(agent, solution).detach().clone()
@@ -49,6 +74,9 @@ class Policy:
         self.observation_mean = _statistic("observation_mean", observation_mean)
         self.observation_stdev = _statistic("observation_stdev", observation_stdev)
         self._check_statistics(agent)
+        self.observation_space = None if is_vector(observation_space, np.float64) else observation_space
+        self.action_space = None if takes_numbers(action_space) else action_space
+        self._check_spaces()
         self._middle, self._half_range = action_scale(action_low, action_high)
         self._solutions = self.solution[None]
         self._members = np.zeros(1, dtype=np.int64)
@@ -73,14 +101,15 @@ class Policy:
         """
         self._agent.reset(self._state, [0], [check_whole("seed", seed, minimum=0)])
 
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
+    def __call__(self, observation) -> np.ndarray:
         """Returns the action for an observation, and advances the agent's state by one step.
 
         Args:
-            observation: (obs_length,) numbers.
+            observation: (obs_length,) numbers; where there is an `observation_space`, an observation of it.
 
         Returns:
-            (act_length,) float32 within the action space's bounds; an output that is not finite becomes the middle.
+            (act_length,) float32 within the action space's bounds, where an output that is not finite becomes the
+            middle; where there is an `action_space`, an action of it that is made from these.
 
         Raises:
             ValueError: If the observation has another shape, or does not consist of numbers.
@@ -88,7 +117,8 @@ class Policy:
         observation = self._check_observation(observation)
         if self._native_act is None:
             self._native_act = self._make_native() or self._step
-        return self._native_act(observation)
+        numbers = self._native_act(observation)
+        return numbers if self.action_space is None else to_actions(self.action_space, numbers)
 
     def _make_native(self):
         """Returns a function that acts in C on arrays made once, or None where the agent does not offer that."""
@@ -156,8 +186,24 @@ class Policy:
         if stdev is not None and not (stdev > 0).all():
             raise ValueError(f"observation_stdev: expected positive numbers, got {stdev}")
 
+    def _check_spaces(self) -> None:
+        """Checks that the spaces are of as many numbers as the agent sees and gives."""
+        if self.observation_space is not None:
+            length = observation_length(self.observation_space)
+            if length != (self._obs_length or length):
+                raise ValueError(f"observation_space: expected one of {self._obs_length} numbers, got one of {length}")
+        if self.action_space is not None:
+            length = len(action_bounds(self.action_space)[0])
+            if length != self.action_low.size:
+                raise ValueError(f"action_space: expected one of {self.action_low.size} numbers, got one of {length}")
+
     def _check_observation(self, observation) -> np.ndarray:
         """Returns an observation as (obs_length,) float64."""
+        if self.observation_space is not None:
+            try:
+                return flatten_observations(self.observation_space, observation)
+            except ValueError as error:
+                raise ValueError(f"observation: {error}") from error
         try:
             given = np.asarray(observation.detach() if isinstance(observation, torch.Tensor) else observation)
             numbers = given.astype(np.float64, copy=False) if given.dtype.kind in "fiub" else None

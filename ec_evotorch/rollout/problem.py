@@ -13,10 +13,12 @@ from gymnasium.error import ClosedEnvironmentError
 from ec_evotorch.distributions.ranking import replace_failed
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.population import Part, Population, part_of_generation
-from ec_evotorch.randomness import philox4x32, split_key
+from ec_evotorch.randomness import split_key
 from ec_evotorch.rollout.components import make_agent, make_env, warn_of_endless_episodes
+from ec_evotorch.rollout.episode_seeds import EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL, episode_seeds
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
+from ec_evotorch.rollout.flat_env import spaces_of
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
 from ec_evotorch.rollout.slots import Episodes, Slots
@@ -26,12 +28,8 @@ from ec_evotorch.rollout.workers.messages import Plan
 from ec_evotorch.tensors import check_tensor
 from native.arguments import check_flag, check_in_range, check_positive, check_whole
 
-TRAINING, EVALUATION, COLLECTION, FRESH_EVALUATION, TRIAL = range(5)
-"""Purposes of episode seeds: episodes of different purposes never share one, whatever their other numbers."""
-
 _MOST_SEED = 2**32 - 1
 _MADE_ANEW = ("env", "_envs", "_slots")  # by a copy of a problem
-_SEED_BITS = 63
 
 
 class RolloutProblem(Problem):
@@ -82,7 +80,8 @@ class RolloutProblem(Problem):
 
     Args:
         env: Function called as `env(num_envs=…, num_threads=…)` that makes a `gymnasium.vector.VectorEnv` without
-            autoreset, with partial reset and bounded actions, such as `partial(envs.make_vec, "Hopper-v5")`.
+            autoreset and with partial reset, such as `partial(envs.make_vec, "Hopper-v5")`. Observations and actions
+            may be of any space of `ec_evotorch.rollout.spaces`, which says what agents see and give of them.
         agent: Function called as `agent(obs_length, act_length)` that makes an agent, such as `agents.RSNN`.
         num_envs: Number of environment slots, B.
         num_threads: Threads of the physics; 0 for all cores that the process may use, or OMP_NUM_THREADS if smaller.
@@ -141,6 +140,7 @@ class RolloutProblem(Problem):
         self.env = self.make_env(num_envs)
         if max_episode_steps is None:
             warn_of_endless_episodes(self.env)
+        self.observation_space, self.action_space = spaces_of(self.env)
         obs_length = self.env.single_observation_space.shape[0]
         self.agent = make_agent(agent, obs_length, self.env.single_action_space.shape[0])
         self.normalizer = ObservationNormalizer(obs_length) if observation_normalization else None
@@ -347,9 +347,10 @@ class RolloutProblem(Problem):
         Args:
             solution: (L,) tensor or array in the agent's dtype, or an EvoTorch `Solution`.
         """
-        space = self.env.single_action_space
+        numbers = self.env.single_action_space
         statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
-        return Policy(self.agent, solution, space.low, space.high, *statistics)
+        spaces = {"observation_space": self.observation_space, "action_space": self.action_space}
+        return Policy(self.agent, solution, numbers.low, numbers.high, *statistics, **spaces)
 
     # --- environments, seeds, workers ---
 
@@ -371,17 +372,12 @@ class RolloutProblem(Problem):
         """Returns the seeds of episodes, which are functions of (seed, generation, member, episode, purpose).
 
         Args:
-            generation: Number of the generation, or another number that tells sets of episodes apart.
+            generation: As for `ec_evotorch.rollout.episode_seeds.episode_seeds`, and so are the others.
             members: (n,) rows of the population, or slots.
             episodes: (n,) number of the episode of that member.
-            purpose: `TRAINING`, `EVALUATION`, `COLLECTION`, `FRESH_EVALUATION` or `TRIAL`.
-
-        Returns:
-            n integers in [0, 2^63).
+            purpose: What the episodes are for.
         """
-        counter = [np.broadcast_to(np.asarray(c), members.shape) for c in (generation, members, episodes, purpose)]
-        words = philox4x32(tuple(torch.as_tensor(np.array(c, dtype=np.int64)) for c in counter), self._episode_key)
-        return [(int(high) << 32 | int(low)) & ((1 << _SEED_BITS) - 1) for low, high in zip(*words[:2], strict=True)]
+        return episode_seeds(self._episode_key, generation, members, episodes, purpose)
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
+from ec_evotorch.rollout.flat_env import spaces_of
 from ec_evotorch.rollout.normalizer import action_scale
 from ec_evotorch.rollout.vector_calls import reset_env, spec_of, step_env
 
@@ -32,6 +33,7 @@ class RestingSlots:
         self.num_envs = env.num_envs
         self.single_observation_space = env.single_observation_space
         self.single_action_space = env.single_action_space
+        self.spaces_inside = spaces_of(env)
         self.metadata, self.spec = getattr(env, "metadata", {}), spec_of(env)
         self._middle, _ = action_scale(self.single_action_space.low, self.single_action_space.high)
         self._observations: np.ndarray | None = None  # None before the first reset

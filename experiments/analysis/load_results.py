@@ -267,7 +267,11 @@ def _without_clash(column: str) -> str:
 def _keywords(config: Mapping) -> dict[str, object]:
     """Returns the further keywords of the environment on which results depend; a recorded model, not its path."""
     left_out = {*keys_without_influence(config), "env.id", "env._target_", "env._partial_"}
-    keywords = {str(key): value for key, value in config["env"].items() if f"env.{key}" not in left_out}
+    keywords = {
+        str(key): value
+        for key, value in config["env"].items()
+        if f"env.{key}" not in left_out and value not in (None, [])  # as if it were not there
+    }
     if digest := config["env"].get(MODEL_DIGEST):
         keywords.pop("xml_file", None)
         keywords[MODEL_DIGEST] = digest

@@ -6,13 +6,16 @@ from contextlib import contextmanager
 
 import gymnasium
 
+from ec_evotorch.rollout.spaces import is_vector, takes_numbers
 from envs import make_plain, model_digest
 from experiments.errors import ResultsWarning, UserError
 from experiments.run_config.environment import is_other_model
 from experiments.run_config.keywords import env_refusal
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import packages_of
+from experiments.run_config.wrappers import keywords_of_plain
 from experiments.run_folder.policy import SavedPolicy
+from experiments.run_folder.spaces import describe_space
 
 
 @contextmanager
@@ -28,18 +31,13 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
     """
     packages = [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
     try:
-        env = make_plain(**saved.env)
+        env = make_plain(**keywords_of_plain(saved.env))
     except (ValueError, TypeError) as error:
         raise env_refusal(error, saved.env) from error
     except Exception as error:
         raise UserError(f"env: cannot be made: {told_of(error, packages)}") from error
     try:
-        expected = {"observation": (saved.policy.agent.obs_length,), "action": saved.policy.action_low.shape}
-        for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-            if space.shape != expected[name]:
-                raise UserError(
-                    f"env: expected an {name} of shape {expected[name]} for this policy; {saved.env['id']} has {space}"
-                )
+        check_spaces(saved, env)
         yield env
     except UserError:
         raise
@@ -47,6 +45,32 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
         raise UserError(f"the policy cannot play: {told_of(error, packages)}") from error
     finally:
         env.close()
+
+
+def check_spaces(saved: SavedPolicy, env: gymnasium.Env) -> None:
+    """Checks that a policy sees what an environment shows, and gives what it takes.
+
+    Raises:
+        UserError: If not, naming the space of the environment.
+    """
+    policy = saved.policy
+    for what, trained, space, length, is_numbers in (
+        ("observation", policy.observation_space, env.observation_space, policy.agent.obs_length, is_vector),
+        ("action", policy.action_space, env.action_space, policy.action_low.size, takes_numbers),
+    ):
+        if trained is None:
+            fits, expected = is_numbers(space) and space.shape == (length,), f"of shape ({length},)"
+        else:
+            fits, expected = _describe(space, what) == _describe(trained, what), f"of {trained}"
+        if not fits:
+            raise UserError(f"env: expected an {what} {expected} for this policy; {saved.env['id']} has {space}")
+
+
+def _describe(space: gymnasium.Space, what: str) -> dict | None:
+    try:
+        return describe_space(space, is_action=what == "action")
+    except StopIteration:  # of a kind that no policy has
+        return None
 
 
 def warn_of_other_model(saved: SavedPolicy, env: gymnasium.Env) -> None:

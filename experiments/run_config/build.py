@@ -23,6 +23,7 @@ from experiments.run_config.keys import COMPONENTS, STARTS
 from experiments.run_config.keywords import check_names, check_types, keywords, refusal
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import check_targets, packages_of
+from experiments.run_config.wrappers import check_wrappers, with_partial_wrappers
 
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
@@ -49,6 +50,7 @@ def build(
     """
     given = {component: keywords(component, config[component]) for component in COMPONENTS}
     check_targets(given, trust)
+    check_wrappers(given["env"])
     for component, arguments in given.items():
         if "_target_" not in arguments:
             raise UserError(f"missing key '{component}._target_'")
@@ -177,7 +179,8 @@ def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:
 
 def _partial(component: str, given: dict[str, dict]) -> Callable:
     """Returns a function that makes a component from what its YAML does not say."""
-    arguments = {**given[component], "_partial_": True, "_convert_": "all"}
+    keywords = with_partial_wrappers(given[component]) if component == "env" else given[component]
+    arguments = {**keywords, "_partial_": True, "_convert_": "all"}
     return _calling((component,), given, lambda: instantiate(arguments))
 
 

@@ -27,6 +27,7 @@ from experiments.errors import UserError, did_you_mean
 from experiments.run_config.config_dir import CONFIG_DIR, own_config_dir
 from experiments.run_config.keys import COMPONENTS, LABELS
 from experiments.run_config.settings import check_names
+from experiments.run_config.wrappers import folder_name
 
 CONFIG_NAME = "train"
 _NO_CONFIGURATION = "the YAML files do not make a configuration: {}"
@@ -36,6 +37,7 @@ FACTORS = ("agent.weight_scale",)  # labels that must be numbers, because others
 
 OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
 OmegaConf.register_new_resolver("number", lambda value: f"{float(value):g}", replace=True)  # 2.0 and 2 are one folder
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 OmegaConf.register_new_resolver("two_decimals", lambda value: round(float(value), 2), replace=True)
 
 

@@ -8,6 +8,9 @@ from experiments.errors import UserError
 from experiments.run_config.foreign import KNOWN
 from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.keywords import env_refusal, keywords
+from experiments.run_config.wrappers import WRAPPERS, keywords_of_plain
+
+TIME_LIMIT = "gymnasium.wrappers.TimeLimit"
 
 
 def record_model(config: DictConfig, env) -> None:
@@ -48,11 +51,10 @@ def model_of(config: DictConfig) -> str | None:
         UserError: If the environment cannot be made.
     """
     given = keywords("env", config.env)
-    if given.pop("_target_", None) not in KNOWN["env"] or "xml_file" not in given:
+    if given.get("_target_") not in KNOWN["env"] or "xml_file" not in given:
         return None
-    given.pop("_partial_", None)
     try:
-        env = make_plain(**given)
+        env = make_plain(**keywords_of_plain(given))
     except (ValueError, TypeError) as error:
         raise env_refusal(error, given) from error
     try:
@@ -81,5 +83,8 @@ def with_limit(config: DictConfig, env) -> DictConfig:
         return config.env
     limited = config.env.copy()
     with open_dict(limited):
-        limited.max_episode_steps = limit
+        if limited.get(WRAPPERS):  # the problem counts the steps that the outermost of them takes
+            limited[WRAPPERS] = [*limited[WRAPPERS], {"_target_": TIME_LIMIT, "max_episode_steps": limit}]
+        else:
+            limited.max_episode_steps = limit
     return limited

@@ -16,6 +16,26 @@ _AGENTS = ("GRU", "LSTM", "RNN", "RSNN", "ModuleAgent")
 _MODULES = ("gru.GRU", "lstm.LSTM", "rnn.RNN", "rsnn.agent.RSNN", "module_agent.ModuleAgent")
 _SEARCHERS = ("EvolvingConnectivity", "EvolutionStrategy", "PPO")
 _OF_EVOTORCH = ("CEM", "CMAES", "Cosyne", "GeneticAlgorithm", "MAPElites", "PGPE", "SNES", "SteadyStateGA", "XNES")
+_WRAPPERS = (  # of Gymnasium's, those that call no function given by name, write no file and keep nothing for later
+    "ClipAction",
+    "ClipReward",
+    "DelayObservation",
+    "DiscretizeAction",
+    "DiscretizeObservation",
+    "FilterObservation",
+    "FlattenObservation",
+    "FrameStackObservation",
+    "GrayscaleObservation",
+    "MaxAndSkipObservation",
+    "RepeatAction",
+    "RescaleAction",
+    "RescaleObservation",
+    "ReshapeObservation",
+    "ResizeObservation",
+    "StickyAction",
+    "TimeAwareObservation",
+    "TimeLimit",
+)
 # Place -> names of code that are harmless there whatever their keywords are. EvoTorch's `PyCMAES` is none of them,
 # because the package cma evaluates its options as Python. `str_to_net` is: it parses its text with `ast.parse`, looks
 # the names of layers up in two modules, and takes only literals as arguments, so that no text reaches `eval`.
@@ -27,10 +47,18 @@ KNOWN = {
         *(f"ec_evotorch.{name}" for name in _SEARCHERS),
         *(f"evotorch.algorithms.{name}" for name in _OF_EVOTORCH),
     ),
+    "env.wrappers": tuple(f"gymnasium.wrappers.{name}" for name in _WRAPPERS),
     "problem": ("ec_evotorch.RolloutProblem", "ec_evotorch.rollout.problem.RolloutProblem"),
 }
 _REFUSED_KEYS = ("_args_", "_recursive_")  # Hydra's own; training writes only _target_ and _partial_
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu):\d+")  # of torch
+_A_WRAPPER = re.compile(r"env\.wrappers\.\d+")
+
+
+def known_in(where: str) -> tuple[str, ...]:
+    """Returns the names of code that are harmless in the place of a dotted key, such as "env.wrappers.0._target_"."""
+    place = where.rpartition(".")[0]
+    return KNOWN.get("env.wrappers" if _A_WRAPPER.fullmatch(place) else place, ())
 
 
 def check_plain(node: object, key: str = "") -> None:
@@ -81,7 +109,7 @@ def foreign_names(node: object, key: str = "") -> Iterator[tuple[str, str]]:
         place, _, name = where.rpartition(".")
         text = _text(value)
         if name == "_target_":
-            if text not in KNOWN.get(place, ()):
+            if text not in known_in(where):
                 yield where, text
         elif names_module(text) and (_component(where) == "env" or not _DEVICE.fullmatch(text)):
             yield where, text.partition(":")[0]

@@ -151,6 +151,8 @@ def env_refusal(error: object, given: Mapping) -> UserError:
     text = " ".join(str(error).split())
     leading, colon, rest = text.partition(": ")
     if colon and all(key in given for key in leading.split(", ")):
+        if "unexpected keyword" in rest and "vectorization_mode" not in given:  # not of env=gymnasium
+            rest += f"; with env=gymnasium env.id={given['id']} it gets no keywords but those that you add"
         return UserError(f"{', '.join(f'env.{key}' for key in leading.split(', '))}: {rest}")
     return UserError(f"env: {text}")
 

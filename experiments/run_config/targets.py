@@ -18,10 +18,10 @@ from pathlib import Path
 from types import ModuleType
 
 from experiments.errors import UserError
-from experiments.run_config.foreign import KNOWN, check_keys, check_plain, foreign_names
+from experiments.run_config.foreign import check_keys, check_plain, foreign_names, known_in
 from experiments.run_config.keys import COMPONENTS
 
-OUR_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch")
+OUR_PACKAGES = ("envs", "agents", "ec_evotorch", "evotorch", "gymnasium")
 FEW_NAMES = 2  # that a message lists
 IMPORTED_FROM = "imported_from"  # key of config.yaml: package of the user's own -> file it was imported from
 
@@ -231,9 +231,8 @@ def _names(node: object, key: str) -> Iterator[tuple[str, object]]:
 
 def _expected(where: str) -> str:
     """Says which names of code a file may have in a place."""
-    place, _, key = where.rpartition(".")
-    if key == "_target_" and place in KNOWN:
-        names = KNOWN[place]
+    names = known_in(where)
+    if where.rpartition(".")[2] == "_target_" and names:
         if len(names) > FEW_NAMES:
             rooms = dict.fromkeys(name.partition(".")[0] for name in names)
             return f"expected a name in {' or '.join(rooms)} that training writes there"
@@ -270,7 +269,7 @@ def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
         raise UserError(f"{where}: '{name}' does not exist: {error}{hint}") from error
     except Exception as error:  # whatever the user's own module raises while it is imported
         raise UserError(f"{where}: '{name}' does not exist: {type(error).__name__}: {error}") from error
-    known = KNOWN.get(where.rpartition(".")[0], ())
+    known = known_in(where)
     if name not in known and f"{homes[-1]}.{getattr(found, '__qualname__', '')}" not in known:
         for home in homes:
             if _package(home) not in allowed:

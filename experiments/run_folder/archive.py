@@ -95,16 +95,19 @@ def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return dict(sorted(arrays.items())), json.loads(content[8 : 8 + header_size]).get("__metadata__", {})
 
 
-def check_format(description: Mapping, name: str, version: object) -> None:
-    """Checks that a description is one of a format that can be read.
+def check_format(description: Mapping, name: str, *versions: object) -> None:
+    """Checks that a description is one of a format that can be read, in one of the versions that can be.
 
     Raises:
         ValueError: If it is not.
     """
     if description.get("format") != name:
         raise ValueError(f"foreign: expected an {name}, whose key 'format' says so")
-    if description.get("format_version") != version:
-        raise ValueError(f"expected format_version {version}; got {description.get('format_version')!r}")
+    version = description.get("format_version")
+    if version not in versions:
+        is_newer = isinstance(version, int) and all(isinstance(known, int) and known < version for known in versions)
+        advice = "; a newer version of ec-evotorch wrote it, and can read it" if is_newer else ""
+        raise ValueError(f"expected format_version {' or '.join(map(str, versions))}; got {version!r}{advice}")
 
 
 def checksum(description: Mapping, *contents: bytes) -> str:

@@ -2,9 +2,11 @@
 
 policy.json has the keys
 
-    format, format_version    "ec-evotorch policy", 1
+    format, format_version    "ec-evotorch policy", and 2 if there is a space below, else 1
     agent                     _target_ and keywords, without the lengths of observation and action
-    env                       id and keywords of gymnasium.make
+    env                       id and keywords of gymnasium.make; wrappers: a list of _target_ and keywords
+    observation_space         only if observations are not vectors of float64, see `experiments.run_folder.spaces`
+    action_space              only if actions are not the numbers that the network gives, likewise
     model_digest              only if it simulates a MuJoCo model of the user's own: see `envs.model_digest`
     observation_length, action_length, solution_length
     dtype                     of the solution: "bool" or "float32"
@@ -33,11 +35,14 @@ from experiments.errors import UserError
 from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.keywords import keywords
 from experiments.run_config.targets import check_targets
+from experiments.run_config.wrappers import check_wrappers, saved_keywords
 from experiments.run_folder.archive import SHA256, check_format, checksum, pack, unpack
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
+from experiments.run_folder.spaces import describe_space, read_space
 
-FORMAT, FORMAT_VERSION = "ec-evotorch policy", 1
+FORMAT, VECTORS, ANY_SPACES = "ec-evotorch policy", 1, 2  # a reader of the first version would misread the second
+SPACES = ("observation_space", "action_space")
 DTYPES = {"bool": torch.bool, "float32": torch.float32}
 ARRAYS = ("solution", "action_low", "action_high", "observation_mean", "observation_stdev")
 KEYS = {
@@ -59,7 +64,8 @@ class SavedPolicy:
 
     Attributes:
         policy: Policy that is ready to act.
-        env: Keywords of `gymnasium.make`, with `id`, for the environment that it was trained in.
+        env: Keywords of `gymnasium.make`, with `id`, for the environment that it was trained in. If there are wrappers,
+            `experiments.run_config.wrappers.keywords_of_plain` makes them functions for `envs.make_plain`.
         model_digest: The MuJoCo model of the user's own that it was trained with, see `envs.model_digest`; None if it
             was none.
     """
@@ -93,9 +99,9 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     tensors = pack(arrays)
     description = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": VECTORS,
         "agent": _without(keywords("agent", agent), "_partial_"),
-        "env": _without(keywords("env", env), "_target_", "_partial_"),
+        "env": saved_keywords(keywords("env", env)),
         "observation_length": policy.agent.obs_length,
         "action_length": policy.agent.act_length,
         "solution_length": len(solution),
@@ -103,6 +109,11 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     }
     if MODEL_DIGEST in env:
         description[MODEL_DIGEST] = env[MODEL_DIGEST]
+    for name in SPACES:
+        space = getattr(policy, name)
+        if space is not None:
+            description[name] = describe_space(space, is_action=name == "action_space")
+            description["format_version"] = ANY_SPACES
     description[SHA256] = checksum(description, tensors)
     write_atomic(folder / POLICY_TENSORS, tensors)
     write_atomic(folder / POLICY_DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
@@ -127,6 +138,7 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
         raise ValueError(f"'{folder}': {POLICY_TENSORS} or {POLICY_DESCRIPTION} is damaged: the checksum does not fit")
     try:
         check_targets({part: description[part] for part in ("agent", "env")}, trust)
+        check_wrappers(description["env"])
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
@@ -143,7 +155,22 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
             f"got {description['solution_length']} of {description['dtype']}"
         )
     arrays = _read_arrays(folder / POLICY_TENSORS, tensors, description)
-    return SavedPolicy(Policy(agent, **arrays), description["env"], description.get(MODEL_DIGEST))
+    try:
+        policy = Policy(agent, **arrays, **_read_spaces(description))
+    except ValueError as error:
+        raise ValueError(f"'{path}': {error}") from error
+    return SavedPolicy(policy, description["env"], description.get(MODEL_DIGEST))
+
+
+def _read_spaces(description: dict) -> dict:
+    spaces = {}
+    for name in SPACES:
+        if name in description:
+            try:
+                spaces[name] = read_space(description[name])
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+    return spaces
 
 
 def _read_description(path: Path) -> dict:
@@ -152,7 +179,7 @@ def _read_description(path: Path) -> dict:
     except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise ValueError(f"'{path}': expected JSON: {error}") from error
     try:
-        check_format(description if isinstance(description, dict) else {}, FORMAT, FORMAT_VERSION)
+        check_format(description if isinstance(description, dict) else {}, FORMAT, VECTORS, ANY_SPACES)
     except ValueError as error:
         raise ValueError(f"'{path}': {error}") from error
     for key, kind in KEYS.items():

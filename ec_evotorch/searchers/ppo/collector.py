@@ -6,11 +6,13 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ec_evotorch.rollout.episode_seeds import COLLECTION
 from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite_rows, first_sensor
 from ec_evotorch.rollout.normalizer import action_scale, normalize_rows
-from ec_evotorch.rollout.problem import COLLECTION, RolloutProblem
+from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.rollout.slots import begin_episodes, diverged_slots
 from ec_evotorch.rollout.vector_calls import step_env
+from ec_evotorch.searchers.ppo.action_distribution import ActionDistribution
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Experience:
         observations: (T, B, obs_length) float32, normalised as the agent saw them.
         next_observations: (T, B, obs_length) float32, likewise; the final one where the episode ended.
         means: (T, B, act_length) float32, the agent's outputs.
-        actions: (T, B, act_length) float32, means plus noise, not clipped.
+        actions: (T, B, act_length) float32, what was drawn, not clipped.
         rewards: (T, B) float64, rewards of training.
         terminated: (T, B) bool, steps with which an episode terminated.
         ended: (T, B) bool, steps with which an episode terminated or was truncated.
@@ -124,13 +126,16 @@ class Collector:
             copied, self._copied = self._copied, None
             self.load_state_dict(copied)
 
-    def collect(self, center: torch.Tensor, stdev: torch.Tensor, noise: torch.Tensor) -> Experience:
-        """Takes T steps in every sub-environment; actions are outputs + stdev · noise, clipped to [−1, 1].
+    def collect(
+        self, center: torch.Tensor, distribution: ActionDistribution, stdev: torch.Tensor, noise: torch.Tensor
+    ) -> Experience:
+        """Takes T steps in every sub-environment; actions are drawn, and clipped to [−1, 1].
 
         Args:
             center: (L,) solution of the agent.
-            stdev: (act_length,) standard deviations of the policy.
-            noise: (T, B, act_length) standard normal numbers.
+            distribution: Of the actions, for the outputs of the agent.
+            stdev: (K,) standard deviations of the policy.
+            noise: (T, B, act_length) numbers of `distribution.noise`.
 
         Raises:
             FloatingPointError: If an output of the agent is NaN or infinite.
@@ -141,6 +146,7 @@ class Collector:
         observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
         next_observations = np.empty_like(observations)
         means = torch.empty(num_steps, num_envs, act_length, dtype=torch.float32)
+        drawn = torch.empty_like(means)
         rewards = np.empty((num_steps, num_envs))
         terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
         sums, sums_of_squares = np.zeros((2, *self._observations.shape))
@@ -160,7 +166,8 @@ class Collector:
             means[t] = self._agent.readout(self._state)
             if not torch.isfinite(means[t]).all():
                 raise FloatingPointError("the policy's output is NaN or infinite")
-            action = (means[t] + stdev * noise[t]).clamp(-1.0, 1.0).numpy()
+            drawn[t] = distribution.act(means[t], stdev, noise[t])
+            action = drawn[t].clamp(-1.0, 1.0).numpy()
             self._actions.append(self._middle + self._half_range * action)
             after, reward, terminated[t], truncated = step_env(self._env, self._actions[-1])
             found = find_nonfinite_rows(np.asarray(after, dtype=np.float64))
@@ -186,7 +193,7 @@ class Collector:
             observations=torch.from_numpy(observations),
             next_observations=torch.from_numpy(next_observations),
             means=means,
-            actions=means + stdev * noise,
+            actions=drawn,
             rewards=torch.from_numpy(rewards),
             terminated=torch.from_numpy(terminated),
             ended=torch.from_numpy(ended),

@@ -1,18 +1,17 @@
 """Proximal policy optimisation (PPO) of a recurrent agent as a searcher for rollout problems."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from evotorch.algorithms.searchalgorithm import SearchAlgorithm
-from torch.distributions import Normal
 from torch.nn.utils import clip_grad_norm_
 
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.initial_center import make_initial_center
+from ec_evotorch.searchers.ppo.action_distribution import make_distribution
 from ec_evotorch.searchers.ppo.advantages import RewardScale, estimate_advantages
 from ec_evotorch.searchers.ppo.collector import Collector, Experience
 from ec_evotorch.searchers.ppo.critic import make_critic
@@ -26,8 +25,11 @@ class PPO(SearchAlgorithm):
     """Proximal policy optimisation with backpropagation through time.
 
     The policy is a diagonal normal distribution around the agent's output, with a standard deviation that is learned
-    and does not depend on the state; actions are clipped to [−1, 1] when they act. The critic is a feed-forward network
-    of its own on the same normalised observations. One step of the searcher is one iteration:
+    and does not depend on the state; actions are clipped to [−1, 1] when they act. Where the environment's actions are
+    choices, the policy is a categorical (`Discrete`, `MultiDiscrete`) or Bernoulli distribution (`MultiBinary`): the
+    softmax or sigmoid of the clipped outputs over a temperature, which is learned as the standard deviation of noise
+    that is added to the outputs before the choice. The critic is a feed-forward network of its own on the same
+    normalised observations. One step of the searcher is one iteration:
 
     1. collect `batch_size` environment steps in `num_envs` environments, whose episodes go on from one iteration to the
        next, with the observation normaliser as it is;
@@ -45,7 +47,8 @@ class PPO(SearchAlgorithm):
     The agent offers what the gradient needs, see `protocols.DifferentiableAgent`.
 
     Status after step k:
-        center: (L,) float32, the agent's solution; acting with its clipped output is the deterministic policy.
+        center: (L,) float32, the agent's solution; acting with its clipped output is the deterministic policy, which
+            chooses what is most probable.
         stdev: Mean standard deviation of the policy.
         mean_eval, median_eval: Training return of the episodes that ended in this iteration; NaN if none did.
         policy_loss, value_loss, policy_entropy, approx_kl, clip_fraction, gradient_norm: Means over the minibatches.
@@ -157,7 +160,8 @@ class PPO(SearchAlgorithm):
         self._center = make_initial_center(problem, center_init)
         self._key = draw_key(problem)
         self._weights = self._center.clone().requires_grad_()
-        shape = (problem.agent.act_length,)
+        self._distribution = make_distribution(problem.action_space, problem.agent.act_length)
+        shape = (self._distribution.num_stdevs,)
         self._log_stdev = torch.full(shape, float(np.log(stdev_init)), dtype=torch.float32, requires_grad=True)
         with one_torch_thread():
             self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
@@ -174,14 +178,14 @@ class PPO(SearchAlgorithm):
 
     def _step(self) -> None:
         generator = make_generator(self._key, self.step_count + 1)
-        shape = (self._num_steps, self._num_envs, self.problem.agent.act_length)
-        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
+        noise = self._distribution.noise(self._num_steps, self._num_envs, generator)
         if self._interrupted is not None:
             self.load_state_dict(self._interrupted)
         self._interrupted = self.state_dict()
         try:
             with one_torch_thread():
-                experience = self._collector.collect(self._center, self._log_stdev.detach().exp(), noise)
+                stdev = self._log_stdev.detach().exp()
+                experience = self._collector.collect(self._center, self._distribution, stdev, noise)
                 self._reward_scale.update(experience.rewards, experience.ended)
                 diagnostics = self._learn(experience, generator)
         except FloatingPointError as error:
@@ -228,14 +232,15 @@ class PPO(SearchAlgorithm):
                 outputs = self.problem.agent.unroll(
                     self._weights, observations[minibatch.steps], minibatch.memory, minibatch.lengths
                 )
-                log_ratios = self._log_probs(outputs[mask], actions[steps]) - old_log_probs[steps]
+                outputs = outputs[mask]
+                log_ratios = self._log_probs(outputs, actions[steps]) - old_log_probs[steps]
                 ratios = log_ratios.exp()
                 advantage = advantages[steps]
                 if len(steps) > 1:
                     advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
                 clipped = ratios.clamp(1.0 - self._clip, 1.0 + self._clip)
                 policy_loss = -torch.minimum(ratios * advantage, clipped * advantage).mean()
-                entropy = (self._log_stdev + 0.5 * math.log(2.0 * math.pi * math.e)).sum()
+                entropy = self._distribution.entropy(outputs, self._log_stdev)
                 value_loss = 0.5 * (self._critic(observations[steps])[:, 0] - targets[steps]).square().mean()
                 loss = policy_loss - self._entropy_coefficient * entropy + self._value_coefficient * value_loss
 
@@ -261,9 +266,9 @@ class PPO(SearchAlgorithm):
             "stdev": self._log_stdev.detach().exp().mean().item(),
         }
 
-    def _log_probs(self, means: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Returns the log density (…,) of actions (…, act_length) under the policy with these means."""
-        return Normal(means, self._log_stdev.exp(), validate_args=False).log_prob(actions).sum(dim=-1)
+    def _log_probs(self, outputs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Returns the log density (…,) of actions (…, act_length) under the policy with these outputs."""
+        return self._distribution.log_probs(outputs, self._log_stdev, actions)
 
     def _clip_gradients(self) -> torch.Tensor:
         """Clips the gradients; returns the norm of the policy's before that, or NaN if the critic's is not finite."""

@@ -11,7 +11,7 @@ from gymnasium.error import ClosedEnvironmentError
 
 from agents import RSNN
 from ec_evotorch import EvolvingConnectivity, RolloutProblem
-from ec_evotorch.rollout.problem import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL
+from ec_evotorch.rollout.episode_seeds import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL
 from envs import make_vec
 
 LENGTH = RSNN(11, 3, num_neurons=24).solution_length  # of Hopper-v5

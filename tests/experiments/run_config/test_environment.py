@@ -5,7 +5,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, Text, Tuple
 
 from ec_evotorch.rollout.components import EnvError
 from experiments.cli import main
@@ -93,9 +93,8 @@ class Own(gymnasium.Env):
     def __init__(self, actions=None, reward=1.0):
         self.observation_space = Box(-1.0, 1.0, (2,))
         self.action_space = {
-            "discrete": Discrete(3),
-            "whole": Box(-1, 1, (1,), np.int64),
-            "free": Box(-np.inf, 1, (1,)),
+            "text": Text(3),
+            "parts": Tuple([Discrete(3), Discrete(2)]),
         }.get(actions, Box(-1.0, 1.0, (1,)))
         self._reward = reward
 
@@ -117,14 +116,14 @@ def own():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("+env.actions=discrete", "env: expected a one-dimensional action space (Box), got Discrete(3) of Own-v0\n"),
         (
-            "+env.actions=whole",
-            "env: expected an action space of real numbers (a Box of floats), got Box(-1, 1, (1,), int64)",
+            "+env.actions=text",
+            "env: Own-v0: expected an action space that is one of Box, Discrete, MultiDiscrete, Mult",
         ),
         (
-            "+env.actions=free",
-            "env: expected an action space with finite bounds, got Box(-inf, 1.0, (1,), float32) of Own",
+            "+env.actions=parts",
+            "env: Own-v0: expected an action space that is one of Box, Discrete, MultiDiscrete, MultiBinary, got "
+            "Tuple(Discrete(3), Discrete(2))\n",
         ),
         (
             "+env.reward=[1.0]",

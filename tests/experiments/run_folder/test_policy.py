@@ -104,7 +104,10 @@ def test_a_missing_file_is_named(tmp_path, name):
     ("change", "message"),
     [
         (lambda d: d.pop("format"), "expected an ec-evotorch policy"),
-        (lambda d: d.update(format_version=99), "expected format_version 1; got 99"),
+        (
+            lambda d: d.update(format_version=99),
+            "expected format_version 1 or 2; got 99; a newer version of ec-evotorch",
+        ),
         (lambda d: d.pop("action_length"), "expected the key 'action_length' with a int; got None"),
         (lambda d: d.update(dtype="int8"), "dtype: expected one of bool, float32; got 'int8'"),
         (lambda d: d["env"].pop("id"), "env: expected the key 'id'"),

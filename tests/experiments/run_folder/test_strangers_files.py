@@ -93,6 +93,23 @@ ENVS = {  # keywords of the environment
     "an id": ({"id": "EVIL:X-v0"}, r"env\.id: expected a name in .*got 'evil_"),
     "another keyword": ({"env_id": "EVIL:X-v0"}, r"env\.env_id: expected a name in .*got 'evil_"),
     "wrapped": ({"wrappers": [{"inner": {"of": ["EVIL:X-v0"]}}]}, r"env\.wrappers\.0\.inner\.of\.0: .*got 'evil_"),
+    "a wrapper": ({"wrappers": [{"_target_": "EVIL.run"}]}, r"env\.wrappers\.0\._target_: expected a name .*'evil_"),
+    "a wrapper of another kind": (
+        {"wrappers": [{"_target_": "gymnasium.wrappers.RecordVideo", "video_folder": "ran"}]},
+        r"env\.wrappers\.0\._target_: expected a name .*got 'gymnasium\.wrappers\.RecordVideo'",
+    ),
+    "a function for a wrapper": (
+        {"wrappers": [{"_target_": "gymnasium.wrappers.TimeLimit", "max_episode_steps": {"_target_": "EVIL.run"}}]},
+        r"env\.wrappers\.0\.max_episode_steps\._target_: expected a name .*'evil_",
+    ),
+    "an argument for a wrapper": (
+        {"wrappers": [{"_target_": "gymnasium.wrappers.TimeLimit", "_args_": [UNPICKLE]}]},
+        r"env\.wrappers\.0\._args_: expected no such key",
+    ),
+    "wrappers by number": (
+        {"wrappers": {"0": {"_target_": "gymnasium.wrappers.TimeLimit", "max_episode_steps": 3}}},
+        r"env\.wrappers: expected a list",
+    ),
     "a name that is none": ({"id": " EVIL:X-v0"}, r"env\.id: expected a name in .*got ' evil_"),
     "by reference": ({"foo": "EVIL:X-v0", "id": "${.foo}"}, r"env\.id: expected a plain value"),
     "by a resolver": ({"id": "${oc.decode:'EVIL:X-v0'}"}, r"env\.id: expected a plain value"),

@@ -13,6 +13,7 @@ from snntorch import SpikingNeuron
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, RolloutProblem
+from ec_evotorch.searchers.ppo.action_distribution import Normals
 from ec_evotorch.searchers.ppo.collector import Collector
 from envs import make_vec
 
@@ -46,7 +47,8 @@ def collect(problem, num_steps=40, num_envs=4, calls=2):
     collector = Collector(problem, num_envs, WINDOW)
     for _ in range(calls):
         noise = torch.randn(num_steps, num_envs, problem.agent.act_length, generator=generator)
-        experience = collector.collect(center, torch.full((problem.agent.act_length,), 0.5), noise)
+        stdev = torch.full((problem.agent.act_length,), 0.5)
+        experience = collector.collect(center, Normals(problem.agent.act_length), stdev, noise)
         count, sums, sums_of_squares = experience.visited
         problem.normalizer.update(count, sums, sums_of_squares)
     return experience, center

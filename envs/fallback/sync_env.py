@@ -1,5 +1,6 @@
-"""Any other Gymnasium environment, with the contract of `envs.make_vec`."""
+"""Any other Gymnasium environment in this process, with the contract of `envs.make_vec`."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class FallbackVectorEnv(Remade, SyncVectorEnv):
         """
         check_open(self)
         running = ~(self._terminations | self._truncations)
-        actions = check_actions(actions, self.action_space.shape, running)
+        actions = check_actions(actions, self.action_space, running)
         infos: dict[str, Any] = {}
         self._rewards[:] = 0
         for i in np.flatnonzero(running):
@@ -65,7 +66,7 @@ class FallbackVectorEnv(Remade, SyncVectorEnv):
             infos = self._add_info(infos, info, i)
         self._observations = concatenate(self.single_observation_space, self._env_obs, self._observations)
         return (
-            self._observations.copy(),
+            copy.deepcopy(self._observations),
             self._rewards.copy(),
             self._terminations.copy(),
             self._truncations.copy(),
