@@ -60,9 +60,9 @@ FLOORS = {
         "figures",
         "evaluation",
         "training",
-        ("report", "bench", "results"),
+        ("report", "bench", "results", "export"),
         "zoo",
-        "commands",
+        ("commands", "loading"),
         "cli",
     ),
 }

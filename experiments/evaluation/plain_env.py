@@ -3,13 +3,13 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import gymnasium
 
-from envs import make_plain, model_digest
+from envs import is_other_model, make_plain, model_digest
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.environment import is_other_model
-from experiments.run_config.keywords import env_refusal
+from experiments.run_config.env_refusal import env_refusal
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import packages_of
 from experiments.run_folder.policy import SavedPolicy
@@ -23,30 +23,48 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
         saved: The policy.
 
     Raises:
-        UserError: If the environment cannot be made or played, or the policy was made for another one; or if an error
-            in its code, or in that of the agent, ends the block.
+        UserError: As `make_env`; or if an error in the code of environment or agent ends the block.
     """
-    packages = [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
+    env = make_env(saved)
     try:
-        env = make_plain(**saved.env)
-    except (ValueError, TypeError) as error:
-        raise env_refusal(error, saved.env) from error
-    except Exception as error:
-        raise UserError(f"env: cannot be made: {told_of(error, packages)}") from error
-    try:
-        expected = {"observation": (saved.policy.agent.obs_length,), "action": saved.policy.action_low.shape}
-        for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-            if space.shape != expected[name]:
-                raise UserError(
-                    f"env: expected an {name} of shape {expected[name]} for this policy; {saved.env['id']} has {space}"
-                )
         yield env
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the policy cannot play: {told_of(error, packages)}") from error
+        raise UserError(f"the policy cannot play: {told_of(error, _own_packages(saved))}") from error
     finally:
         env.close()
+
+
+def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
+    """Makes the environment of a policy.
+
+    Args:
+        saved: The policy.
+        **keywords: Keywords of `gymnasium.make` besides its own or in their place, such as `render_mode="human"`.
+
+    Raises:
+        UserError: If the environment cannot be made or played, or the policy was made for another one.
+    """
+    given = saved.env | keywords
+    try:
+        env = make_plain(**given)
+    except (ValueError, TypeError) as error:
+        raise env_refusal(error, given) from error
+    except Exception as error:
+        raise UserError(f"env: cannot be made: {told_of(error, _own_packages(saved))}") from error
+    expected = {"observation": (saved.policy.agent.obs_length,), "action": saved.policy.action_low.shape}
+    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
+        if space.shape != expected[name]:
+            env.close()
+            raise UserError(
+                f"env: expected an {name} of shape {expected[name]} for this policy; {given['id']} has {space}"
+            )
+    return env
+
+
+def _own_packages(saved: SavedPolicy) -> list[str]:
+    return [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
 
 
 def warn_of_other_model(saved: SavedPolicy, env: gymnasium.Env) -> None:

@@ -21,21 +21,22 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from ec_evotorch import Policy
 from experiments.errors import UserError
+from experiments.run_config.construct import construct
 from experiments.run_config.keys import MODEL_DIGEST
-from experiments.run_config.keywords import keywords
 from experiments.run_config.targets import check_targets
 from experiments.run_folder.archive import SHA256, check_format, checksum, pack, unpack
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 FORMAT, FORMAT_VERSION = "ec-evotorch policy", 1
 DTYPES = {"bool": torch.bool, "float32": torch.float32}
@@ -69,7 +70,7 @@ class SavedPolicy:
     model_digest: str | None = None
 
 
-def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig) -> None:
+def save_policy(folder: Path, policy: Policy, agent: "DictConfig", env: "DictConfig") -> None:
     """Writes policy.safetensors and policy.json into a folder, each whole or not at all.
 
     Args:
@@ -81,6 +82,8 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     Raises:
         UserError: If a file cannot be written.
     """
+    from experiments.run_config.keywords import keywords  # needs Hydra, which loading a policy does not
+
     solution = torch.as_tensor(policy.solution).cpu().numpy()
     arrays = {
         "solution": np.packbits(solution) if solution.dtype == np.bool_ else solution.astype(np.float32),
@@ -130,13 +133,9 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
-        agent = instantiate(
-            {**description["agent"], "_convert_": "all"},
-            description["observation_length"],
-            description["action_length"],
-        )
-    except InstantiationException as error:
-        raise ValueError(f"'{path}': agent: {error.__cause__ or error}") from error
+        agent = construct(description["agent"], description["observation_length"], description["action_length"])
+    except Exception as error:  # whatever the constructor does not think of
+        raise ValueError(f"'{path}': agent: {error}") from error
     if str(agent.dtype) != f"torch.{description['dtype']}" or agent.solution_length != description["solution_length"]:
         raise ValueError(
             f"'{path}': expected a solution of {agent.solution_length} values of {agent.dtype} for this agent; "
