@@ -1,8 +1,9 @@
 """The plain Gymnasium environment that a saved policy plays in."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -61,6 +62,22 @@ def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
                 f"env: expected an {name} of shape {expected[name]} for this policy; {given['id']} has {space}"
             )
     return env
+
+
+def with_env(saved: SavedPolicy, keywords: Mapping[str, Any]) -> SavedPolicy:
+    """Returns a policy that plays in another environment than that of its training.
+
+    Args:
+        saved: The policy.
+        keywords: Keywords of `gymnasium.make` in the place of those of training; none for the same environment. With
+            another `id` those of training are left out.
+    """
+    if not keywords:
+        return saved
+    is_other = keywords.get("id", saved.env["id"]) != saved.env["id"]
+    is_other_model = is_other or "xml_file" in keywords
+    env = dict(keywords) if is_other else saved.env | keywords
+    return replace(saved, env=env, model_digest=None if is_other_model else saved.model_digest)
 
 
 def _own_packages(saved: SavedPolicy) -> list[str]:

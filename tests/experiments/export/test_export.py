@@ -149,7 +149,7 @@ def recorded(request) -> Recorded:
 
 @dataclass
 class Interpreted:
-    """What a graph of NIR did in the steps of an episode: all spikes, and actions and values at the end of each step."""
+    """What a graph of NIR did in the steps of an episode: all spikes, and its actions and values after each step."""
 
     spikes: np.ndarray
     actions: np.ndarray
