@@ -23,7 +23,7 @@ AXES = {  # fault -> what stands below its panel, and what a level is multiplied
     "silence": ("neurons silent (%)", 100),
     "noise": ("noise on observations (standard deviations)", 1),
 }
-PANEL_HEIGHT, AROUND = 1.25, 0.45  # inches
+PANEL_HEIGHT, AROUND = 1.25, 0.65  # inches
 
 
 def robustness_curves(title: str, summary: pd.DataFrame, draws: pd.DataFrame) -> Figure:
@@ -44,6 +44,7 @@ def robustness_curves(title: str, summary: pd.DataFrame, draws: pd.DataFrame) ->
         _draw(axes, fault, summary, draws, styles[fault])
     grid[0].set_title(wrap(title, LETTERS_IN_TITLE), fontsize=LARGE)
     figure.supylabel("return", fontsize=LARGE)
+    figure.supxlabel("line: mean; band: 95 % interval; dots: draws;\ndashed: without damage", fontsize=SMALL)
     return figure
 
 
