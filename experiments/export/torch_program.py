@@ -3,6 +3,7 @@
 import torch
 from torch.export import ExportedProgram
 
+from agents import RSNN
 from ec_evotorch import Policy
 from experiments.export.parts import compiled_agent, first_memory, kernels, memory_names, normalisation, scale
 
@@ -18,7 +19,7 @@ class PolicyModule(torch.nn.Module):
         super().__init__()
         self._agent = compiled_agent(policy)
         self._names = memory_names(self._agent)
-        is_spiking = hasattr(self._agent, "num_excitatory")  # its sums are in float64: converted once, not every step
+        is_spiking = isinstance(self._agent, RSNN)  # its sums are in float64: converted once, not every step
         for name, array in kernels(policy).items():
             self.register_buffer(name, torch.from_numpy(array).to(torch.float64 if is_spiking else torch.float32))
         numbers = normalisation(policy)

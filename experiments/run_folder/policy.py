@@ -133,9 +133,10 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
-        agent = construct(description["agent"], description["observation_length"], description["action_length"])
+        lengths = (description["observation_length"], description["action_length"])
+        agent = construct(_without(description["agent"], "_partial_"), *lengths)
     except Exception as error:  # whatever the constructor does not think of
-        raise ValueError(f"'{path}': agent: {error}") from error
+        raise ValueError(f"'{path}': agent: {str(error) or type(error).__name__}") from error
     if str(agent.dtype) != f"torch.{description['dtype']}" or agent.solution_length != description["solution_length"]:
         raise ValueError(
             f"'{path}': expected a solution of {agent.solution_length} values of {agent.dtype} for this agent; "
