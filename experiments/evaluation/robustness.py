@@ -1,6 +1,7 @@
 """Returns of a damaged policy: with flipped connections, silent neurons, or noise on what it observes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -25,7 +26,7 @@ from experiments.evaluation.faults import (
     flip_connections,
     silence_neurons,
 )
-from experiments.evaluation.plain_env import make_env
+from experiments.evaluation.plain_env import open_env, warn_of_other_model
 from experiments.run_folder.policy import SavedPolicy
 
 NONE = "none"
@@ -57,23 +58,33 @@ def robustness(
     Raises:
         UserError: If the environment cannot be made or does not fit; if neurons of an agent without any are to be
             silent; or if there is to be noise where observations are not normalised.
+
+    Warns:
+        ResultsWarning: If the environment simulates another model than in training.
     """
     _check(saved, levels)
-    make_env(saved).close()
-    play = _Player(saved, [episode_seed(seed, episode) for episode in range(num_episodes)], draws)
+    with open_env(saved) as env:
+        warn_of_other_model(saved, env)
+    seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
+    with closing(_Player(saved, seeds, draws)) as play:
+        return pd.concat(_tables(play, saved, levels, draws, seed), ignore_index=True)
+
+
+def _tables(
+    play: "_Player", saved: SavedPolicy, levels: Mapping[str, Sequence[float]], draws: int, seed: int
+) -> Iterator[pd.DataFrame]:
+    """Yields the rows of each damage, beginning with those of none."""
     agent, solution = saved.policy.agent, saved.policy.solution
-    tables = [play(NONE, 0.0, 0, solution[None])]
+    yield play(NONE, 0.0, 0, solution[None])
     damages = [(fault, level) for fault, given in levels.items() for level in sorted({*given} - {0.0})]
     for fault, level in _shown(damages):
         if fault == NOISE:
-            tables += [play.with_noise(level, draw) for draw in range(draws)]
+            yield from (play.with_noise(level, draw) for draw in range(draws))
             continue
         count = count_connections(agent) if fault == FLIP else agent.num_neurons
         damage = flip_connections if fault == FLIP else silence_neurons
         parts = [damaged_parts(fault, count, level, seed, draw) for draw in range(draws)]
-        tables.append(play(fault, level, len(parts[0]), torch.stack([damage(agent, solution, part) for part in parts])))
-    play.close()
-    return pd.concat(tables, ignore_index=True)
+        yield play(fault, level, len(parts[0]), torch.stack([damage(agent, solution, part) for part in parts]))
 
 
 def robustness_summary(episodes: pd.DataFrame) -> pd.DataFrame:

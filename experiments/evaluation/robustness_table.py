@@ -33,6 +33,6 @@ def robustness_table(environment: str, summary: pd.DataFrame, num_connections: i
     episodes = summary.episodes.iloc[0]
     notes = [f"Mean return and its 95 % interval over draws of the damage and the {episodes} episodes that each plays."]
     if summary.failed.any():
-        notes.append(f"{summary.failed.sum():,} episodes without a finite return are left out.")
+        notes.append(f"Episodes without a finite return, which are left out: {summary.failed.sum():,}.")
     header = ["damage", "level", "damaged", "return", "of undamaged", "draws"]
     return TextTable(header, rows, 1, notes, title=f"{environment}: return against damage")

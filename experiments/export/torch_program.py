@@ -69,4 +69,7 @@ def torch_program(policy: Policy, seed: int = 0) -> ExportedProgram:
     module = PolicyModule(policy)
     observation = torch.zeros(policy.agent.obs_length, dtype=torch.float64)
     with torch.no_grad():
-        return torch.export.export(module, (observation, first_memory(policy, seed)))
+        program = torch.export.export(module, (observation, first_memory(policy, seed)))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # names files of this machine
+    return program

@@ -98,7 +98,10 @@ def test_failed_episodes_are_counted_and_left_out(played):
     table.loc[table.fault == "noise", "return"] = [np.nan, 1.0, 2.0, 3.0, 4.0, 5.0]
     summary = robustness_summary(table)
     assert (summary["mean"].iloc[-1], summary.failed.tolist()) == (3.0, [0, 0, 0, 0, 1])
-    assert robustness_table("X-v0", summary, 100, 10).notes[-1] == "1 episodes without a finite return are left out."
+    assert (
+        robustness_table("X-v0", summary, 100, 10).notes[-1]
+        == "Episodes without a finite return, which are left out: 1."
+    )
 
 
 def test_another_id_leaves_the_keywords_of_training_out(saved):

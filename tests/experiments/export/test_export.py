@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,6 +271,16 @@ def test_a_program_equals_the_agent(recorded):
     else:
         np.testing.assert_allclose(actions, recorded.actions, atol=1e-6)
     assert np.std(actions) > 0.1
+
+
+def test_a_program_takes_observations_of_float32_and_names_no_file_of_this_machine():
+    content = export_bytes(make_policy("gru"), "torch")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert not any(str(ROOT).encode() in archive.read(name) for name in archive.namelist())
+    program = torch.export.load(io.BytesIO(content))
+    (observation, state), _ = program.example_inputs
+    actions = [program.module()(x, state)[0] for x in (observation, observation.float())]
+    assert torch.equal(*actions)
 
 
 def test_an_output_that_is_not_a_number_becomes_the_middle():
