@@ -107,6 +107,23 @@ class CompiledAgent(Agent):
     def _trainable(self, solution: torch.Tensor) -> dict[str, torch.Tensor]:
         return super()._trainable(_connect_through(solution) if self.connections == "sign" else solution)
 
+    def pure_step(
+        self, parameters: dict[str, torch.Tensor], x: torch.Tensor, memory: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Computes a step in torch as a function of its arguments that changes nothing: what an export can trace.
+
+        Args:
+            parameters: Arrays of one network by name, of the shapes in `parameter_shapes`. Where connections are bits,
+                the numbers 0 and 1 may stand for them.
+            x: (B, obs_length) float32 observations.
+            memory: What `memory` returns of the slots before the step.
+
+        Returns:
+            The (B, act_length) float32 output before clipping, and the memory after the step.
+        """
+        *memory, output = self._advance(parameters, x, *memory, None)
+        return output, tuple(memory)
+
     def _advance_one(self, parameters, x, memory):
         *memory, output = self._advance(parameters, x, *memory, None)
         return output, tuple(memory)

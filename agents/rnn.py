@@ -28,6 +28,9 @@ class RNN(HiddenAgent):
     `connections="sign"`: The boolean network, searched over real numbers; a connection exists where its number is
     positive.
 
+    Attributes:
+        signs: (n,) float32, 1 for excitatory units and −1 for inhibitory ones. Real connections do not heed it.
+
     Args:
         obs_length: Number of observations.
         act_length: Number of actions.
@@ -86,8 +89,8 @@ class RNN(HiddenAgent):
         self.r_in = check_positive("gain_in", gain_in) * math.sqrt(1 / (density * obs_length))
         self.r_hidden = check_positive("gain_hidden", gain_hidden) * math.sqrt(1 / (density * n))
         self.r_out = check_positive("gain_out", gain_out) * math.sqrt(1 / (density * n))
-        self._signs = torch.ones(n, dtype=torch.float32)
-        self._signs[round(excitatory_ratio * n) :] = -1
+        self.signs = torch.ones(n, dtype=torch.float32)
+        self.signs[round(excitatory_ratio * n) :] = -1
 
     def _take_in(self, parameters, x):
         if self.connections == "real":
@@ -97,19 +100,19 @@ class RNN(HiddenAgent):
     def _recur(self, parameters, from_in, h):
         if self.connections == "real":
             return (torch.tanh(from_in + multiply(h, parameters["kernel_h"])),)
-        signed = self._signs.to(h.device) * h
+        signed = self.signs.to(h.device) * h
         return (torch.tanh(from_in + self.r_hidden * multiply(signed, parameters["kernel_h"].float())),)
 
     def _read_out(self, parameters, h):
         if self.connections == "real":
             return multiply(h, parameters["kernel_out"]) + parameters["bias_out"]
-        return self.r_out * multiply(self._signs.to(h.device) * h, parameters["kernel_out"].float())
+        return self.r_out * multiply(self.signs.to(h.device) * h, parameters["kernel_out"].float())
 
     def _native_function(self):
         return real_rnn_step if self.connections == "real" else boolean_rnn_step
 
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
-        return super()._native_arrays(batch_size) | {"signs": self._signs.numpy()}
+        return super()._native_arrays(batch_size) | {"signs": self.signs.numpy()}
 
     def _native_numbers(self) -> dict[str, float]:
         scales = {"r_in": self.r_in, "r_hidden": self.r_hidden, "r_out": self.r_out}

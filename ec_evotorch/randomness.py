@@ -22,6 +22,8 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 | 12 | first membrane potentials of an RSNN      | episode seed        | 0x7652534E                        | NumPy     |
 | 13 | episode seed of `evaluate`, from 2^63 on  | `--seed`            | 0xE7A1, episode                   | NumPy     |
 | 14 | resamples of intervals and tests          | 0                   | none                              | NumPy     |
+| 15 | damaged connections or neurons            | `--seed`            | 0xFA17, fault, draw               | NumPy     |
+| 16 | noise on observations, in `evaluate`      | episode seed        | 0x0153, draw                      | NumPy     |
 
 Where each is drawn, and by which function:
 
@@ -42,6 +44,8 @@ Where each is drawn, and by which function:
 12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
 13. `episode_seed` in `experiments/evaluation/episodes.py`.
 14. The functions of `experiments/analysis/statistics.py`.
+15. `damaged_parts` in `experiments/evaluation/faults.py`.
+16. `NoisyAgent.reset` in `experiments/evaluation/faults.py`.
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
 generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO, where

@@ -2,6 +2,6 @@
 
 from envs.make import make_vec
 from envs.make_plain import make_plain
-from envs.model_digest import model_digest
+from envs.model_digest import is_other_model, model_digest
 
-__all__ = ["make_plain", "make_vec", "model_digest"]
+__all__ = ["is_other_model", "make_plain", "make_vec", "model_digest"]

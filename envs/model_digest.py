@@ -32,3 +32,10 @@ def model_digest(env: gymnasium.Env) -> str | None:
     compiled = np.zeros(mujoco.mj_sizeModel(model), dtype=np.uint8)
     mujoco.mj_saveModel(model, None, compiled)
     return f"{mujoco.__version__}-{hashlib.sha256(compiled).hexdigest()[:_DIGITS]}"
+
+
+def is_other_model(before: object, now: object) -> bool:
+    """Returns whether two digests are of different models; those of two versions of MuJoCo cannot be compared."""
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    return before != now and before.rpartition("-")[0] == now.rpartition("-")[0]

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "experiments.commands.train",
     "resume": "experiments.commands.resume",
     "evaluate": "experiments.commands.evaluate",
+    "export": "experiments.commands.export",
     "table": "experiments.commands.table",
     "claims": "experiments.commands.claims",
     "plot": "experiments.commands.plot",
@@ -30,6 +31,7 @@ commands (each has its own --help):
   train      train a policy: ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
   resume     go on with a run that was interrupted or killed, or with a larger budget: ec-evotorch resume RUN budget=2e6
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
+  export     write a policy for a neuromorphic chip, for PyTorch or for NumPy: ec-evotorch export RUN -o policy.nir
   table      compare the methods of runs: ec-evotorch table runs
   claims     compare them as the paper's claims do: ec-evotorch claims runs --score last5
   plot       draw their curves, scores or a map of surrogates: ec-evotorch plot runs --output curves.svg

@@ -289,6 +289,18 @@ class RSNN(CompiledAgent):
         substeps = self._substeps(parameters, as_float32(obs), state.v_mem, state.i_syn, state.spikes)
         return torch.stack([spikes for _, _, spikes in substeps])
 
+    def pure_step(self, parameters, x, memory):
+        """Computes what `CompiledAgent.pure_step` does; rates are rounded as the compiled step rounds them."""
+        v_mem, i_syn, rate, spikes = memory
+        rate = rate * self.constants.decay_rate
+        substeps = self._substeps(parameters, x, v_mem, i_syn, spikes)
+        left = self.constants.spike_rates.tolist()  # of the spikes of each substep at the end of the step
+        for substep, spike_rate in zip(substeps, left, strict=True):
+            v_mem, i_syn, spikes = substep
+            rate = rate + spike_rate * spikes.float()
+        output = self.constants.r_out * weighted_sum(rate, parameters["kernel_out"])
+        return output, (v_mem, i_syn, rate, spikes)
+
     def _advance(self, parameters, x, v_mem, i_syn, rate, spikes, output):
         for substep in self._substeps(parameters, x, v_mem, i_syn, spikes):
             v_mem, i_syn, spikes = substep

@@ -14,8 +14,13 @@ from agents.rsnn.constants import LIFConstants
 
 
 def weighted_sum(values: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """Multiplies (B, pre) values by (B, pre, post) kernels, adding in float64; returns (B, post) float32."""
-    return torch.einsum("bi,bij->bj", values.double(), kernels.double()).float()
+    """Multiplies (B, pre) values by (B, pre, post) kernels, or one (pre, post) for all, adding in float64.
+
+    Returns:
+        (B, post) float32.
+    """
+    values, kernels = values.double(), kernels.double()
+    return (values @ kernels if kernels.ndim == 2 else torch.einsum("bi,bij->bj", values, kernels)).float()
 
 
 def lerp(target: torch.Tensor, value: torch.Tensor, decay: float) -> torch.Tensor:
@@ -31,7 +36,7 @@ def lif_step(v_mem, i_syn, spikes, i_in, kernel_h, constants: LIFConstants):
         i_syn: (B, n) synaptic currents.
         spikes: (B, n) spikes of the last substep, signed where Dale's law holds.
         i_in: (B, n) input currents, which enter the membranes directly.
-        kernel_h: (B, n, n) recurrent connections, presynaptic index first.
+        kernel_h: (B, n, n) recurrent connections, or (n, n) of all slots; presynaptic index first.
         constants: Constants of the dynamics.
 
     Returns:

@@ -239,6 +239,18 @@ class RolloutProblem(Problem):
         played.sums_of_squares[played.diverged] = np.nan  # what was visited there does not count
         return played
 
+    def play_episodes(self, solutions: torch.Tensor, members: np.ndarray, seeds: list[int]) -> Episodes:
+        """Plays episodes of seeds that are given, with the normaliser as it is, and counts nothing.
+
+        Args:
+            solutions: (N, L) solutions in the agent's dtype.
+            members: (n,) row of `solutions` that plays each episode.
+            seeds: (n,) seed of each episode, of environment and agent alike.
+        """
+        self._check_open()
+        check_tensor("solutions", solutions, f"a {self.dtype} tensor of shape (N, {self.solution_length})")
+        return self._slots.play(solutions.contiguous(), members, seeds, self.normalizer)
+
     def _plan(self, rows=None) -> Plan:
         statistics = (None, None) if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
         return Plan(self._generation, rows, None, *statistics)

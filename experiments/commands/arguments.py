@@ -54,6 +54,16 @@ def share(text: str) -> float:
     return _reader("a number in [0, 1]", float, lambda value: 0.0 <= value <= 1.0)(text)
 
 
+def list_of(read: Callable[[str], float]) -> Callable[[str], list[float]]:
+    """Returns a reader of numbers with commas between them, each read by `read`."""
+    return lambda text: [read(part) for part in text.split(",")]
+
+
+def number_from_zero(text: str) -> float:
+    """Reads a finite number of at least 0."""
+    return _reader("a number, at least 0", float, lambda value: 0.0 <= value < math.inf)(text)
+
+
 def package(text: str) -> str:
     """Reads the name of a package, or the path of its file or folder."""
     try:
@@ -94,6 +104,12 @@ def file_named(*suffixes: str) -> Callable[[str], Path]:
         return path
 
     return read
+
+
+def file_in_a_folder_named(*suffixes: str) -> Callable[[str], Path]:
+    """Returns a reader of paths of files whose names end in one of some suffixes, in a folder that exists."""
+    named = file_named(*suffixes)
+    return lambda text: file_in_a_folder(str(named(text)))
 
 
 def add_trust_argument(parser: ArgumentParser) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import track
 
@@ -22,7 +21,7 @@ from agents import RSNN
 from experiments.errors import UserError, did_you_mean
 from experiments.evaluation.episodes import episode_seed, load_policy_of_run
 from experiments.evaluation.spikes import record_spikes
-from experiments.run_config.compose import CONFIG_DIR
+from experiments.run_config.config_dir import CONFIG_DIR
 from experiments.run_folder.layout import METRICS
 from experiments.run_folder.read import read_metrics
 
@@ -210,6 +209,8 @@ def load_chip(name: str) -> Chip:
         UserError: If there is no such chip or file, a key is missing or unknown, or a value is not a number of at least
             0.
     """
+    from omegaconf import OmegaConf  # which playing a policy does without
+
     path = Path(name) if name.endswith((".yaml", ".yml")) else CHIPS / f"{name}.yaml"
     if not path.is_file():
         hint = did_you_mean(name, chips())

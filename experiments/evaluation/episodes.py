@@ -3,13 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing import current_process, get_context
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -21,7 +22,7 @@ from rich.progress import track
 from ec_evotorch import Policy
 from experiments.analysis.text_table import TextTable
 from experiments.errors import UserError
-from experiments.evaluation.plain_env import open_env, warn_of_other_model
+from experiments.evaluation.plain_env import open_env, warn_of_other_model, with_env
 from experiments.run_config.targets import IMPORTED_FROM, UntrustedError
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG, EVALUATION, POLICY_DESCRIPTION
@@ -67,7 +68,12 @@ def _imported_from(run: Path) -> object:
 
 
 def evaluate(
-    run: Path, num_episodes: int, seed: int = 0, workers: int | None = None, trust: Collection[str] = ()
+    run: Path,
+    num_episodes: int,
+    seed: int = 0,
+    workers: int | None = None,
+    trust: Collection[str] = (),
+    env: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Plays the policy of a run.
 
@@ -78,6 +84,7 @@ def evaluate(
         workers: Processes to play in, which the result does not depend on; None for one, this process. A program that
             asks for more must call this under `if __name__ == "__main__":`, because each process imports the program.
         trust: Packages besides our own whose code the policy may use, see `check_targets`.
+        env: Keywords of `gymnasium.make` for another environment than that of training, see `with_env`.
 
     Returns:
         A row for each episode: `seed`, `return` (in the environment's own reward), `length` (environment steps).
@@ -93,9 +100,9 @@ def evaluate(
     """
     if getattr(current_process(), "_inheriting", False):
         sys.exit(1)  # a worker imports a program that would go on to ask for workers; its parent says so
-    saved = load_policy(run, trust)
-    with open_env(saved) as env:
-        warn_of_other_model(saved, env)
+    saved = with_env(load_policy(run, trust), env or {})
+    with open_env(saved) as opened:
+        warn_of_other_model(saved, opened)
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
     tasks = [seeds[start : start + EPISODES_PER_TASK] for start in range(0, num_episodes, EPISODES_PER_TASK)]
     # Spawned, not forked: a fork would copy the locks that torch's and numba's threads hold.
@@ -103,7 +110,7 @@ def evaluate(
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if several else nullcontext()
     with pool as executor:
         play = map if executor is None else executor.map
-        played = play(partial(play_episodes, run, trust=trust), tasks)
+        played = play(partial(play_episodes, run, trust=trust, env=env), tasks)
         try:
             return pd.DataFrame(list(_flat(_shown(played, len(tasks)))), columns=["seed", "return", "length"])
         except BrokenProcessPool as error:
@@ -118,12 +125,14 @@ def default_workers(num_episodes: int) -> int:
     return min(default_num_threads(), MOST_WORKERS, max(1, num_episodes // EPISODES_PER_WORKER))
 
 
-def play_episodes(run: Path, seeds: list[int], trust: Collection[str] = ()) -> list[tuple[int, float, int]]:
+def play_episodes(
+    run: Path, seeds: list[int], trust: Collection[str] = (), env: Mapping[str, Any] | None = None
+) -> list[tuple[int, float, int]]:
     """Plays a plain Gymnasium episode for each seed; returns seed, return and length (environment steps) of each."""
     torch.set_num_threads(1)
-    saved = load_policy(run, trust)
-    with open_env(saved) as env:
-        return [(seed, *play_episode(env, saved.policy, seed)) for seed in seeds]
+    saved = with_env(load_policy(run, trust), env or {})
+    with open_env(saved) as opened:
+        return [(seed, *play_episode(opened, saved.policy, seed)) for seed in seeds]
 
 
 def play_episode(env: gymnasium.Env, policy: Policy, seed: int) -> tuple[float, int]:

@@ -1,16 +1,17 @@
 """The plain Gymnasium environment that a saved policy plays in."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import gymnasium
 
 from ec_evotorch.rollout.spaces import is_vector, takes_numbers
-from envs import make_plain, model_digest
+from envs import is_other_model, make_plain, model_digest
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.environment import is_other_model
-from experiments.run_config.keywords import env_refusal
+from experiments.run_config.env_refusal import env_refusal
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import packages_of
 from experiments.run_config.wrappers import keywords_of_plain
@@ -26,25 +27,58 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
         saved: The policy.
 
     Raises:
-        UserError: If the environment cannot be made or played, or the policy was made for another one; or if an error
-            in its code, or in that of the agent, ends the block.
+        UserError: As `make_env`; or if an error in the code of environment or agent ends the block.
     """
-    packages = [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
+    env = make_env(saved)
     try:
-        env = make_plain(**keywords_of_plain(saved.env))
-    except (ValueError, TypeError) as error:
-        raise env_refusal(error, saved.env) from error
-    except Exception as error:
-        raise UserError(f"env: cannot be made: {told_of(error, packages)}") from error
-    try:
-        check_spaces(saved, env)
         yield env
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the policy cannot play: {told_of(error, packages)}") from error
+        raise UserError(f"the policy cannot play: {told_of(error, _own_packages(saved))}") from error
     finally:
         env.close()
+
+
+def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
+    """Makes the environment of a policy.
+
+    Args:
+        saved: The policy.
+        **keywords: Keywords of `gymnasium.make` besides its own or in their place, such as `render_mode="human"`.
+
+    Raises:
+        UserError: If the environment cannot be made or played, or the policy was made for another one.
+    """
+    given = saved.env | keywords
+    try:
+        env = make_plain(**keywords_of_plain(given))
+    except (ValueError, TypeError) as error:
+        raise env_refusal(error, given) from error
+    except Exception as error:
+        raise UserError(f"env: cannot be made: {told_of(error, _own_packages(saved))}") from error
+    try:
+        check_spaces(saved, env)
+    except UserError:
+        env.close()
+        raise
+    return env
+
+
+def with_env(saved: SavedPolicy, keywords: Mapping[str, Any]) -> SavedPolicy:
+    """Returns a policy that plays in another environment than that of its training.
+
+    Args:
+        saved: The policy.
+        keywords: Keywords of `gymnasium.make` in the place of those of training; none for the same environment. With
+            another `id` those of training are left out.
+    """
+    if not keywords:
+        return saved
+    is_other = keywords.get("id", saved.env["id"]) != saved.env["id"]
+    is_other_model = is_other or "xml_file" in keywords
+    env = dict(keywords) if is_other else saved.env | keywords
+    return replace(saved, env=env, model_digest=None if is_other_model else saved.model_digest)
 
 
 def check_spaces(saved: SavedPolicy, env: gymnasium.Env) -> None:
@@ -71,6 +105,10 @@ def _describe(space: gymnasium.Space, what: str) -> dict | None:
         return describe_space(space, is_action=what == "action")
     except StopIteration:  # of a kind that no policy has
         return None
+
+
+def _own_packages(saved: SavedPolicy) -> list[str]:
+    return [type(saved.policy.agent).__module__.partition(".")[0], *packages_of({"env": saved.env})]
 
 
 def warn_of_other_model(saved: SavedPolicy, env: gymnasium.Env) -> None:

@@ -12,7 +12,6 @@ from agents import RSNN
 from ec_evotorch import EvolvingConnectivity
 from experiments.errors import UserError
 from experiments.evaluation.episodes import load_policy_of_run
-from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
 from experiments.run_folder.layout import CONFIG, RHO_HISTOGRAM
 from experiments.run_folder.policy import SavedPolicy
 from experiments.run_folder.read import read_config
@@ -80,6 +79,8 @@ def _chooses(run: Path) -> bool:
 
 
 def _read_rho(run: Path, solution: torch.Tensor, may_be_earlier: bool) -> torch.Tensor:
+    from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint  # which need Hydra's OmegaConf
+
     paths = find_checkpoints(run)
     if not paths:
         raise UserError("the run has no checkpoint")

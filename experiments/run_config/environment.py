@@ -3,11 +3,12 @@
 from omegaconf import DictConfig, open_dict
 
 from ec_evotorch.rollout.vector_calls import spec_of
-from envs import make_plain, model_digest
+from envs import is_other_model, make_plain, model_digest
 from experiments.errors import UserError
+from experiments.run_config.env_refusal import env_refusal
 from experiments.run_config.foreign import KNOWN
 from experiments.run_config.keys import MODEL_DIGEST
-from experiments.run_config.keywords import env_refusal, keywords
+from experiments.run_config.keywords import keywords
 from experiments.run_config.wrappers import WRAPPERS, keywords_of_plain
 
 TIME_LIMIT = "gymnasium.wrappers.TimeLimit"
@@ -61,13 +62,6 @@ def model_of(config: DictConfig) -> str | None:
         return model_digest(env)
     finally:
         env.close()
-
-
-def is_other_model(before: object, now: object) -> bool:
-    """Returns whether two digests are of different models; those of two versions of MuJoCo cannot be compared."""
-    if not (isinstance(before, str) and isinstance(now, str)):
-        return False
-    return before != now and before.rpartition("-")[0] == now.rpartition("-")[0]
 
 
 def with_limit(config: DictConfig, env) -> DictConfig:

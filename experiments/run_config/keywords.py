@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ec_evotorch.rollout.components import EnvError
 from experiments.errors import UserError, did_you_mean
+from experiments.run_config.env_refusal import env_refusal
 from experiments.run_config.keys import LABELS, leaves
 
 FOR_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -139,22 +140,6 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
         if unknown:
             return UserError(f"{component}: {text}; given were {', '.join(unknown)}")
     return UserError(f"{next(iter(components))}: {text}")
-
-
-def env_refusal(error: object, given: Mapping) -> UserError:
-    """Returns what an environment said of itself or its keywords, with their dotted keys.
-
-    Args:
-        error: What it raised, or its text.
-        given: Its keywords.
-    """
-    text = " ".join(str(error).split())
-    leading, colon, rest = text.partition(": ")
-    if colon and all(key in given for key in leading.split(", ")):
-        if "unexpected keyword" in rest and "vectorization_mode" not in given:  # not of env=gymnasium
-            rest += f"; with env=gymnasium env.id={given['id']} it gets no keywords but those that you add"
-        return UserError(f"{', '.join(f'env.{key}' for key in leading.split(', '))}: {rest}")
-    return UserError(f"env: {text}")
 
 
 def _unchecked(given: Mapping) -> list[str]:

@@ -143,6 +143,33 @@ def how_to_trust(packages: Collection[str], imported_from: object) -> str:
     return _as_options(options)
 
 
+def resolve(name: str) -> tuple[object, list[str]]:
+    """Imports what a dotted name stands for; only `check_targets` says whether that may be done.
+
+    Args:
+        name: Dotted name, in a module that can be imported.
+
+    Returns:
+        What it stands for, and the name of every module that it leads through or that defines it.
+
+    Raises:
+        Exception: Whatever the import raises.
+    """
+    first, *rest = name.split(".")
+    found: object = importlib.import_module(first)
+    homes = [found.__name__]
+    for part in rest:
+        if isinstance(found, ModuleType) and not hasattr(found, part):
+            found = importlib.import_module(f"{found.__name__}.{part}")
+        else:
+            found = getattr(found, part)
+        if isinstance(found, ModuleType):
+            homes.append(found.__name__)
+    if isinstance(getattr(found, "__qualname__", None), str):  # a class or a function, and no object of one
+        homes.append(getattr(found, "__module__", None) or homes[-1])
+    return found, homes
+
+
 def trusted_package(name_or_path: str) -> str:
     """Returns the name of a package that the user trusts, and lets it be imported.
 
@@ -258,7 +285,7 @@ def _can_be_found(package: str) -> bool:
 def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
     """Imports what a name stands for, and checks where it is defined unless it is known in its place."""
     try:
-        found, homes = _resolve(name)
+        found, homes = resolve(name)
     except ModuleNotFoundError as error:
         hint = ""
         if error.name == _package(name):
@@ -277,20 +304,3 @@ def _check_home(where: str, name: str, allowed: Collection[str]) -> None:
     is_module = isinstance(found, ModuleType)
     if where.rpartition(".")[2] == "_target_" and (is_module or not callable(found)):
         raise UserError(f"{where}: '{name}' does not exist as something that can be called")
-
-
-def _resolve(name: str) -> tuple[object, list[str]]:
-    """Returns what a dotted name stands for, and every module that it leads through or that defines it."""
-    first, *rest = name.split(".")
-    found: object = importlib.import_module(first)
-    homes = [found.__name__]
-    for part in rest:
-        if isinstance(found, ModuleType) and not hasattr(found, part):
-            found = importlib.import_module(f"{found.__name__}.{part}")
-        else:
-            found = getattr(found, part)
-        if isinstance(found, ModuleType):
-            homes.append(found.__name__)
-    if isinstance(getattr(found, "__qualname__", None), str):  # a class or a function, and no object of one
-        homes.append(getattr(found, "__module__", None) or homes[-1])
-    return found, homes

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from hydra.utils import instantiate
-
 from experiments.errors import UserError
+from experiments.run_config.construct import construct
 
 WRAPPERS = "wrappers"  # key of an environment
 _ONLY_OF_MAKE_VEC = ("_target_", "_partial_", "vectorization_mode")
@@ -36,7 +35,7 @@ def check_wrappers(given: Mapping) -> None:
 
 
 def with_partial_wrappers(given: Mapping) -> dict:
-    """Returns keywords of an environment in which Hydra makes functions of the wrappers, not environments.
+    """Returns keywords of an environment in which functions are made of the wrappers, not environments.
 
     Args:
         given: Keywords of the environment, as plain containers, checked.
@@ -72,7 +71,7 @@ def keywords_of_plain(given: Mapping) -> dict:
     check_wrappers(given)
     made = with_partial_wrappers(saved_keywords(given))
     if WRAPPERS in made:
-        made[WRAPPERS] = [instantiate({**wrapper, "_convert_": "all"}) for wrapper in made[WRAPPERS]]
+        made[WRAPPERS] = [construct(wrapper) for wrapper in made[WRAPPERS]]
     return made
 
 

@@ -23,23 +23,24 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from ec_evotorch import Policy
 from experiments.errors import UserError
+from experiments.run_config.construct import construct
 from experiments.run_config.keys import MODEL_DIGEST
-from experiments.run_config.keywords import keywords
 from experiments.run_config.targets import check_targets
 from experiments.run_config.wrappers import check_wrappers, saved_keywords
 from experiments.run_folder.archive import SHA256, check_format, checksum, pack, unpack
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import POLICY_DESCRIPTION, POLICY_TENSORS
 from experiments.run_folder.spaces import describe_space, read_space
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 FORMAT, VECTORS, ANY_SPACES = "ec-evotorch policy", 1, 2  # a reader of the first version would misread the second
 SPACES = ("observation_space", "action_space")
@@ -75,7 +76,7 @@ class SavedPolicy:
     model_digest: str | None = None
 
 
-def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig) -> None:
+def save_policy(folder: Path, policy: Policy, agent: "DictConfig", env: "DictConfig") -> None:
     """Writes policy.safetensors and policy.json into a folder, each whole or not at all.
 
     Args:
@@ -87,6 +88,8 @@ def save_policy(folder: Path, policy: Policy, agent: DictConfig, env: DictConfig
     Raises:
         UserError: If a file cannot be written.
     """
+    from experiments.run_config.keywords import keywords  # needs Hydra, which loading a policy does not
+
     solution = torch.as_tensor(policy.solution).cpu().numpy()
     arrays = {
         "solution": np.packbits(solution) if solution.dtype == np.bool_ else solution.astype(np.float32),
@@ -142,13 +145,10 @@ def load_policy(folder: Path, trust: Collection[str] = ()) -> SavedPolicy:
     except UserError as error:
         raise ValueError(f"'{path}': {error}") from error
     try:
-        agent = instantiate(
-            {**description["agent"], "_convert_": "all"},
-            description["observation_length"],
-            description["action_length"],
-        )
-    except InstantiationException as error:
-        raise ValueError(f"'{path}': agent: {error.__cause__ or error}") from error
+        lengths = (description["observation_length"], description["action_length"])
+        agent = construct(_without(description["agent"], "_partial_"), *lengths)
+    except Exception as error:  # whatever the constructor does not think of
+        raise ValueError(f"'{path}': agent: {str(error) or type(error).__name__}") from error
     if str(agent.dtype) != f"torch.{description['dtype']}" or agent.solution_length != description["solution_length"]:
         raise ValueError(
             f"'{path}': expected a solution of {agent.solution_length} values of {agent.dtype} for this agent; "

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from experiments.errors import ResultsWarning, UserError
 from experiments.run_folder.layout import CONFIG, METRICS, STATUS
@@ -71,6 +70,8 @@ def read_config(path: Path) -> dict:
     Raises:
         UserError: If it is not.
     """
+    from omegaconf import OmegaConf  # which playing a policy does without
+
     try:
         config = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
     except Exception as error:  # of YAML or OmegaConf, which have no common base

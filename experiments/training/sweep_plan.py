@@ -5,8 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from envs import is_other_model
 from experiments.errors import UserError
-from experiments.run_config.environment import is_other_model, model_of
+from experiments.run_config.environment import model_of
 from experiments.run_config.keys import MODEL_DIGEST
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.checkpoints import comparable, differences

@@ -211,6 +211,22 @@ def test_a_failed_solution_does_not_look_sound(name):
     assert agent.step(solutions, [0], np.ones((1, 7)), one_slot(agent)).isnan().all()
 
 
+@EVERY_COMPILED
+def test_a_pure_step_is_what_a_step_does_and_changes_nothing(name):
+    agent = COMPILED[name](7, 3)
+    solution = agent.initial_solutions(1, generator())
+    parameters = {key: part[0] for key, part in agent.split(agent._connect(solution)).items()}
+    state = agent.initial_state(4, generator=generator(1))
+    tolerance = 0 if name.startswith("rsnn") else 1e-6
+    for x in observations(5, 4):
+        before = [part.clone() for part in agent.memory(state)]
+        output, memory = agent.pure_step(parameters, torch.from_numpy(x), agent.memory(state))
+        assert all(map(torch.equal, agent.memory(state), before))
+        agent.step(solution, [0] * 4, x, state)
+        torch.testing.assert_close(output, agent.readout(state), atol=tolerance, rtol=0)
+        torch.testing.assert_close(memory, agent.memory(state), atol=tolerance, rtol=0)
+
+
 @pytest.mark.parametrize("family", ["rsnn", "rnn"])
 def test_signs_are_the_boolean_network_of_the_positive_numbers(family):
     boolean, sign = COMPILED[f"{family} boolean"](7, 3), COMPILED[f"{family} sign"](7, 3)

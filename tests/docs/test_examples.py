@@ -13,6 +13,8 @@ from hydra.utils import instantiate
 from sklearn.datasets import load_digits
 
 from ec_evotorch import EvolvingConnectivity, Resumable, RolloutProblem
+from experiments import load_policy
+from experiments.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 OWN = EXAMPLES / "own"
@@ -108,6 +110,35 @@ def test_a_module_of_ones_own_is_trained(example):
 def test_a_search_goes_on_from_a_file(example, tmp_path):
     resumed, unbroken = example("save_and_resume").main(tmp_path / "search.safetensors")
     assert torch.equal(resumed, unbroken)
+
+
+def test_a_search_by_optuna_goes_on_where_it_was_stopped(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny = ["env=inverted_pendulum", "budget=200", "agent.num_neurons=8", "eval.episodes=1", "eval.final_episodes=2"]
+    search = example("optuna_search").main
+    study = search(tmp_path / "study", 1, *tiny, "progress=false")
+    stopped = study.ask()
+    assert stopped.suggest_categorical("popsize", [8, 16, 32]) in (8, 16, 32)
+    rate = stopped.suggest_float("rate", 0.01, 0.2, log=True)
+    study = search(tmp_path / "study", 2, *tiny, "progress=false")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert study.trials[2].params["rate"] == rate
+    assert len(list((tmp_path / "study").glob("popsize*"))) == 2
+    assert len(search(tmp_path / "study", 2).trials) == 3  # nothing is left to do
+
+
+def test_an_exported_network_hops_with_numpy_alone(example, tmp_path):
+    assert main(["export", "zoo/hopper", "-o", str(tmp_path / "policy.npz"), "--seed", "3"]) == 0
+    policy, by_numpy = load_policy("zoo/hopper"), example("numpy_policy").NumpyPolicy(tmp_path / "policy.npz")
+    env = policy.make_env()
+    observation, _ = env.reset(seed=3)
+    policy.reset(3)
+    for _ in range(50):
+        action = policy(observation)
+        np.testing.assert_allclose(by_numpy(observation), action, atol=1e-6)
+        observation, *_ = env.step(action)
+    by_numpy.reset(seed=4)
+    assert 0 <= by_numpy.v_mem.min() < by_numpy.v_mem.max() < 1
 
 
 def test_methods_are_compared_with_pandas(example):

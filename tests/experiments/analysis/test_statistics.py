@@ -8,6 +8,7 @@ from scipy.stats import mannwhitneyu
 
 from experiments.analysis.statistics import (
     bootstrap_interval,
+    crossed_interval,
     improvement,
     interquartile_mean,
     mean,
@@ -75,3 +76,32 @@ def test_improvement_over_oneself_lies_within_its_interval():
     sample = np.arange(6.0)
     low, high = bootstrap_interval([sample, sample], improvement)
     assert low < improvement(sample, sample) == 0.5 < high
+
+
+def test_the_interval_of_one_row_is_that_of_its_columns():
+    row = np.random.default_rng(0).normal(size=400)
+    low, high = crossed_interval(row[None])
+    assert (low, high) == pytest.approx(bootstrap_interval([row], mean), abs=0.02)
+
+
+def test_rows_that_differ_widen_the_interval_of_a_crossed_table():
+    """Rows are 0 and 1: their mean is 0, 1/2 or 1 with chances 1/4, 1/2, 1/4, whatever the columns are."""
+    assert crossed_interval(np.repeat([[0.0], [1.0]], 50, axis=1)) == (0, 1)
+    assert crossed_interval(np.full((2, 50), 3.0)) == (3, 3)
+
+
+def test_a_crossed_interval_covers_the_spread_of_rows_and_of_columns():
+    """The variance of the mean of a + b over R rows and C columns is that of a over R plus that of b over C."""
+    generator = np.random.default_rng(1)
+    rows, columns = generator.normal(size=(60, 1)), generator.normal(size=(1, 80))
+    low, high = crossed_interval(rows + columns)
+    half = 1.96 * math.sqrt(rows.var() / 60 + columns.var() / 80)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_what_is_not_known_is_left_out_of_a_crossed_interval():
+    values = np.array([[1.0, 2.0, np.nan], [1.0, np.nan, 2.0]])
+    low, high = crossed_interval(values)
+    assert 1 <= low < high <= 2
+    assert np.isnan(crossed_interval(np.full((2, 3), np.nan))).all()
+    assert np.isnan(crossed_interval(np.array([[1.0], [2.0]]))).all()

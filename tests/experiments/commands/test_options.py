@@ -35,6 +35,12 @@ WRONG = {  # option -> values that it must refuse
     "--trust": ("", "not a package", "nowhere/file.py", "1abc"),
     "--network": ("nowhere", "file"),
     "--csv": ("nowhere/out.csv", "file/out.csv"),
+    "--env": ("", "abc", "=1", "a.b=1", "1a=2", "id=", "a=[1", "a=${b}"),
+    "--flip": ("", "abc", "nan", "-0.1", "1.1", "0.1,,0.2", "0.1 0.2", "10%"),
+    "--silence": ("", "abc", "nan", "-0.1", "1.1", "0.1,", "10%"),
+    "--noise": ("", "abc", "nan", "inf", "-0.1", "0.1,x"),
+    "--draws": (*NOT_WHOLE, "0"),
+    "--plot": ("nowhere/a.png", "file/a.png", "a.gif", "folder.png"),
     "--output": ("nowhere/a.md", "nowhere/a.png", "nowhere/a.html", ".", "folder.png", "folder.html"),
 }
 WRONG_FOR_COMMAND = {("bench", "--csv"): ("nowhere", "file")}
