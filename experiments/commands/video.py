@@ -38,7 +38,9 @@ def main(argv: list[str]) -> None:
         description="Films episodes of the policy of a run in real time, without a display: the body, the spikes or "
         "hidden units of its network, return and speed.",
     )
-    parser.add_argument("run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package")
+    parser.add_argument(
+        "run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package"
+    )
     parser.add_argument(
         "-o",
         "--output",

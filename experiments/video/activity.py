@@ -1,5 +1,6 @@
 """What the units of a network did lately, as pixels that scroll to the left: a row for each unit, time to the right."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,12 @@ from PIL import ImageColor
 from agents import RSNN
 from experiments.figures.network import EXCITATORY, INHIBITORY
 
-SHOWN_SECONDS = 1.0  # real time that the panel spans, about
+SHOWN_SECONDS = 1.0  # real time that the panel spans at least
 FEWEST_SAMPLES = 60  # that it spans at least, if an environment has few steps per second
 BACKGROUND = np.array([245, 246, 248])
 PALEST_SPIKE = 0.7  # share of its colour that a single spike in a pixel has; several have all of it
 MOST_SPIKES = 3  # in a pixel that are told apart
+NEUTRAL = "#5B626B"  # of a name whose units have two colours
 LEVELS = 127  # of the colours of hidden units
 ROW_WITH_GAP = 4  # pixels that a unit must have for a gap between it and the next
 
@@ -24,7 +26,7 @@ class Band:
     Attributes:
         name: What they are.
         units: How many they are.
-        color: Their colour.
+        color: Colour of their name, and of spikes.
     """
 
     name: str
@@ -39,7 +41,7 @@ def bands_of(agent) -> list[Band]:
         agent: An agent with `experiments.video.recorder.has_activity`.
     """
     if not isinstance(agent, RSNN):
-        return [Band("hidden units, from −1 (red) to 1 (blue)", agent.num_neurons, EXCITATORY)]
+        return [Band("hidden units: −1 orange, 1 blue", agent.num_neurons, NEUTRAL)]
     if agent.connections == "real":  # whose sign is that of a weight, not of a neuron
         return [Band("spikes", agent.num_neurons, EXCITATORY)]
     num_inhibitory = agent.num_neurons - agent.num_excitatory
@@ -66,8 +68,8 @@ class ActivityScroll:
         self._spikes = isinstance(agent, RSNN)
         samples_per_second = steps_per_second * (agent.substeps if self._spikes else 1)
         shown = max(SHOWN_SECONDS * samples_per_second, FEWEST_SAMPLES)
-        self._samples_per_pixel = max(1, round(shown / width))
-        self._pixels_per_sample = max(1, round(width / shown))
+        self._samples_per_pixel = max(1, math.ceil(shown / width))
+        self._pixels_per_sample = max(1, math.floor(width / shown))
         self._width = width
         columns = -(-width // self._pixels_per_sample)
         self._recent = np.zeros((columns * self._samples_per_pixel, agent.num_neurons), np.float32)

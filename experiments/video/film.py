@@ -17,6 +17,7 @@ from experiments.evaluation.episodes import play_episode
 from experiments.run_folder.policy import SavedPolicy
 from experiments.video.activity import ActivityScroll, bands_of
 from experiments.video.frame_clock import FrameClock
+from experiments.video.mujoco_camera import follow_body, set_size
 from experiments.video.opengl import choose_backend, drawing_with
 from experiments.video.picture import Composer, Facts
 from experiments.video.recorder import Recorder, has_activity
@@ -71,7 +72,10 @@ def film(
     composer = Composer(stage.name, width, height, bands)
     played = []
     drawing = drawing_with(choose_backend(os.environ)) if stage.is_mujoco else nullcontext()
-    with open_video(path, width, height, fps) as video, drawing, open_stage(saved, MODE) as env:
+    with open_video(path, fps) as video, drawing, open_stage(saved, MODE) as env:
+        if stage.is_mujoco:
+            set_size(env, *composer.body_size)
+            follow_body(env, saved.env, in_window=False)
         camera = _Camera(env, stage, composer, FrameClock(fps, stage.steps_per_second), video.add)
         try:
             if bands:
@@ -106,8 +110,6 @@ class _Camera(Watched):
         self._recorder: Recorder | None = None
         self._scroll: ActivityScroll | None = None
         self._speed = Speed(stage.steps_per_second)
-        if stage.is_mujoco:
-            _set_size(env, *composer.body_size)
 
     def watch_network(self, agent) -> Recorder:
         """Shows the activity of an agent, in whose place the recorder that is returned must act."""
@@ -186,10 +188,3 @@ def draw(env: gymnasium.Env, name: str) -> np.ndarray:
         got = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else repr(picture)
         raise UserError(f"{name} cannot be drawn: expected render() to return (height, width, 3) uint8; got {got}")
     return picture
-
-
-def _set_size(env: gymnasium.Env, width: int, height: int) -> None:
-    """Lets Gymnasium's MuJoCo renderer draw in a size, before its first picture."""
-    renderer, screen = env.unwrapped.mujoco_renderer, env.unwrapped.model.vis.global_
-    renderer.width, renderer.height = width, height
-    screen.offwidth, screen.offheight = max(screen.offwidth, width), max(screen.offheight, height)

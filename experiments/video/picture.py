@@ -11,11 +11,14 @@ from experiments.video.activity import ActivityScroll, Band
 
 PAPER, INK, SOFT = (255, 255, 255), (28, 30, 33), (91, 98, 107)
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # whose letters the figures have too
-LETTERS_ACROSS = {True: 62, False: 46}  # whether there are bands beside the body -> letters that the header has room for
+LETTERS_ACROSS = {
+    True: 62,
+    False: 46,
+}  # whether there are bands beside the body -> letters that the header has room for
 LINES_DOWN = 26  # that the picture has room for
 SMALLEST, LARGEST = 9, 40  # sizes of letters, pixels
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # seconds between marks of the time axis
-MOST_TICKS = 2.5  # that the time axis spans
+MOST_TICKS = 3.1  # that the time axis spans
 WIDEST = {"return": "return −99,999.9", "speed": "−99.9 m/s", "time": "999.9 s"}  # texts that the header has room for
 
 

@@ -53,7 +53,11 @@ class PlayedEpisode:
     def outcome(self) -> str:
         """What came of it, as a text."""
         length = f"{self.steps:,} steps ({self.seconds:.1f} s)"
-        return f"return {self.total:,.1f} in {length}" if self.is_whole else f"{self.total:,.1f} until cut off after {length}"
+        return (
+            f"return {self.total:,.1f} in {length}"
+            if self.is_whole
+            else f"{self.total:,.1f} until cut off after {length}"
+        )
 
 
 def read_stage(saved: SavedPolicy, modes: tuple[str, ...], max_seconds: float | None) -> Stage:

@@ -1,10 +1,9 @@
 """Files of films: MP4 by FFmpeg and GIF by Pillow, each whole or not there at all."""
 
 import io
-import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +12,13 @@ from PIL import Image
 
 from experiments.errors import UserError
 from experiments.run_folder.atomic_write import partial_path, replace_by, write_atomic, writing
+from experiments.video.activity import BACKGROUND
+from experiments.video.picture import PAPER
+
+try:
+    import imageio_ffmpeg
+except ImportError:  # an extra; GIF works without it
+    imageio_ffmpeg = None
 
 MP4, GIF = ".mp4", ".gif"
 SUFFIXES = (MP4, GIF)
@@ -32,68 +38,73 @@ class VideoWriter(Protocol):
 
 
 @contextmanager
-def open_video(path: Path, width: int, height: int, fps: int) -> Iterator[VideoWriter]:
+def open_video(path: Path, fps: int) -> Iterator[VideoWriter]:
     """Writes a film, which is at its place when the block ends; if an error ends it, what was there before stays.
 
     Args:
         path: Path of the film, with one of `SUFFIXES`.
-        width: Width of its frames, pixels; even for MP4.
-        height: Height of its frames, pixels; even for MP4.
         fps: Frames per second.
 
     Raises:
         UserError: If it cannot be written, or FFmpeg is not installed for an MP4.
     """
-    if path.suffix == GIF:
-        with _open_gif(path, fps) as writer:
-            yield writer
-    else:
-        with _open_mp4(path, width, height, fps) as writer:
-            yield writer
+    with (_open_gif if path.suffix == GIF else _open_mp4)(path, fps) as writer:
+        yield writer
 
 
 class _Mp4Writer:
-    def __init__(self, path: Path, send):
-        self._path, self._send = path, send
+    """Hands frames to FFmpeg, which begins with the first of them."""
+
+    def __init__(self, path: Path, unfinished: Path, fps: int):
+        self._path, self._unfinished, self._fps = path, unfinished, fps
+        self._frames = None
 
     def add(self, frame: np.ndarray, count: int) -> None:
-        for _ in range(count):
-            try:
-                self._send(np.ascontiguousarray(frame))
-            except OSError as error:  # whose text is all that FFmpeg has said
-                raise UserError(f"cannot write '{self._path}': FFmpeg has stopped") from error
+        try:
+            if self._frames is None:
+                self._begin(width=frame.shape[1], height=frame.shape[0])
+            for _ in range(count):
+                self._frames.send(np.ascontiguousarray(frame))
+        except OSError as error:  # whose text is all that FFmpeg has said
+            raise UserError(f"cannot write '{self._path}': FFmpeg has stopped") from error
 
+    def close(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
 
-@contextmanager
-def _open_mp4(path: Path, width: int, height: int, fps: int) -> Iterator[_Mp4Writer]:
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise UserError(
-            f"'{path}': an MP4 needs imageio-ffmpeg (pip install imageio-ffmpeg); a name that ends in {GIF} does not"
-        ) from error
-    unfinished = partial_path(path)
-    with writing(path):
-        unfinished.touch()
-    try:
-        frames = imageio_ffmpeg.write_frames(
-            str(unfinished),
+    def _begin(self, width: int, height: int) -> None:
+        self._frames = imageio_ffmpeg.write_frames(
+            str(self._unfinished),
             (width, height),
-            fps=fps,
+            fps=self._fps,
             codec="libx264",
             macro_block_size=2,
             quality=None,
             output_params=[*QUALITY, *PLAYABLE, "-f", "mp4"],
         )
-        frames.send(None)
+        self._frames.send(None)
+
+
+@contextmanager
+def _open_mp4(path: Path, fps: int) -> Iterator[_Mp4Writer]:
+    if imageio_ffmpeg is None:
+        raise UserError(
+            f"'{path}': an MP4 needs imageio-ffmpeg (pip install imageio-ffmpeg); expected {GIF} without it"
+        )
+    unfinished = partial_path(path)
+    try:
+        with writing(path):  # a refusal before the film is made, not after it
+            unfinished.touch()
+        writer = _Mp4Writer(path, unfinished, fps)
         try:
-            yield _Mp4Writer(path, frames.send)
+            yield writer
         finally:
-            frames.close()
+            writer.close()
         with writing(path):
             replace_by(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 class _GifWriter:
@@ -114,21 +125,21 @@ class _GifWriter:
 
 @contextmanager
 def _open_gif(path: Path, fps: int) -> Iterator[_GifWriter]:
-    with writing(path):  # a refusal before the film is made, not after it
-        partial_path(path).touch()
+    unfinished = partial_path(path)
     try:
+        with writing(path):  # a refusal before the film is made, not after it
+            unfinished.touch()
         writer = _GifWriter()
         yield writer
         write_atomic(path, _gif(writer, fps))
     finally:
-        partial_path(path).unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def _gif(writer: _GifWriter, fps: int) -> bytes:
     """Returns a GIF that begins again at its end. All frames have the same colours, so that what rests takes no room."""
-    numbers = np.unique(np.linspace(0, len(writer.frames) - 1, SAMPLES).astype(int))
-    samples = np.concatenate([np.asarray(writer.image(number)) for number in numbers])
-    palette = Image.fromarray(samples).quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=1)
+    palette = _palette(writer)
     images = (
         writer.image(number).quantize(palette=palette, dither=Image.Dither.NONE) for number in range(len(writer.frames))
     )
@@ -137,6 +148,20 @@ def _gif(writer: _GifWriter, fps: int) -> bytes:
         file, "gif", save_all=True, append_images=images, duration=_durations(writer, fps), loop=0, optimize=False
     )
     return file.getvalue()
+
+
+def _palette(writer: _GifWriter) -> Image.Image:
+    """Returns the colours of all frames, as an image that has them as its palette."""
+    numbers = np.unique(np.linspace(0, len(writer.frames) - 1, SAMPLES).astype(int))
+    samples = np.concatenate([np.asarray(writer.image(number)) for number in numbers])
+    found = Image.fromarray(samples).quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=1)
+    colors = np.array(found.getpalette()[: 3 * COLORS]).reshape(-1, 3)
+    free = np.ones(len(colors), bool)
+    for exact in (PAPER, BACKGROUND):  # wide areas, whose colour one would see to be off
+        nearest = np.where(free, np.abs(colors - exact).sum(axis=1), np.inf).argmin()
+        colors[nearest], free[nearest] = exact, False
+    found.putpalette(colors.ravel().tolist())
+    return found
 
 
 def _durations(writer: _GifWriter, fps: int) -> list[int]:
