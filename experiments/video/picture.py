@@ -11,10 +11,8 @@ from experiments.video.activity import ActivityScroll, Band
 
 PAPER, INK, SOFT = (255, 255, 255), (28, 30, 33), (91, 98, 107)
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # whose letters the figures have too
-LETTERS_ACROSS = {
-    True: 62,
-    False: 46,
-}  # whether there are bands beside the body -> letters that the header has room for
+LETTERS_WITH_BANDS, LETTERS_ALONE = 62, 46  # that the header has room for, with bands beside the body and without
+LETTER_WIDTH = 0.6  # of its size, on average
 LINES_DOWN = 26  # that the picture has room for
 SMALLEST, LARGEST = 9, 40  # sizes of letters, pixels
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # seconds between marks of the time axis
@@ -54,7 +52,7 @@ class Composer:
     """
 
     def __init__(self, title: str, width: int, height: int, bands: list[Band]):
-        letter = round(width / LETTERS_ACROSS[bool(bands)] / 0.6)  # which is as wide as 0.6 of its height, on average
+        letter = round(width / (LETTERS_WITH_BANDS if bands else LETTERS_ALONE) / LETTER_WIDTH)
         letter = max(SMALLEST, min(LARGEST, letter, height // LINES_DOWN))
         self._bold = ImageFont.truetype(FONTS / "DejaVuSans-Bold.ttf", letter)
         self._plain = ImageFont.truetype(FONTS / "DejaVuSans.ttf", letter)

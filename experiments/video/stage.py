@@ -52,12 +52,8 @@ class PlayedEpisode:
     @property
     def outcome(self) -> str:
         """What came of it, as a text."""
-        length = f"{self.steps:,} steps ({self.seconds:.1f} s)"
-        return (
-            f"return {self.total:,.1f} in {length}"
-            if self.is_whole
-            else f"{self.total:,.1f} until cut off after {length}"
-        )
+        outcome = f"{self.total:,.1f} in {self.steps:,} steps ({self.seconds:.1f} s)"
+        return f"return {outcome}" if self.is_whole else f"rewards of {outcome}, cut off"
 
 
 def read_stage(saved: SavedPolicy, modes: tuple[str, ...], max_seconds: float | None) -> Stage:

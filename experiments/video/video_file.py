@@ -88,9 +88,7 @@ class _Mp4Writer:
 @contextmanager
 def _open_mp4(path: Path, fps: int) -> Iterator[_Mp4Writer]:
     if imageio_ffmpeg is None:
-        raise UserError(
-            f"'{path}': an MP4 needs imageio-ffmpeg (pip install imageio-ffmpeg); expected {GIF} without it"
-        )
+        raise UserError(f"'{path}': an MP4 needs imageio-ffmpeg: pip install imageio-ffmpeg, or write a {GIF}")
     unfinished = partial_path(path)
     try:
         with writing(path):  # a refusal before the film is made, not after it
@@ -138,7 +136,7 @@ def _open_gif(path: Path, fps: int) -> Iterator[_GifWriter]:
 
 
 def _gif(writer: _GifWriter, fps: int) -> bytes:
-    """Returns a GIF that begins again at its end. All frames have the same colours, so that what rests takes no room."""
+    """Returns a GIF that begins again at its end; all frames have the same colours, so what rests takes no room."""
     palette = _palette(writer)
     images = (
         writer.image(number).quantize(palette=palette, dither=Image.Dither.NONE) for number in range(len(writer.frames))
