@@ -1,6 +1,7 @@
 """Filming a policy: the episodes of `evaluate`, with the body, the activity of the network, return and speed."""
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -178,7 +179,9 @@ def draw(env: gymnasium.Env, name: str) -> np.ndarray:
         UserError: If it cannot draw.
     """
     try:
-        picture = env.render()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Gymnasium warns of is refused below
+            picture = env.render()
     except DependencyNotInstalled as error:
         raise UserError(f"{name} cannot be drawn: {error}") from error
     except Exception as error:  # whatever the environment's author did not think of

@@ -122,18 +122,29 @@ class Composer:
     def _draw_header(self, facts: Facts) -> np.ndarray:
         image = Image.fromarray(self._paper[: self._header])
         draw = ImageDraw.Draw(image)
-        middle, right = self._header // 2, image.width - self._letter
-        draw.text((self._letter, middle), self._title, INK, self._bold, "lm")
-        title_end = self._letter + draw.textlength(self._title + "  ", self._bold)
-        draw.text((title_end, middle), facts.episode, SOFT, self._plain, "lm")
         texts = {"time": f"{facts.seconds:.1f} s"}
         if facts.speed is not None:
             texts["speed"] = f"{facts.speed:.1f} m/s".replace("-", "−")
         texts["return"] = f"return {facts.total:,.1f}".replace("-", "−")
+        middle, right, end = self._header // 2, image.width - self._letter, 0.0
         for name, text in texts.items():  # from the right; digits are equally wide, so nothing trembles
             draw.text((right, middle), text, INK, self._plain, "rm")
+            end = right - draw.textlength(text, self._plain)
             right -= draw.textlength(WIDEST[name], self._plain)
+        left = float(self._letter)
+        for text, color, font in ((self._title, INK, self._bold), (facts.episode, SOFT, self._plain)):
+            shown = _shorten(text, end - self._letter - left, font)
+            draw.text((left, middle), shown, color, font, "lm")
+            left += font.getlength(f"{shown}  ")
         return np.asarray(image)
+
+
+def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+    """Returns as much of a text as is no wider than so many pixels."""
+    if font.getlength(text) <= width:
+        return text
+    kept = next((n for n in range(len(text) - 1, 0, -1) if font.getlength(f"{text[:n]}…") <= width), 0)
+    return f"{text[:kept]}…" if kept else ""
 
 
 def _fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import agents
 from ec_evotorch import Policy
 from experiments.run_folder.policy import SavedPolicy
 
-ID = "tests/Painted-v0"
+ID, BLIND = "tests/Painted-v0", "tests/Blind-v0"
 STEPS_PER_SECOND = 20
 SIDE = 40  # pixels of its pictures
 
@@ -22,7 +22,7 @@ class Painted(gymnasium.Env):
     observation_space = Box(-np.inf, np.inf, (3,), np.float64)
     action_space = Box(-1.0, 1.0, (2,), np.float32)
 
-    def __init__(self, render_mode=None, length=30, tells_speed=True, picture=None):
+    def __init__(self, render_mode=None, length=16, tells_speed=True, picture=None):
         self.render_mode, self._length, self._tells_speed, self._picture = render_mode, length, tells_speed, picture
 
     def reset(self, *, seed=None, options=None):
@@ -39,17 +39,27 @@ class Painted(gymnasium.Env):
     def render(self):
         if self._picture is not None:
             return self._picture
-        return np.full((SIDE, SIDE, 3), 8 * self._steps % 256, np.uint8)
+        return np.full((SIDE, SIDE, 3), 15 * self._steps, np.uint8)
 
     def _observe(self):
         return np.array([self._x, np.sin(self._steps), np.cos(self._steps)])
 
 
+class Blind(Painted):
+    """Cannot draw itself, and says so."""
+
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _registered():
     gymnasium.register(ID, Painted, max_episode_steps=100)
+    gymnasium.register(BLIND, Blind, max_episode_steps=100)
     yield
-    del gymnasium.registry[ID]
+    del gymnasium.registry[ID], gymnasium.registry[BLIND]
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from agents import GRU, RNN, RSNN
-from experiments.video.activity import BACKGROUND, NEUTRAL, ActivityScroll, Band, bands_of
 from experiments.figures.network import EXCITATORY, INHIBITORY
+from experiments.video.activity import BACKGROUND, NEUTRAL, ActivityScroll, Band, bands_of
 
 BLUE, NOTHING = (0x00, 0x72, 0xB2), tuple(BACKGROUND)
 BAND = Band("spikes", 4, EXCITATORY)
@@ -55,9 +55,9 @@ def test_several_spikes_in_a_pixel_are_darker_up_to_the_full_colour():
     assert newest[0, 0] > newest[1, 0] > newest[2, 0]
 
 
-def test_what_was_drawn_only_moves(rng=np.random.default_rng(0)):
+def test_what_was_drawn_only_moves():
     """No column changes after its time has passed, so that the picture does not flicker."""
-    panel, columns = scroll(20), []
+    panel, columns, rng = scroll(20), [], np.random.default_rng(0)
     for step in range(1, 60):
         panel.add(rng.integers(0, 2, (2, 4)).astype(np.int8))
         if step % 3 == 0:  # 6 samples: two whole pixels

@@ -1,8 +1,8 @@
 """The OpenGL library is chosen by itself, as the user says, or refused in one line."""
 
 import os
+import sys
 
-import mujoco
 import pytest
 
 from experiments.cli import main
@@ -34,7 +34,11 @@ def test_the_first_that_works_is_chosen_unless_the_user_chooses(variables, worki
     [
         ({}, ("glfw",), r"^MuJoCo cannot draw here: .* EGL and OSMesa .* libegl1 .* libosmesa6.* tried egl, osmesa$"),
         (DISPLAY, (), "tried glfw, egl, osmesa$"),
-        ({"MUJOCO_GL": "osmesa"}, ("egl",), "^MUJOCO_GL: expected one of glfw, egl, osmesa that works .* got 'osmesa'$"),
+        (
+            {"MUJOCO_GL": "osmesa"},
+            ("egl",),
+            "^MUJOCO_GL: expected one of glfw, egl, osmesa that .* got 'osmesa'$",
+        ),
         ({"MUJOCO_GL": "off"}, ("egl", "off"), "^MUJOCO_GL: .* got 'off'$"),
     ],
 )
@@ -72,10 +76,9 @@ def test_systems_other_than_linux_have_a_display():
 
 def test_a_library_with_which_mujoco_cannot_be_imported_is_refused_in_one_line(monkeypatch, capsys):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    monkeypatch.setitem(__import__("sys").modules, "mujoco", None)  # as if its import failed
+    monkeypatch.setitem(sys.modules, "mujoco", None)  # as if its import failed
     assert main(["table", "runs"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith("ec-evotorch: error: MUJOCO_GL: expected one of glfw, egl, osmesa")
     assert "got 'vulkan'" in err
-    assert mujoco is not None
