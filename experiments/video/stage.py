@@ -10,6 +10,7 @@ from experiments.errors import UserError
 from experiments.evaluation.plain_env import open_env, warn_of_other_model
 from experiments.run_folder.policy import SavedPolicy
 
+RENDER_MODE = "render_mode"  # keyword of `gymnasium.make`
 USUAL_STEPS_PER_SECOND = 30.0  # of an environment that does not say how fast it is
 LONGEST_WITHOUT_LIMIT = 60.0  # seconds of an episode that the environment itself may never end
 
@@ -70,7 +71,8 @@ def read_stage(saved: SavedPolicy, modes: tuple[str, ...], max_seconds: float | 
     Warns:
         ResultsWarning: If the environment simulates another model than in training.
     """
-    with open_env(saved) as env:
+    unseen = {key: value for key, value in saved.env.items() if key != RENDER_MODE}
+    with open_env(replace(saved, env=unseen)) as env:
         warn_of_other_model(saved, env)
         name, known = saved.env["id"], env.metadata.get("render_modes")
         if known is not None and not set(modes) & set(known):
@@ -99,7 +101,7 @@ def open_stage(saved: SavedPolicy, mode: str) -> Iterator[gymnasium.Env]:
     Raises:
         UserError: As `open_env`.
     """
-    with open_env(replace(saved, env={**saved.env, "render_mode": mode})) as env:
+    with open_env(replace(saved, env={**saved.env, RENDER_MODE: mode})) as env:
         yield env
 
 
