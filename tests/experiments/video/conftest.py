@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 import agents
 from ec_evotorch import Policy
 from experiments.run_folder.policy import SavedPolicy
+from experiments.video.opengl import BACKENDS, draws
 
 ID, BLIND = "tests/Painted-v0", "tests/Blind-v0"
 STEPS_PER_SECOND = 20
@@ -60,6 +61,12 @@ def _registered():
     gymnasium.register(BLIND, Blind, max_episode_steps=100)
     yield
     del gymnasium.registry[ID], gymnasium.registry[BLIND]
+
+
+@pytest.fixture(scope="session")
+def backend():
+    """An OpenGL library with which MuJoCo can draw here, None if there is none."""
+    return next((backend for backend in BACKENDS if draws(backend)), None)
 
 
 @pytest.fixture(scope="session")
