@@ -27,6 +27,7 @@ FASTEST_GIF = 50  # frames per second; programs slow down what is faster
 QUALITY = ["-crf", "20", "-preset", "medium"]  # of H.264: no loss that one would see
 PLAYABLE = ["-movflags", "+faststart", "-fflags", "+bitexact", "-flags:v", "+bitexact"]  # in pages; alike every time
 COLORS = 64  # of a GIF: enough for a body, a floor and two colours of spikes
+NEAR = 6  # of 255: colours of a GIF that are no further from paper become paper
 SAMPLES = 24  # frames that the colours of a GIF are taken from
 
 
@@ -156,8 +157,9 @@ def _palette(writer: _GifWriter) -> Image.Image:
     colors = np.array(found.getpalette()[: 3 * COLORS]).reshape(-1, 3)
     free = np.ones(len(colors), bool)
     for exact in (PAPER, BACKGROUND):  # wide areas, whose colour one would see to be off
-        nearest = np.where(free, np.abs(colors - exact).sum(axis=1), np.inf).argmin()
-        colors[nearest], free[nearest] = exact, False
+        distances = np.where(free, np.abs(colors - exact).max(axis=1), np.inf)
+        near = distances <= max(NEAR, distances.min())
+        colors[near], free[near] = exact, False
     found.putpalette(colors.ravel().tolist())
     return found
 

@@ -13,7 +13,9 @@ from experiments.evaluation.episodes import episode_seed, evaluate, play_episode
 from experiments.evaluation.plain_env import open_env
 from experiments.video import film as film_module
 from experiments.video import video_file
+from experiments.video.activity import BACKGROUND
 from experiments.video.film import Speed, film
+from experiments.video.picture import PAPER
 
 ID, STEPS_PER_SECOND, STEPS = "tests/Painted-v0", 20, 16  # of the environment in conftest.py
 SEEDS = [episode_seed(0, 0), episode_seed(0, 1)]
@@ -66,6 +68,8 @@ def test_frames_show_what_happens(make_policy, working_directory):
     assert all(frame.shape == (160, 200, 3) for frame in frames)
     body = [int(frame[90, 45].mean()) for frame in frames]  # which the environment paints by the number of steps
     assert np.abs(np.array(body) - 15 * np.arange(STEPS + 1)).max() < 20  # a GIF has few colours
+    assert all(tuple(frame[2, 2]) == PAPER for frame in frames)
+    assert all((frame == BACKGROUND).all(axis=2).any() for frame in frames)
     colored = [int((np.ptp(frame[:, 100:].astype(int), axis=2) > 60).sum()) for frame in frames]  # beside the body
     assert colored[-1] > colored[1] > colored[0]  # at first there are only the names of the bands
 
