@@ -1,11 +1,13 @@
 """Files of films: MP4 by FFmpeg and GIF by Pillow, each whole or not there at all."""
 
 import io
+import subprocess
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryFile
+from typing import IO, Protocol
 
 import numpy as np
 from PIL import Image
@@ -24,8 +26,15 @@ MP4, GIF = ".mp4", ".gif"
 SUFFIXES = (MP4, GIF)
 MOST_FPS = {MP4: 50, GIF: 25}  # unless more are asked for; what most screens, and most pages, show smoothly
 FASTEST_GIF = 50  # frames per second; programs slow down what is faster
-QUALITY = ["-crf", "20", "-preset", "medium"]  # of H.264: no loss that one would see
-PLAYABLE = ["-movflags", "+faststart", "-fflags", "+bitexact", "-flags:v", "+bitexact"]  # in pages; alike every time
+H264 = [
+    "-c:v",
+    "libx264",
+    "-pix_fmt",
+    "yuv420p",
+    "-crf",
+    "20",
+]  # which every page plays; no loss is seen
+PLAYABLE = ["-f", "mp4", "-movflags", "+faststart", "-fflags", "+bitexact", "-flags:v", "+bitexact"]  # alike every time
 COLORS = 64  # of a GIF: enough for a body, a floor and two colours of spikes
 NEAR = 6  # of 255: colours of a GIF that are no further from paper become paper
 SAMPLES = 24  # frames that the colours of a GIF are taken from
@@ -56,34 +65,47 @@ def open_video(path: Path, fps: int) -> Iterator[VideoWriter]:
 class _Mp4Writer:
     """Hands frames to FFmpeg, which begins with the first of them."""
 
-    def __init__(self, path: Path, unfinished: Path, fps: int):
-        self._path, self._unfinished, self._fps = path, unfinished, fps
-        self._frames = None
+    def __init__(self, path: Path, unfinished: Path, fps: int, said: IO[bytes]):
+        self._path, self._unfinished, self._fps, self._said = path, unfinished, fps, said
+        self._ffmpeg: subprocess.Popen | None = None
 
     def add(self, frame: np.ndarray, count: int) -> None:
+        if self._ffmpeg is None:
+            self._ffmpeg = self._begin(f"{frame.shape[1]}x{frame.shape[0]}")
+        pixels = frame.tobytes()
         try:
-            if self._frames is None:
-                self._begin(width=frame.shape[1], height=frame.shape[0])
             for _ in range(count):
-                self._frames.send(np.ascontiguousarray(frame))
-        except OSError as error:  # whose text is all that FFmpeg has said
-            raise UserError(f"cannot write '{self._path}': FFmpeg has stopped") from error
+                self._ffmpeg.stdin.write(pixels)
+        except OSError as error:
+            raise self._failure() from error
 
-    def close(self) -> None:
-        if self._frames is not None:
-            self._frames.close()
+    def finish(self) -> None:
+        """Waits until the file is whole."""
+        with suppress(OSError):  # of what it has not read; its exit code says that it failed
+            self._ffmpeg.stdin.close()
+        if self._ffmpeg.wait() != 0:
+            raise self._failure()
 
-    def _begin(self, width: int, height: int) -> None:
-        self._frames = imageio_ffmpeg.write_frames(
-            str(self._unfinished),
-            (width, height),
-            fps=self._fps,
-            codec="libx264",
-            macro_block_size=2,
-            quality=None,
-            output_params=[*QUALITY, *PLAYABLE, "-f", "mp4"],
-        )
-        self._frames.send(None)
+    def stop(self) -> None:
+        """Ends FFmpeg, if it has not finished."""
+        if self._ffmpeg is not None:
+            self._ffmpeg.kill()
+            self._ffmpeg.wait()
+            with suppress(OSError):
+                self._ffmpeg.stdin.close()
+
+    def _begin(self, size: str) -> subprocess.Popen:
+        frames = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(self._fps), "-i", "-"]
+        words = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *frames, *H264, *PLAYABLE, str(self._unfinished)]
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+        )  # in a session of its own Ctrl-C does not reach it, which ends this process first
+
+    def _failure(self) -> UserError:
+        self._ffmpeg.wait()
+        self._said.seek(0)
+        reason = self._said.read().decode(errors="replace").strip().partition("\n")[0]
+        return UserError(f"cannot write '{self._path}': FFmpeg has stopped{': ' if reason else ''}{reason}")
 
 
 @contextmanager
@@ -94,11 +116,13 @@ def _open_mp4(path: Path, fps: int) -> Iterator[_Mp4Writer]:
     try:
         with writing(path):  # a refusal before the film is made, not after it
             unfinished.touch()
-        writer = _Mp4Writer(path, unfinished, fps)
-        try:
-            yield writer
-        finally:
-            writer.close()
+        with TemporaryFile() as said:
+            writer = _Mp4Writer(path, unfinished, fps, said)
+            try:
+                yield writer
+                writer.finish()
+            finally:
+                writer.stop()
         with writing(path):
             replace_by(unfinished, path)
     finally:

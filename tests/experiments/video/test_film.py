@@ -1,5 +1,6 @@
 """A film shows the episode that evaluate plays, is the same every time, and is whole or not there."""
 
+import resource
 from pathlib import Path
 
 import gymnasium
@@ -125,6 +126,16 @@ class TestWhatCannotBeFilmed:
 
         with pytest.raises(KeyboardInterrupt):
             film(make_policy(), path, SEEDS, advance=stop, **SMALL)
+        assert capfd.readouterr().err == ""
+
+    def test_a_film_that_the_disk_has_no_room_for(self, path, make_policy, capfd):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))  # bytes of a file
+        try:
+            with pytest.raises(UserError, match=rf"^cannot write '{path}': (File too large|FFmpeg has stopped)"):
+                film(make_policy(), path, SEEDS, **SMALL)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert capfd.readouterr().err == ""
 
     def test_a_package_that_is_missing(self, path, make_policy, monkeypatch):
