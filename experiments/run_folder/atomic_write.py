@@ -40,7 +40,7 @@ def replace_by(unfinished: Path, path: Path) -> None:
     Raises:
         OSError: If it cannot be put there; see `writing`.
     """
-    with open(unfinished, "rb") as file:
+    with open(unfinished, "rb+") as file:  # Windows syncs no file that is open for reading alone
         os.fsync(file.fileno())
     os.replace(unfinished, path)
     _sync_folder(path.parent)
