@@ -11,12 +11,15 @@ from experiments.plain_text import any_output_can_be_shown
 from experiments.rooms import check_rooms
 from experiments.run_config.targets import UntrustedError
 from experiments.training.stop_signals import Terminated
+from experiments.video.opengl import check_mujoco_gl
 
 # Sub-command -> module with `main(argv)`, imported only when asked for: importing torch takes seconds.
 COMMANDS = {
     "train": "experiments.commands.train",
     "resume": "experiments.commands.resume",
     "evaluate": "experiments.commands.evaluate",
+    "video": "experiments.commands.video",
+    "watch": "experiments.commands.watch",
     "export": "experiments.commands.export",
     "table": "experiments.commands.table",
     "claims": "experiments.commands.claims",
@@ -31,6 +34,8 @@ commands (each has its own --help):
   train      train a policy: ec-evotorch train env=hopper agent=rsnn searcher=ec seed=0 budget=1e6
   resume     go on with a run that was interrupted or killed, or with a larger budget: ec-evotorch resume RUN budget=2e6
   evaluate   play the policy of a run in plain Gymnasium: ec-evotorch evaluate runs/hopper-rsnn-ec-seed0
+  video      film an episode with the network's spikes: ec-evotorch video zoo/hopper -o hopper.gif
+  watch      watch one in a window: ec-evotorch watch zoo/hopper
   export     write a policy for a neuromorphic chip, for PyTorch or for NumPy: ec-evotorch export RUN -o policy.nir
   table      compare the methods of runs: ec-evotorch table runs
   claims     compare them as the paper's claims do: ec-evotorch claims runs --score last5
@@ -68,6 +73,7 @@ def _run(argv: list[str] | None) -> int:
     try:
         chosen = parser.parse_args(argv)
         check_rooms()
+        check_mujoco_gl(os.environ)
         return importlib.import_module(COMMANDS[chosen.command]).main(chosen.arguments) or 0
     except UntrustedError as error:
         message = error.with_command([chosen.command, *chosen.arguments])

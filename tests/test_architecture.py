@@ -61,7 +61,7 @@ FLOORS = {
         "evaluation",
         "zoo",
         "training",
-        ("report", "bench", "results", "export"),
+        ("report", "bench", "results", "export", "video"),
         ("commands", "loading"),
         "cli",
     ),

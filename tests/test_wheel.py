@@ -20,6 +20,7 @@ def names(tmp_path_factory):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "docs", folder / "docs")  # pictures and films, which nobody installs
     (folder / "tests").mkdir()
     (folder / "tests" / "test_nothing.py").touch()
     words = [sys.executable, "-c", "from setuptools import build_meta; build_meta.build_wheel('dist')"]

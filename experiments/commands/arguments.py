@@ -26,17 +26,14 @@ FORMAT_OF_SUFFIX = {".md": "markdown", ".csv": CSV, ".tex": "latex", ".txt": "te
 
 def whole_number(minimum: int) -> Callable[[str], int]:
     """Returns a reader of whole numbers of at least `minimum`; 1000000 and 1e6 are the same."""
+    return _reader(f"a whole number, at least {minimum}", _whole, lambda value: value >= minimum)
 
-    def read(text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            value = float(text)
-            if not value.is_integer():
-                raise
-            return int(value)
 
-    return _reader(f"a whole number, at least {minimum}", read, lambda value: value >= minimum)
+def whole_number_in(minimum: int, maximum: int, step: int = 1) -> Callable[[str], int]:
+    """Returns a reader of whole numbers in [minimum, maximum], or of their multiples of `step` there."""
+    kind = {1: "a whole", 2: "an even"}[step]
+    expected = f"{kind} number from {minimum} to {maximum}"
+    return _reader(expected, _whole, lambda value: minimum <= value <= maximum and value % step == 0)
 
 
 def positive_number(text: str) -> float:
@@ -125,6 +122,30 @@ def add_trust_argument(parser: ArgumentParser) -> None:
     )
 
 
+def add_episode_arguments(parser: ArgumentParser) -> None:
+    """Adds what says which episodes are shown: --episodes, --seed and --max-seconds."""
+    parser.add_argument(
+        "--episodes",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="how many episodes to show, one after another (default: 1)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        help="chooses the episodes: the first of evaluate with this seed (default: 0)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=positive_number,
+        metavar="S",
+        help="cut each episode off after so many seconds of its own time (default: not; 60 where the environment has no"
+        " limit of steps)",
+    )
+
+
 def add_output_arguments(parser: ArgumentParser) -> None:
     """Adds what `write_table` needs: --format and --output."""
     parser.add_argument(
@@ -210,6 +231,16 @@ def load_chosen(arguments: Namespace, config: Iterable[str] = ()) -> pd.DataFram
     """
     frame = load(arguments.runs, config)
     return frame if arguments.method is None else choose_methods(frame, arguments.method)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        value = float(text)
+        if not value.is_integer():
+            raise
+        return int(value)
 
 
 def _reader(expected: str, read: Callable[[str], float], is_allowed: Callable[[float], bool]) -> Callable:

@@ -37,6 +37,33 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Video:
+    """A film of a run on the page.
+
+    Attributes:
+        run: Name of the run.
+        caption: What it shows.
+        media_type: What the file is, such as "video/mp4".
+        content: The contents of the file.
+    """
+
+    run: str
+    caption: str
+    media_type: str
+    content: bytes
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a page shows it as a picture that moves by itself."""
+        return self.media_type.startswith("image/")
+
+    @property
+    def base64(self) -> str:
+        """The contents in base64."""
+        return base64.b64encode(self.content).decode()
+
+
+@dataclass(frozen=True)
 class Command:
     """A command line that repeats runs.
 
@@ -96,6 +123,7 @@ class Contents:
         software: Versions that they were run with.
         scores: The comparison of the methods.
         figures: Pictures of it.
+        videos: Films of runs.
         networks: The networks that are drawn.
         runs: All runs.
     """
@@ -108,6 +136,7 @@ class Contents:
     software: TextTable
     scores: TextTable
     figures: list[Picture]
+    videos: list[Video]
     networks: list[NetworkSection]
     runs: list[RunSection]
 

@@ -23,6 +23,7 @@ from experiments.figures.bars import bars
 from experiments.figures.curves import curves
 from experiments.figures.network import degrees, matrices, raster, rho_now, rho_over_training
 from experiments.report.page import Command, Contents, NetworkSection, Picture, RunSection, render
+from experiments.report.videos import read_videos
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, STATUS
 from experiments.run_folder.read import is_run_folder, read_config
 from experiments.run_folder.run_command import run_command
@@ -70,6 +71,7 @@ def report(
         scores = text_table(summary(frame, at_steps=at_steps, score=score), score, None, None)
         configs = {run: _config_of(Path(run)) for run in last.index}
         commands = {run: run_command(config) for run, config in configs.items() if config is not None}
+        videos = list(read_videos(said, last.index))
         networks = list(_networks(said, frame, last, network, trust))
         for row in last[~last.finished].itertuples():
             said.append(f"'{row.run}' has {row.steps:,} of {row.budget:,} environment steps: {_state(row)}")
@@ -84,6 +86,7 @@ def report(
             software=_software(last),
             scores=scores._replace(title="scores"),
             figures=figures,
+            videos=videos,
             networks=networks,
             runs=[_run_section(row, frame, commands.get(row.run)) for row in last.itertuples()],
         )

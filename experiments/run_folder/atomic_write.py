@@ -23,14 +23,27 @@ def write_atomic(path: Path, content: bytes) -> None:
         try:
             with open(unfinished, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
+            replace_by(unfinished, path)
         except OSError:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+
+
+def replace_by(unfinished: Path, path: Path) -> None:
+    """Puts a file that is whole now in the place of another, so that the loss of power keeps one of the two.
+
+    Args:
+        unfinished: The file, which is closed, in the folder of `path`.
+        path: The place that it is to have.
+
+    Raises:
+        OSError: If it cannot be put there; see `writing`.
+    """
+    with open(unfinished, "rb+") as file:  # Windows syncs no file that is open for reading alone
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    _sync_folder(path.parent)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ TRACEBACK = "traceback.txt"  # only of a run that crashed
 RHO_HISTOGRAM = "rho_histogram.csv"  # only of a run that searches over ρ
 START = "start.safetensors"  # only of a run whose search began where another had ended
 TENSORBOARD, WANDB = "tensorboard", "wandb"  # folders, only of runs that were logged there
+VIDEO = "video.mp4"  # where `ec-evotorch video` writes unless told otherwise
+VIDEOS = (VIDEO, "video.gif")  # what `ec-evotorch report` looks for
 RUN_FILES = (CONFIG, METRICS, CURVE, POLICY_TENSORS, POLICY_DESCRIPTION, EVALUATION, STATUS)
 
 
@@ -83,7 +85,7 @@ def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
     with hold(folder):
-        for name in (*RUN_FILES, TRACEBACK, RHO_HISTOGRAM, START):
+        for name in (*RUN_FILES, *VIDEOS, TRACEBACK, RHO_HISTOGRAM, START):
             (folder / name).unlink(missing_ok=True)
             partial_path(folder / name).unlink(missing_ok=True)
         for name in (CHECKPOINTS, TENSORBOARD, WANDB):

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").rglob("*.md")])
@@ -117,6 +119,21 @@ def test_the_citation_is_that_of_the_paper_and_of_this_version():
     assert citation["license"] in (ROOT / "pyproject.toml").read_text()
     version = re.search(r'__version__ = "(.*)"', (ROOT / "experiments" / "__init__.py").read_text())
     assert version is None or version.group(1) == citation["version"]
+
+
+def test_the_film_of_the_readme_is_what_its_command_makes():
+    readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/how-to/video.md"))
+    words = shlex.split(re.search(r"<!-- (ec-evotorch video .*) -->", readme).group(1))
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    with Image.open(ROOT / given["-o"]) as film:
+        assert film.size == (int(given["--width"]), int(given["--height"]))
+        durations = [film.seek(number) or film.info["duration"] for number in range(film.n_frames)]
+    frame = 1000 // int(given["--fps"])
+    assert sum(durations) == 1000 * float(given["--max-seconds"]) + frame  # with the frame before the first step
+    assert (ROOT / given["-o"]).stat().st_size < 1.5e6
+    assert f"]({given['-o']})" in readme
+    words[4] = Path(given["-o"]).name
+    assert f"    {shlex.join(words)}\n" in page
 
 
 def test_pictures_are_small():

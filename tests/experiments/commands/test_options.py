@@ -20,6 +20,10 @@ WRONG = {  # option -> values that it must refuse
     "--workers": (*NOT_WHOLE, "0"),
     "--seed": NOT_WHOLE,
     "--seconds": NOT_POSITIVE,
+    "--max-seconds": NOT_POSITIVE,
+    "--fps": (*NOT_WHOLE, "0", "241"),
+    "--width": (*NOT_WHOLE, "158", "4098", "321"),
+    "--height": (*NOT_WHOLE, "158", "4098", "321"),
     "--threshold": NOT_A_NUMBER,
     "--margin": (*NOT_A_NUMBER, "-0.1", "1.1", "10%"),
     "--score": ("best", ""),
@@ -43,7 +47,8 @@ WRONG = {  # option -> values that it must refuse
     "--plot": ("nowhere/a.png", "file/a.png", "a.gif", "folder.png"),
     "--output": ("nowhere/a.md", "nowhere/a.png", "nowhere/a.html", ".", "folder.png", "folder.html"),
 }
-WRONG_FOR_COMMAND = {("bench", "--csv"): ("nowhere", "file")}
+FILMS = ("nowhere/a.mp4", "nowhere/a.gif", "file/a.mp4", "a", "a.avi", "a.mp4.zip", ".", "folder.gif", "")
+WRONG_FOR_COMMAND = {("bench", "--csv"): ("nowhere", "file"), ("video", "--output"): FILMS}
 
 
 class Parsed(Exception):
@@ -75,7 +80,7 @@ def refusal(capsys, write_run, working_directory):
     write_run("runs/ec", {500: 1.0, 1000: 2.0})
     write_run("runs/es", {500: 1.0, 1000: 2.0}, method="rsnn-es")
     (working_directory / "file").write_text("")
-    for name in ("folder.png", "folder.html"):
+    for name in ("folder.png", "folder.html", "folder.gif"):
         (working_directory / name).mkdir()
 
     def run(*words: str) -> str:

@@ -1,5 +1,7 @@
 """The report is one well-formed page that needs nothing else, whatever is in the files that it is about."""
 
+import base64
+import os
 import shlex
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -14,6 +16,7 @@ from experiments.analysis.load_results import load, save
 from experiments.cli import main
 from experiments.errors import UserError
 from experiments.evaluation.trained_network import load_network
+from experiments.report import videos
 from experiments.report.report import report
 from experiments.run_config.compose import compose_config
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
@@ -51,6 +54,54 @@ def test_the_page_needs_nothing_but_itself(finished_run):
     assert all(reference.startswith("data:image/png;base64,") for reference in references)
     assert not [node for node in page.root.iter() if node.tag in ("script", "link", "iframe", "object")]
     assert "url(" not in page.root.find("head/style").text
+
+
+def add_film(run: Path, name: str, content: bytes, age: float = -1.0) -> None:
+    (run / name).write_bytes(content)
+    changed = (run / "policy.safetensors").stat().st_mtime - age
+    os.utime(run / name, (changed, changed))
+
+
+@pytest.fixture
+def run_with_policy(write_run):
+    folder = write_run("runs/a", {100: 1.0, 200: 2.0})
+    (folder / "policy.safetensors").write_bytes(b"")
+    return folder
+
+
+def test_films_of_runs_are_on_the_page(run_with_policy, write_run):
+    write_run("runs/b", {100: 1.0, 200: 2.0}, seed=1)
+    add_film(run_with_policy, "video.mp4", b"moving")
+    add_film(run_with_policy, "video.gif", b"moving too")
+    page = Page(report(["runs"]))
+    (film,) = page.root.iter("video")
+    assert film.get("src") == f"data:video/mp4;base64,{base64.b64encode(b'moving').decode()}"
+    assert {"controls", "muted", "loop"} <= set(film.keys())
+    (picture,) = (image for image in page.root.iter("img") if image.get("alt") == "runs/a")
+    assert picture.get("src") == f"data:image/gif;base64,{base64.b64encode(b'moving too').decode()}"
+    assert "media-src data:" in page.root.find("head/meta[@http-equiv]").get("content")
+    assert "There are none." in page.text
+
+
+def test_without_films_there_is_no_such_section(run_with_policy):
+    assert "Films" not in Page(report(["runs"])).text
+
+
+def test_a_film_of_an_earlier_policy_is_left_out(run_with_policy):
+    add_film(run_with_policy, "video.mp4", b"moving", age=60.0)
+    page = Page(report(["runs"]))
+    assert not list(page.root.iter("video"))
+    assert "'runs/a/video.mp4' is not shown, because the policy is newer: ec-evotorch video runs/a" in page.text
+
+
+def test_films_that_the_page_has_no_room_for_are_left_out(run_with_policy, monkeypatch):
+    monkeypatch.setattr(videos, "MOST_BYTES", 9)
+    add_film(run_with_policy, "video.mp4", b"moving")
+    add_film(run_with_policy, "video.gif", b"moving")
+    page = Page(report(["runs"]))
+    assert len(list(page.root.iter("video"))) == 1
+    assert "runs/a" not in page.pictures
+    assert "'runs/a/video.gif' is not shown: its 0.0 MB are more than the 0.0 MB that are left" in page.text
 
 
 def test_methods_seeds_versions_and_commands_are_told(write_run):

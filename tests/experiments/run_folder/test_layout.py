@@ -4,7 +4,7 @@ import pytest
 
 from experiments.errors import UserError
 from experiments.run_folder.atomic_write import partial_path, write_atomic
-from experiments.run_folder.layout import RUN_FILES, check_vacant, open_run_folder
+from experiments.run_folder.layout import RUN_FILES, VIDEOS, check_vacant, open_run_folder
 
 
 @pytest.mark.parametrize("name", RUN_FILES)
@@ -21,7 +21,7 @@ def test_files_of_others_do_not_mark_a_folder_as_taken(tmp_path):
 
 def test_overwriting_deletes_the_runs_files_and_no_other(tmp_path):
     unfinished = partial_path(tmp_path / RUN_FILES[0])
-    for path in (*(tmp_path / name for name in RUN_FILES), unfinished, tmp_path / "notes.txt"):
+    for path in (*(tmp_path / name for name in (*RUN_FILES, *VIDEOS)), unfinished, tmp_path / "notes.txt"):
         path.touch()
     with open_run_folder(tmp_path, overwrite=True):
         pass

@@ -15,7 +15,9 @@ from experiments.evaluation.episodes import evaluate
 from experiments.report.report import report
 from experiments.run_config.environment import is_other_model
 from experiments.run_folder.archive import checksum
+from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
+from experiments.video.stage import read_stage
 
 XML = Path("my.xml")
 ASSETS = Path(mujoco_env.__file__).parent / "assets"
@@ -101,7 +103,14 @@ def test_a_sweep_goes_on_unless_the_model_has_changed(tiny_run, capsys):
         assert "these differ: the model in env.xml_file (" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("act", [lambda run: evaluate(run, 2), lambda run: measure(run, 1)])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda run: evaluate(run, 2),
+        lambda run: measure(run, 1),
+        lambda run: read_stage(load_policy(run), ("rgb_array",), None),
+    ],
+)
 def test_playing_with_another_model_is_warned_of(folder, act, recwarn):
     act(folder)
     assert not [warning for warning in recwarn if warning.category is ResultsWarning]
@@ -141,7 +150,7 @@ def test_models_of_two_versions_of_mujoco_are_not_compared():
         assert not is_other_model(before, now)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "energy"])
+@pytest.mark.parametrize("command", ["evaluate", "video", "energy"])
 @pytest.mark.parametrize(
     ("change", "message"),
     [

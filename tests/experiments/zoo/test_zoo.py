@@ -93,7 +93,7 @@ def test_an_unknown_name_is_refused_with_those_that_there_are():
         zoo.load("inverted_pendulm")
 
 
-@pytest.mark.parametrize("command", ["evaluate", "energy"])
+@pytest.mark.parametrize("command", ["evaluate", "video", "watch", "energy"])
 def test_an_unknown_name_is_one_line_of_a_command(command, capsys):
     assert main([command, "zoo/inverted_pendulm"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -113,7 +113,7 @@ def test_other_paths_are_what_they_were(path):
     assert zoo.resolve(Path(path)) == Path(path)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "energy"])
+@pytest.mark.parametrize("command", ["evaluate", "video", "watch", "energy"])
 def test_a_link_that_leads_nowhere_is_no_policy(command, working_directory, capsys):
     (working_directory / "link").symlink_to("link")
     assert main([command, "link"]) == 2
