@@ -30,7 +30,7 @@ DEVELOPMENT_ONLY = {"hypothesis", "pytest", "sklearn", "tests"}
 REST = "*"
 FLOORS = {
     "native": (REST, "__init__"),
-    "envs": (REST, "tasks", ("fallback", "mujoco_vector_env"), "make", "__init__"),
+    "envs": (REST, "tasks", "go_nogo", ("fallback", "mujoco_vector_env"), "make", "__init__"),
     "agents": (REST, "rsnn", "__init__"),
     "ec_evotorch": (
         ("protocols", "randomness", "threads", "tensors", "logging"),
