@@ -44,7 +44,7 @@ class GoNoGo(gymnasium.Wrapper, RecordConstructorArgs):
             environment neither shows `reward_forward` nor is one of MuJoCo.
     """
 
-    def __init__(self, env: gymnasium.Env, shortest: int = 100, longest: int = 300, still_reward: float = 1.0):
+    def __init__(self, env: gymnasium.Env, shortest: int = 100, longest: int = 300, still_reward: float = 0.3):
         RecordConstructorArgs.__init__(self, shortest=shortest, longest=longest, still_reward=still_reward)
         gymnasium.Wrapper.__init__(self, env)
         self.shortest = check_whole("shortest", shortest)
@@ -97,7 +97,7 @@ class GoNoGo(gymnasium.Wrapper, RecordConstructorArgs):
 
 
 def make_go_nogo(
-    task: str, shortest: int = 100, longest: int = 300, still_reward: float = 1.0, **kwargs: Any
+    task: str, shortest: int = 100, longest: int = 300, still_reward: float = 0.3, **kwargs: Any
 ) -> GoNoGo:
     """Makes the environment of a Gymnasium id, without its limit of steps, in a `GoNoGo`.
 
