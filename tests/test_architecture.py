@@ -60,7 +60,7 @@ FLOORS = {
         "figures",
         "evaluation",
         "training",
-        ("report", "bench", "results"),
+        ("report", "bench", "results", "neuroscience"),
         "zoo",
         "commands",
         "cli",

@@ -289,7 +289,7 @@ PARTS = ("structure", "activity", "lesions")
 
 
 def prob_init_of(run: Path) -> dict[str, float] | None:
-    """Returns the probabilities of generation 0 for each kernel; None where the run does not tell of one that EC had."""
+    """Returns the probabilities of generation 0 for each kernel; None where the run does not tell them."""
     path = run / CONFIG
     if not path.is_file():
         return None

@@ -72,7 +72,7 @@ def flip(wiring: Wiring, places: np.ndarray) -> Wiring:
 
 
 def lesions(wiring: Wiring, modules: np.ndarray) -> list[Lesion]:
-    """Returns all lesions of neurons, modules, kinds of neurons and blocks that change a connection.
+    """Returns all lesions of neurons, modules of several, kinds of neurons and blocks that change a connection.
 
     Args:
         wiring: A network of bits.
@@ -81,8 +81,8 @@ def lesions(wiring: Wiring, modules: np.ndarray) -> list[Lesion]:
     n = wiring.num_neurons
     excitatory = wiring.signs > 0
     found = [("neuron", str(neuron), silence(wiring, [neuron])) for neuron in range(n)]
-    if modules.max() < n - 1:  # else modules are neurons
-        found += [("module", str(m), silence(wiring, modules == m)) for m in range(modules.max() + 1)]
+    sizes = np.bincount(modules)
+    found += [("module", str(m), silence(wiring, modules == m)) for m in np.flatnonzero(sizes > 1)]
     found += [("kind of neuron", kind, silence(wiring, excitatory == (kind == "E"))) for kind in ("E", "I")]
     found += [("block", name, cut(wiring, [name])) for name in BLOCKS]
     found += [("block", name, cut(wiring, blocks)) for name, blocks in BLOCKS_AT_ONCE.items()]

@@ -1,10 +1,12 @@
 """Which neurons fire otherwise on GO than on NOGO."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.stats import mannwhitneyu
 
 SETTLED = 25  # environment steps after a switch that are left out
-FEWEST_INTERVALS = 3  # of each signal
+FEWEST_INTERVALS = 8  # of each signal; with fewer the normal approximation of the test is too bold
 
 
 def interval_rates(counts: np.ndarray, go: np.ndarray, settled: int = SETTLED) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +21,7 @@ def interval_rates(counts: np.ndarray, go: np.ndarray, settled: int = SETTLED) -
         (intervals, n) float64 means, and (intervals,) bool, which of them were GO.
     """
     starts = np.concatenate([[0], np.flatnonzero(np.diff(go)) + 1, [len(go)]])
-    kept = [(a + settled, b) for a, b in zip(starts[:-1], starts[1:], strict=True) if b - a > settled]
+    kept = [(a + settled, b) for a, b in pairwise(starts) if b - a > settled]
     means = [counts[a:b].mean(axis=0) for a, b in kept]
     return np.array(means).reshape(-1, counts.shape[1]), np.array([go[a] for a, _ in kept], dtype=bool)
 
@@ -32,8 +34,8 @@ def switching(means: np.ndarray, go: np.ndarray) -> tuple[np.ndarray, np.ndarray
         go: (intervals,) bool.
 
     Returns:
-        (n,) means over GO intervals, over NOGO intervals, and two-sided p-values of the Mann-Whitney test with intervals
-        as cases; all NaN with fewer than three intervals of either signal.
+        (n,) means over GO intervals, over NOGO intervals, and two-sided p-values of the Mann-Whitney test, whose cases
+        are the intervals; all NaN with fewer than eight intervals of either signal.
     """
     n = means.shape[1]
     if min(go.sum(), (~go).sum()) < FEWEST_INTERVALS:

@@ -17,6 +17,9 @@ WRONG = {  # option -> values that it must refuse
     "--at-steps": (*NOT_WHOLE, "0"),
     "--episodes": (*NOT_WHOLE, "0"),
     "--num-envs": (*NOT_WHOLE, "0"),
+    "--lesion-episodes": (*NOT_WHOLE, "0", "1"),
+    "--draws": (*NOT_WHOLE, "0", "1"),
+    "--part": ("anatomy", ""),
     "--workers": (*NOT_WHOLE, "0"),
     "--seed": NOT_WHOLE,
     "--seconds": NOT_POSITIVE,
@@ -37,7 +40,10 @@ WRONG = {  # option -> values that it must refuse
     "--csv": ("nowhere/out.csv", "file/out.csv"),
     "--output": ("nowhere/a.md", "nowhere/a.png", "nowhere/a.html", ".", "folder.png", "folder.html"),
 }
-WRONG_FOR_COMMAND = {("bench", "--csv"): ("nowhere", "file")}
+WRONG_FOR_COMMAND = {
+    ("bench", "--csv"): ("nowhere", "file"),
+    ("analyze", "--output"): ("file", "nowhere/folder", "file/folder"),
+}
 
 
 class Parsed(Exception):
