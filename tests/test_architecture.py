@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "experiments": set(ROOMS),
 }
 # Installed for development only: the packages must work without them.
-DEVELOPMENT_ONLY = {"hypothesis", "pytest", "sklearn", "tests"}
+DEVELOPMENT_ONLY = {"hypothesis", "networkx", "pytest", "sklearn", "tests"}
 
 # The floors of a folder from the ground up: its modules and sub-folders ("__init__" is its own `__init__.py`). Each may
 # import those on the floors below it, and none on its own floor. REST stands for whatever is not named; those may also

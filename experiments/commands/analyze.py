@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from ec_evotorch.logging import quiet_evotorch
 from experiments.analysis.text_table import TextTable, print_table, text_table_of
 from experiments.commands.arguments import add_trust_argument, folder_to_make, whole_number
 from experiments.errors import ArgumentParser, UserError, results_warnings_as_lines
@@ -77,6 +78,7 @@ def main(argv: list[str]) -> None:
         )
     runs = [resolve(run) for run in arguments.runs]
     networks = [load_network(run, arguments.trust) for run in runs]
+    quiet_evotorch()
     console = Console()
     for name, run, network in zip(names, runs, networks, strict=True):
         with results_warnings_as_lines(parser.prog):
@@ -109,7 +111,7 @@ def _figures(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
         yield "spectrum", figures.spectrum(tables["spectrum"])
     if neurons is not None and "phase" in neurons:
         yield "tuning", figures.tuning(neurons)
-    if neurons is not None and "go_rate" in neurons:
+    if neurons is not None and "go_rate" in neurons and neurons[["go_rate", "nogo_rate"]].notna().all(axis=None):
         yield "switching", figures.switching(neurons)
     if "lesions" in tables:
         yield "lesions", figures.lesions(tables["lesions"], neurons)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FormatStrFormatter, NullLocator, PercentFormatter
 
 from experiments.figures.style import BLUE, COLORS, LARGE, MARKERS, SMALL, VERMILLION, WIDTH, tidy_axes
 
@@ -12,6 +12,7 @@ COLOR_OF_KIND = {"E": BLUE, "I": VERMILLION}
 NAME_OF_KIND = {"E": "excitatory", "I": "inhibitory"}
 LINEAR_UP_TO = 5  # |z|; beyond it the axis is logarithmic
 MOST_Z = 1.96
+TICKS, MOST_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000), 3  # of z, and how many on either side
 DECIDED_P = 0.05
 
 
@@ -32,7 +33,14 @@ def z_scores(structure: pd.DataFrame) -> Figure:
         places = [measures.index(name) for name in rows.measure]
         style = {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
         axes.plot(rows.z, places, linestyle="", markersize=3, label=f"{network} against {null}", **style)
-    axes.set_xscale("symlog", linthresh=LINEAR_UP_TO)
+    highest = max(table.z.abs().max() * 1.15, MOST_Z * 1.5) if len(table) else MOST_Z * 1.5
+    if highest > LINEAR_UP_TO:
+        axes.set_xscale("symlog", linthresh=LINEAR_UP_TO)
+    axes.set_xlim(-highest, highest)
+    sides = [z for z in TICKS if z < highest][-MOST_TICKS:]
+    axes.set_xticks([*(-z for z in reversed(sides)), 0, *sides], minor=False)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.set_yticks(range(len(measures)), measures)
     axes.set_ylim(len(measures) - 0.5, -0.5)
     axes.grid(axis="y", color="0.9", linewidth=0.5)

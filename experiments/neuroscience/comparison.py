@@ -26,8 +26,9 @@ def compare(observed: Mapping[str, float], drawn: Sequence[Mapping[str, float]])
         - z: (observed − null_mean) / null_std; NaN where these do not vary.
         - p_value: Two-sided: twice the smaller share of random networks, this one among them, that are at least or at
           most the observed value. Of N draws it is at least 2 / (N + 1).
-        - p_holm: Corrected for the number of rows, from a normal distribution of the random networks (2 Φ(−|z|)),
-          since no number of draws that one can wait for would do for so many rows.
+        - p_holm: Corrected for the number of rows. Where no random network was as far out, it starts from 2 Φ(−|z|),
+          as of a normal distribution, if that is smaller than `p_value`: with so many rows one could not wait for
+          enough draws.
 
     Source: Phipson and Smyth (2010), "Permutation p-values should never be zero", https://doi.org/10.2202/1544-6115.1585.
     """
@@ -55,4 +56,7 @@ def compare(observed: Mapping[str, float], drawn: Sequence[Mapping[str, float]])
             }
         )
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    return table.assign(p_holm=holm(2 * norm.sf(table.z.abs())))
+    beyond_all = table.p_value <= 2 / (len(drawn) + 1)
+    normal = np.minimum(2 * norm.sf(table.z.abs()), table.p_value)
+    single = np.where(beyond_all, normal, table.p_value)
+    return table.assign(p_holm=holm(np.where(table.z.isna(), np.nan, single)))

@@ -26,7 +26,7 @@ class Lesion:
     """A network in which something is missing or wrong.
 
     Attributes:
-        kind: "neuron", "module", "kind of neuron", "block" or "flip".
+        kind: "neuron", "module", "neurons", "block" or "flip".
         name: Which one.
         wiring: The network with the lesion.
         changed: Number of connections that are others than in the intact network.
@@ -83,7 +83,7 @@ def lesions(wiring: Wiring, modules: np.ndarray) -> list[Lesion]:
     found = [("neuron", str(neuron), silence(wiring, [neuron])) for neuron in range(n)]
     sizes = np.bincount(modules)
     found += [("module", str(m), silence(wiring, modules == m)) for m in np.flatnonzero(sizes > 1)]
-    found += [("kind of neuron", kind, silence(wiring, excitatory == (kind == "E"))) for kind in ("E", "I")]
+    found += [("neurons", f"all {kind}", silence(wiring, excitatory == (kind == "E"))) for kind in ("E", "I")]
     found += [("block", name, cut(wiring, [name])) for name in BLOCKS]
     found += [("block", name, cut(wiring, blocks)) for name, blocks in BLOCKS_AT_ONCE.items()]
     intact = wiring.flatten()
@@ -94,7 +94,8 @@ def lesions(wiring: Wiring, modules: np.ndarray) -> list[Lesion]:
 def flips(wiring: Wiring, rho: Wiring, generator: np.random.Generator) -> list[Lesion]:
     """Returns networks with one connection in a hundred flipped, among those that evolution had decided more or less.
 
-    Connections are put into five groups of equal size by |ρ − ½|. Of each group five networks are drawn.
+    Connections are put into five groups of equal size by |ρ − ½|, of equal ones in the order of the solution. Of each
+    group five networks are drawn.
 
     Args:
         wiring: A network of bits.
@@ -104,9 +105,9 @@ def flips(wiring: Wiring, rho: Wiring, generator: np.random.Generator) -> list[L
     decided = np.abs(rho.flatten() - 0.5)
     groups = np.array_split(np.argsort(decided, kind="stable"), RHO_GROUPS)
     found = []
-    for group in groups:
+    for number, group in enumerate(groups, start=1):
         count = min(len(group), max(1, round(FLIPPED_SHARE * len(decided))))
-        name = f"|ρ−½| {decided[group[0]]:.2f} to {decided[group[-1]]:.2f}"
+        name = f"fifth {number}, |ρ−½| {decided[group[0]]:.2g} to {decided[group[-1]]:.2g}"
         for _ in range(FLIP_DRAWS):
             places = generator.choice(group, count, replace=False)
             found.append(Lesion("flip", name, flip(wiring, places), count))

@@ -35,13 +35,14 @@ def switching(means: np.ndarray, go: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     Returns:
         (n,) means over GO intervals, over NOGO intervals, and two-sided p-values of the Mann-Whitney test, whose cases
-        are the intervals; all NaN with fewer than eight intervals of either signal.
+        are the intervals. Means are NaN without an interval of the signal, p-values with fewer than eight of either.
     """
     n = means.shape[1]
+    on_go, on_nogo = (means[of].mean(axis=0) if of.any() else np.full(n, np.nan) for of in (go, ~go))
     if min(go.sum(), (~go).sum()) < FEWEST_INTERVALS:
-        return np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+        return on_go, on_nogo, np.full(n, np.nan)
     varies = np.ptp(means, axis=0) > 0
     p = np.ones(n)
     if varies.any():
         p[varies] = mannwhitneyu(means[go][:, varies], means[~go][:, varies], axis=0).pvalue
-    return means[go].mean(axis=0), means[~go].mean(axis=0), p
+    return on_go, on_nogo, p

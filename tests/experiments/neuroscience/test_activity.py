@@ -156,4 +156,6 @@ def test_neurons_that_follow_the_signal_switch():
     assert p[1] > 0.02
     assert p[2] == 1
     assert np.isnan(switching.switching(means[:15], kinds[:15])[2]).all()
+    assert switching.switching(means[:15], kinds[:15])[0][0] == 3
+    assert np.isnan(switching.switching(means[:1], kinds[:1])[1]).all()
     assert len(switching.interval_rates(counts[:50], go[:50], settled=10)[0]) == 1

@@ -100,7 +100,7 @@ def test_the_table_of_a_run_begins_with_the_intact_network_and_has_flips_by_rho(
     network = load_network(finished_run)
     table = lesions_of(network, np.zeros(16, dtype=int), 2, seed=0)
     assert table.kind.tolist()[0] == "intact"
-    assert set(table.kind) == {"intact", "neuron", "module", "kind of neuron", "block", "flip"}
+    assert set(table.kind) == {"intact", "neuron", "module", "neurons", "block", "flip"}
     assert (table.kind == "flip").sum() == 5
     everything = table[(table.kind == "module") & (table.name == "0")].iloc[0]
     outputs = network.connections["kernel_out"].sum() + network.connections["kernel_h"].sum()

@@ -71,6 +71,13 @@ def test_z_and_p_by_hand():
     assert row["p_holm"] == pytest.approx(0.0026998, rel=1e-4)
 
 
+def test_a_value_that_random_networks_reach_does_not_differ_however_large_its_z():
+    """Of skewed counts: one random network in fifty has the triad that all others lack."""
+    (row,) = compare({"m": 1.0}, [{"m": 0.0}] * 98 + [{"m": 1.0}] * 2).to_dict("records")
+    assert row["z"] > 6
+    assert row["p_holm"] == row["p_value"] == 2 * 3 / 101
+
+
 def test_what_never_varies_has_no_z():
     (row,) = compare({"m": 1.0}, [{"m": 1.0}] * 9).to_dict("records")
     assert np.isnan(row["z"])
