@@ -22,8 +22,10 @@ from experiments.neuroscience.structure import entropy, measure
 from experiments.neuroscience.wiring import Wiring
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.read import read_config
+from experiments.run_folder.rho_histogram import BINS, EDGES
 
 ANALYSIS = 0x4E455552  # purpose of the generators here
+DECIDED_P = 0.05
 DECIDED = 0.4  # a connection is decided where |ρ − ½| is larger
 GO_NOGO = "GoNoGo"  # in the names of environments whose last two observations are the signals
 KEPT = {  # null model -> first words of the measures that it keeps, and which cannot differ
@@ -103,6 +105,25 @@ def block_table(wiring: Wiring, rho: Wiring | None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def decision_table(histogram: pd.DataFrame) -> pd.DataFrame:
+    """Returns how far connections were decided at each evaluation of a run, over all kernels.
+
+    Args:
+        histogram: A table of `read_rho_histogram`, which knows ρ to 0.02: that of a bin counts as its middle.
+
+    Returns:
+        A row for each evaluation with the columns generation, steps, entropy (bits for each connection) and decided
+        (share with |ρ − ½| > 0.4).
+    """
+    counts = histogram[list(BINS)].to_numpy(float)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    middles = (EDGES[1:] + EDGES[:-1]) / 2
+    table = histogram[["generation", "steps"]].reset_index(drop=True)
+    table["entropy"] = shares @ [entropy(np.array([middle])) for middle in middles]
+    table["decided"] = shares @ (np.abs(middles - 0.5) > DECIDED)
+    return table
+
+
 def spectrum_table(wiring: Wiring) -> pd.DataFrame:
     """Returns eigenvalues (`real`, `imaginary`) and singular values of the signed matrix of connections, in order."""
     signed = wiring.signs[:, None] * wiring.kernel_h
@@ -156,6 +177,27 @@ def _of_population(train: SpikeTrain, wiring: Wiring, constants, generator: np.r
         "largest avalanche (spikes)": float(max(avalanches.avalanche_sizes(population), default=np.nan)),
         "branching ratio": avalanches.branching_ratio(population),
     }
+
+
+def summarize_neurons(neurons: pd.DataFrame) -> pd.DataFrame:
+    """Returns what a table of `neuron_table` says of the whole network, as rows like those of `population_table`.
+
+    They are one value over all recorded episodes (of the rhythm, in the first), and so have no `std`.
+    """
+    tuned, switches = (
+        float((neurons[column] < DECIDED_P).mean()) if column in neurons else np.nan
+        for column in ("tuning_p_holm", "switching_p_holm")
+    )
+    values = {
+        "assemblies": float(neurons.assembly.max() + 1),
+        "silhouette of assemblies": neurons.attrs["silhouette"],
+        "period of the rhythm (steps)": neurons.attrs["period"] or np.nan,
+        "autocorrelation at the period": neurons.attrs["peak"] or np.nan,
+        "neurons tuned to the rhythm (share)": tuned,
+        "neurons that switch (share)": switches,
+    }
+    rows = {measure: mean for measure, mean in values.items() if np.isfinite(mean)}
+    return pd.DataFrame({"measure": list(rows), "mean": list(rows.values()), "std": np.nan, "episodes": 1})
 
 
 def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.ndarray, env_id: str) -> pd.DataFrame:
@@ -274,10 +316,14 @@ def analyze(
         yield "structure", structure_table(wiring, rho, prob_init_of(run), draws, seed)
         yield "blocks", block_table(wiring, rho)
         yield "spectrum", spectrum_table(wiring)
+        if network.rho_histogram is not None and len(network.rho_histogram):
+            yield "decisions", decision_table(network.rho_histogram)
     if "activity" in parts:
         trains = list(record_spikes(network.saved, [episode_seed(seed, episode) for episode in range(episodes)]))
-        yield "population", population_table(trains, wiring, network.agent.constants, seed)
-        yield "neurons", neuron_table(trains, wiring, modules, network.saved.env["id"])
+        neurons = neuron_table(trains, wiring, modules, network.saved.env["id"])
+        population = population_table(trains, wiring, network.agent.constants, seed)
+        yield "population", pd.concat([population, summarize_neurons(neurons)], ignore_index=True)
+        yield "neurons", neurons
     if "lesions" in parts:
         try:
             yield "lesions", lesions_of(network, modules, lesion_episodes, seed)

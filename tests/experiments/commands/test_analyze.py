@@ -6,7 +6,7 @@ import pytest
 from experiments.cli import main
 
 SMALL = ["--draws", "3", "--episodes", "2", "--lesion-episodes", "2"]
-TABLES = ("structure", "blocks", "spectrum", "population", "neurons", "lesions")
+TABLES = ("structure", "blocks", "spectrum", "decisions", "population", "neurons", "lesions")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_the_same_seed_gives_the_same_tables_and_another_others(analysis, finish
     first, again, other = (analysis / name / "run" / "structure.csv" for name in ("first", "again", "other"))
     assert first.read_bytes() == again.read_bytes()
     assert first.read_bytes() != other.read_bytes()
-    assert {path.stem for path in again.parent.iterdir()} == {"structure", "blocks", "spectrum"}
+    assert {path.stem for path in again.parent.iterdir()} == {"structure", "blocks", "spectrum", "decisions"}
 
 
 def test_a_policy_of_the_zoo_is_analysed_into_a_folder_of_its_name(capsys, working_directory):
