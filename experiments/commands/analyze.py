@@ -15,11 +15,13 @@ from experiments.evaluation.trained_network import load_network
 from experiments.figures import neuroscience as figures
 from experiments.figures.style import encode
 from experiments.neuroscience.analysis import PARTS, analyze
+from experiments.neuroscience.comparison import combine
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.zoo.zoo import resolve
 
 SHOWN = 12  # rows of the longer tables on the terminal
 DECIDED_P = 0.05
+ACROSS_RUNS = "structure_across_runs.csv"
 
 
 def main(argv: list[str]) -> None:
@@ -80,6 +82,7 @@ def main(argv: list[str]) -> None:
     networks = [load_network(run, arguments.trust) for run in runs]
     quiet_evotorch()
     console = Console()
+    structures = []
     for name, run, network in zip(names, runs, networks, strict=True):
         with results_warnings_as_lines(parser.prog):
             tables = dict(
@@ -102,6 +105,15 @@ def main(argv: list[str]) -> None:
         for table in _summaries(name, tables):
             print_table(console, table)
         console.print(f"tables and figures are in {output}", highlight=False, soft_wrap=True)
+        structures += [tables["structure"]] if "structure" in tables else []
+    if len(structures) > 1:
+        together = combine(structures)
+        write_atomic(arguments.output / ACROSS_RUNS, together.to_csv(index=False, lineterminator="\n").encode())
+        different = together[together.p_holm < DECIDED_P].sort_values("p_holm").head(SHOWN)
+        title = (
+            f"all {len(structures)} runs together: {len(different)} of {len(together)} comparisons differ from chance"
+        )
+        print_table(console, text_table_of(different, title))
 
 
 def _figures(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:

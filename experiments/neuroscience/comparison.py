@@ -60,3 +60,27 @@ def compare(observed: Mapping[str, float], drawn: Sequence[Mapping[str, float]])
     normal = np.minimum(2 * norm.sf(table.z.abs()), table.p_value)
     single = np.where(beyond_all, normal, table.p_value)
     return table.assign(p_holm=holm(np.where(table.z.isna(), np.nan, single)))
+
+
+def combine(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Combines the comparisons of several networks, such as those of several seeds, by Stouffer's method.
+
+    A small deviation that every network has in the same direction shows here, and not in any single table.
+
+    Args:
+        tables: For each network a table of `compare`, with the columns `network` and `null` besides.
+
+    Returns:
+        A row for each network, null and measure that has a z in every table, with the columns network, null, measure,
+        runs (number of tables), mean_observed, mean_z, z (Σ z / √runs), p_value (2 Φ(−|z|)) and p_holm (corrected for
+        the number of rows).
+
+    Source: Stouffer et al. (1949), "The American soldier", vol. 1, p. 45.
+    """
+    keys = ["network", "null", "measure"]
+    groups = pd.concat([table.dropna(subset="z") for table in tables]).groupby(keys, sort=False)
+    combined = groups.agg(runs=("z", "size"), mean_observed=("observed", "mean"), mean_z=("z", "mean")).reset_index()
+    combined = combined[combined.runs == len(tables)].reset_index(drop=True)
+    combined["z"] = combined.mean_z * np.sqrt(combined.runs)
+    combined["p_value"] = 2 * norm.sf(combined.z.abs())
+    return combined.assign(p_holm=holm(combined.p_value))

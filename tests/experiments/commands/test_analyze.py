@@ -43,6 +43,15 @@ def test_the_same_seed_gives_the_same_tables_and_another_others(analysis, finish
     assert {path.stem for path in again.parent.iterdir()} == {"structure", "blocks", "spectrum", "decisions"}
 
 
+def test_several_runs_are_also_compared_with_chance_together(finished_run, capsys, working_directory):
+    words = ["analyze", str(finished_run), "zoo/inverted_pendulum", "--part", "structure", "--draws", "2"]
+    assert main([*words, "--output", "two"]) == 0
+    assert "all 2 runs together: " in capsys.readouterr().out
+    together = pd.read_csv(working_directory / "two" / "structure_across_runs.csv")
+    assert set(together.null) == {"Bernoulli", "rewired"}  # what is known of both
+    assert set(together.runs) == {2}
+
+
 def test_a_policy_of_the_zoo_is_analysed_into_a_folder_of_its_name(capsys, working_directory):
     assert main(["analyze", "zoo/walker2d", "--part", "structure", "--draws", "2"]) == 0
     out = capsys.readouterr().out

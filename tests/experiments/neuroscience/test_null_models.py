@@ -1,9 +1,10 @@
 """Random networks keep what they say, and only that; comparisons with them are fair."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from experiments.neuroscience.comparison import compare
+from experiments.neuroscience.comparison import combine, compare
 from experiments.neuroscience.null_models import bernoulli, first_generation, rewire, shuffle
 from experiments.neuroscience.structure import reciprocity
 from experiments.neuroscience.wiring import Wiring
@@ -76,6 +77,16 @@ def test_a_value_that_random_networks_reach_does_not_differ_however_large_its_z(
     (row,) = compare({"m": 1.0}, [{"m": 0.0}] * 98 + [{"m": 1.0}] * 2).to_dict("records")
     assert row["z"] > 6
     assert row["p_holm"] == row["p_value"] == 2 * 3 / 101
+
+
+def test_small_deviations_that_networks_share_add_up():
+    def table(z, other):
+        rows = [("θ*", "rewired", "m", 0.5, z), ("θ*", "rewired", "n", 0.1, other)]
+        return pd.DataFrame(rows, columns=["network", "null", "measure", "observed", "z"])
+
+    (row,) = combine([table(2.0, 1.0), table(1.0, np.nan), table(3.0, 1.0), table(2.0, 1.0)]).to_dict("records")
+    assert (row["measure"], row["runs"], row["mean_observed"], row["mean_z"], row["z"]) == ("m", 4, 0.5, 2.0, 4.0)
+    assert row["p_holm"] == row["p_value"] == pytest.approx(6.334e-5, rel=1e-3)
 
 
 def test_what_never_varies_has_no_z():
