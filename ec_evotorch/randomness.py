@@ -18,12 +18,13 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 |  8 | first weights of PPO's critic             | search key          | 0                                 | PyTorch   |
 |  9 | PPO's noise, and then its shuffling       | search key          | iteration, from 1                 | PyTorch   |
 | 10 | episode seed, below 2^63                  | seed                | generation, row, episode, purpose | Philox    |
-| 11 | first state of the physics                | episode seed        | none                              | NumPy     |
+| 11 | first state of the physics, then signals  | episode seed        | none                              | NumPy     |
 | 12 | first membrane potentials of an RSNN      | episode seed        | 0x7652534E                        | NumPy     |
 | 13 | episode seed of `evaluate`, from 2^63 on  | `--seed`            | 0xE7A1, episode                   | NumPy     |
 | 14 | resamples of intervals and tests          | 0                   | none                              | NumPy     |
 | 15 | damaged connections or neurons            | `--seed`            | 0xFA17, fault, draw               | NumPy     |
 | 16 | noise on observations, in `evaluate`      | episode seed        | 0x0153, draw                      | NumPy     |
+| 17 | random networks of `analyze`              | `--seed`            | 0x4E455552, purpose, number       | NumPy     |
 
 Where each is drawn, and by which function:
 
@@ -41,11 +42,16 @@ Where each is drawn, and by which function:
 10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; PPO's
     `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
 11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
+    The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.
 12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
 13. `episode_seed` in `experiments/evaluation/episodes.py`.
 14. The functions of `experiments/analysis/statistics.py`.
 15. `damaged_parts` in `experiments/evaluation/faults.py`.
 16. `NoisyAgent.reset` in `experiments/evaluation/faults.py`.
+17. `experiments/neuroscience/analysis.py`, which hands its generators to `experiments/neuroscience/null_models.py`,
+    `experiments/neuroscience/modules.py`, `experiments/neuroscience/activity.py` and
+    `experiments/neuroscience/lesions.py`. Purposes 0 to 3 are null models, 4 the modules of the network itself,
+    7 those of its lesions, 8 shifts of spike trains and 9 flipped connections.
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
 generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO, where

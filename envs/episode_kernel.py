@@ -25,6 +25,7 @@ _ADDRESSES = (
     "policy",
     "policy_context",
     "parameters",
+    "signals",
     "init_qpos",
     "actions",
     "squares",
@@ -73,10 +74,10 @@ def reset_slot(model, data, slot, argument):
     call_void(call.mj_reset_data, (model, data))
     copy_row(float64_row(call.start_qpos, slot, call.nq), data_array(data, call.data_qpos, call.nq))
     copy_row(float64_row(call.start_qvel, slot, call.nv), data_array(data, call.data_qvel, call.nv))
+    int64_row(call.episode_length, 0, slot + 1)[slot] = 0
     call_void(call.mj_forward, (model, data))
     call_void(call.locate, (data, argument, types.int64(slot)))
     call_void(call.observe, (data, argument, types.int64(slot)))
-    int64_row(call.episode_length, 0, slot + 1)[slot] = 0
     float64_row(call.episode_return, slot, 1)[0] = 0.0
     bool_array(call.terminated, slot + 1)[slot] = False
     bool_array(call.truncated, slot + 1)[slot] = False
@@ -106,12 +107,12 @@ def advance_slot(model, data, slot, argument):
             call_void(call.mj_step, (model, data))
         if call.contact_forces != 0:
             call_void(call.mj_rne_post_constraint, (model, data))
+        episode_length[slot] += 1
         copy_row(after, before)
         call_void(call.locate, (data, argument, index))
         call_void(call.observe, (data, argument, index))
         call_void(call.transition, (data, argument, index))
         episode_return[0] += reward[0]
-        episode_length[slot] += 1
         truncated[slot] = episode_length[slot] >= call.max_episode_steps
         if terminated[slot] or truncated[slot] or call.stop != 0:
             break

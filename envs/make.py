@@ -12,6 +12,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from envs.fallback import AsyncFallbackVectorEnv, FallbackVectorEnv
+from envs.go_nogo import GoNoGo, make_go_nogo
 from envs.make_plain import Wrappers, make_plain, make_wrapped
 from envs.mujoco_vector_env import MujocoVectorEnv
 from envs.tasks import TASKS, Task
@@ -37,10 +38,10 @@ def make_vec(
 
     Gymnasium's own Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid, HumanoidStandup, InvertedPendulum and
     InvertedDoublePendulum (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to
-    the last bit, under whatever id they are registered, and with an XML file of the user's own as well. Everything
-    else, such as a class derived from theirs, or one of them with further wrappers, is played by Gymnasium one step at
-    a time: in its `SyncVectorEnv` or, if asked for, in several processes. A MuJoCo environment that is played so is
-    logged as a warning, once.
+    the last bit, under whatever id they are registered, and with an XML file of the user's own as well; so do they with
+    signals (HopperGoNoGo-v5 and so on, see `envs.GoNoGo`). Everything else, such as a class derived from theirs, or one
+    of them with further wrappers, is played by Gymnasium one step at a time: in its `SyncVectorEnv` or, if asked for, in
+    several processes. A MuJoCo environment that is played so is logged as a warning, once.
 
     All keep the same contract: autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished
     sub-environment keeps its last observation and flags, is not simulated and pays 0 until it is reset. A copy, by
@@ -111,16 +112,19 @@ def _warn_of_fallback(env_id: str, env_class: type, is_wrapped: bool) -> None:
 def native_task(env: gymnasium.Env) -> Task | None:
     """Returns the native task that plays exactly as an environment of `gymnasium.make` does, or None.
 
-    It is one whose class was called by the registration itself, and that nothing wraps but what `gymnasium.make` adds.
+    It is one whose class was called by the registration itself, and that nothing wraps but what `gymnasium.make` adds
+    and one `GoNoGo`.
     """
     task = _TASKS_OF_CLASSES.get(type(env.unwrapped))
     creator = env.unwrapped.spec.entry_point
-    if task is None or (load_env_creator(creator) if isinstance(creator, str) else creator) is not task.env_class:
+    creator = load_env_creator(creator) if isinstance(creator, str) else creator
+    if task is None or creator not in (task.env_class, make_go_nogo):
         return None
-    limits = 0
+    limits, signals = 0, 0
     while isinstance(env, gymnasium.Wrapper):
         limits += type(env) is TimeLimit
-        if type(env) not in (TimeLimit, *_PASSIVE_WRAPPERS) or limits > 1:
+        signals += type(env) is GoNoGo
+        if type(env) not in (TimeLimit, GoNoGo, *_PASSIVE_WRAPPERS) or limits > 1 or signals > 1:
             return None
         env = env.env
     return task

@@ -13,10 +13,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+import native
 from envs.mujoco_warnings import log_mujoco_warnings
 from envs.vector_contract import check_observation, check_step
 
-_NOT_THE_USERS = (Path(__file__).parent, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+_OURS = (Path(__file__).parent, Path(native.__file__).parent)
+_NOT_THE_USERS = (*_OURS, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
 _MOST_LETTERS = 300  # of what a library says
 _ARGUMENTS = re.compile(  # which libraries print, arrays and all
     r"\s+(was raised from the environment creator for|Invoked with:) .*", re.DOTALL

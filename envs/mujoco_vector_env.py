@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
+from envs.go_nogo.native_task import NativeGoNoGo, find_go_nogo
 from envs.model_digest import model_digest
 from envs.physics import Physics, function_address
 from envs.remaking import Remade
@@ -37,7 +38,8 @@ class MujocoVectorEnv(Remade, VectorEnv):
 
     Args:
         task: The native task.
-        template: An environment made by `gymnasium.make`, from which settings, spaces and reset noise are taken.
+        template: An environment made by `gymnasium.make`, from which settings, spaces, signals (if a `GoNoGo` wraps it)
+            and reset noise are taken.
         num_envs: Number of sub-environments B.
         num_threads: Number of threads of the physics; 0 for all cores. Results do not depend on it.
 
@@ -49,14 +51,18 @@ class MujocoVectorEnv(Remade, VectorEnv):
         env = template.unwrapped
         frame_skip = check_whole("frame_skip", env.frame_skip)
         self._parameters = _task_parameters(task, env)
+        wrapper = find_go_nogo(template)
+        self._signals = None if wrapper is None else NativeGoNoGo(task, wrapper, num_envs)
+        if self._signals is not None:
+            task = self._signals.task
         self.num_envs = num_envs
         self.spec = template.spec
         self.model_digest = model_digest(template)
         self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.DISABLED}
         self.render_mode = env.render_mode
-        self.single_observation_space = env.observation_space
+        self.single_observation_space = template.observation_space
         self.single_action_space = env.action_space
-        self.observation_space = batch_space(env.observation_space, num_envs)
+        self.observation_space = batch_space(template.observation_space, num_envs)
         self.action_space = batch_space(env.action_space, num_envs)
         self._task = task
         self._template = env
@@ -67,7 +73,7 @@ class MujocoVectorEnv(Remade, VectorEnv):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="rollout")
 
         model = env.model
-        num_observations = env.observation_space.shape[0]
+        num_observations = template.observation_space.shape[0]
         self._arrays = {
             "init_qpos": env.init_qpos,
             "parameters": self._parameters,
@@ -105,6 +111,7 @@ class MujocoVectorEnv(Remade, VectorEnv):
         call["num_squares"] = self._arrays["squares"].shape[1]
         call["frame_skip"] = frame_skip
         call["dt"] = env.dt
+        call["signals"] = 0 if self._signals is None else self._signals.address
         call["contact_forces"] = task.contact_forces
         call["max_episode_steps"] = template.spec.max_episode_steps or _NEVER
 
@@ -285,6 +292,8 @@ class MujocoVectorEnv(Remade, VectorEnv):
             env.reset_model()
         finally:
             del env.set_state, env._get_obs
+        if self._signals is not None:
+            self._signals.draw(slot, self._generators[slot])
 
     def _state_info(self, mask: np.ndarray) -> dict[str, Any]:
         """Returns the entries of `info` that describe the state, as Gymnasium's vector environments pack them."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "plot": "experiments.commands.plot",
     "report": "experiments.commands.report",
     "energy": "experiments.commands.energy",
+    "analyze": "experiments.commands.analyze",
     "bench": "experiments.commands.bench",
 }
 
@@ -42,6 +43,7 @@ commands (each has its own --help):
   plot       draw their curves, scores or a map of surrogates: ec-evotorch plot runs --output curves.svg
   report     all about runs and their networks in one HTML file: ec-evotorch report runs
   energy     estimate the energy of a run on a neuromorphic chip: ec-evotorch energy runs/hopper-rsnn-ec-seed0
+  analyze    compare a network's wiring with chance, and play it without each part: ec-evotorch analyze zoo/hopper
   bench      measure environments, agent and training against the speed of the bare physics
 """
 

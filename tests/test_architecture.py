@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "experiments": set(ROOMS),
 }
 # Installed for development only: the packages must work without them.
-DEVELOPMENT_ONLY = {"hypothesis", "optuna", "pytest", "sklearn", "tests"}
+DEVELOPMENT_ONLY = {"hypothesis", "networkx", "optuna", "pytest", "sklearn", "tests"}
 
 # The floors of a folder from the ground up: its modules and sub-folders ("__init__" is its own `__init__.py`). Each may
 # import those on the floors below it, and none on its own floor. REST stands for whatever is not named; those may also
@@ -30,7 +30,7 @@ DEVELOPMENT_ONLY = {"hypothesis", "optuna", "pytest", "sklearn", "tests"}
 REST = "*"
 FLOORS = {
     "native": (REST, "__init__"),
-    "envs": (REST, "tasks", ("fallback", "mujoco_vector_env"), "make", "__init__"),
+    "envs": (REST, "tasks", "go_nogo", ("fallback", "mujoco_vector_env"), "make", "__init__"),
     "agents": (REST, "rsnn", "__init__"),
     "ec_evotorch": (
         ("protocols", "randomness", "threads", "tensors", "logging"),
@@ -61,7 +61,7 @@ FLOORS = {
         "evaluation",
         "zoo",
         "training",
-        ("report", "bench", "results", "export", "video"),
+        ("report", "bench", "results", "export", "neuroscience", "video"),
         ("commands", "loading"),
         "cli",
     ),

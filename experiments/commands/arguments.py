@@ -84,6 +84,15 @@ def file(text: str) -> Path:
     return Path(text)
 
 
+def folder_to_make(text: str) -> Path:
+    """Reads the path of a folder, there or not, in a folder that exists."""
+    path = Path(text)
+    if path.exists():
+        return folder(text)
+    folder(str(path.parent))
+    return path
+
+
 def file_in_a_folder(text: str) -> Path:
     """Reads the path of a file, there or not, in a folder that exists."""
     path = file(text)

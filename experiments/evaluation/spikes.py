@@ -23,12 +23,14 @@ class SpikeTrain:
         substeps: Substeps of the network in an environment step.
         dt: Simulated time of a substep, ms.
         episode_return: Return of the episode in the environment's own reward.
+        inputs: (steps, obs_length) float32 observations as the network sees them: normalised, if they are.
     """
 
     spikes: np.ndarray
     substeps: int
     dt: float
     episode_return: float
+    inputs: np.ndarray
 
     @property
     def steps(self) -> int:
@@ -64,7 +66,13 @@ def record_spikes(saved: SavedPolicy, seeds: Iterable[int]) -> Iterator[SpikeTra
                 recorder = saved.policy.agent = _Recorder(agent)
                 with one_torch_thread():
                     episode_return, _ = play_episode(env, saved.policy, seed)
-                yield SpikeTrain(np.concatenate(recorder.spikes), agent.substeps, agent.dt, episode_return)
+                yield SpikeTrain(
+                    np.concatenate(recorder.spikes),
+                    agent.substeps,
+                    agent.dt,
+                    episode_return,
+                    np.concatenate(recorder.inputs),
+                )
         finally:
             saved.policy.agent = agent
 
@@ -74,15 +82,18 @@ class _Recorder:
 
     Attributes:
         spikes: For each environment step, an array (substeps, n) int8.
+        inputs: For each environment step, an array (1, obs_length) float32.
     """
 
     def __init__(self, agent: RSNN):
         self._agent = agent
         self.spikes: list[np.ndarray] = []
+        self.inputs: list[np.ndarray] = []
 
     def reset(self, state, slots, seeds) -> None:
         self._agent.reset(state, slots, seeds)
 
     def step(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
+        self.inputs.append(np.array(obs, dtype=np.float32))
         self.spikes.append(self._agent.spike_trains(solutions, members, obs, state)[:, 0].numpy())
         return self._agent.step(solutions, members, obs, state)

@@ -15,6 +15,8 @@ from sklearn.datasets import load_digits
 from ec_evotorch import EvolvingConnectivity, Resumable, RolloutProblem
 from experiments import load_policy
 from experiments.cli import main
+from experiments.run_config.compose import compose_config
+from experiments.training.run import train
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 OWN = EXAMPLES / "own"
@@ -184,3 +186,12 @@ def test_a_searcher_of_ones_own_names_a_wrong_argument(own_component):
     problem = RolloutProblem(env, agent, seed=0)
     with pytest.raises(ValueError, match="flip_probability: expected a number in"):
         own_component("searcher", "bit_climber")(problem, flip_probability=2.0)
+
+
+def test_speeds_are_told_by_signal(example, tmp_path):
+    words = ["env=hopper_go_nogo", "+env.shortest=2", "+env.longest=4", "agent.num_neurons=8", "searcher.popsize=2"]
+    run = train(compose_config([*words, "budget=50", "eval.final_episodes=0", "progress=false", f"run_dir={tmp_path}"]))
+    speeds = example("go_nogo_speeds").main(run, episodes=3)
+    assert speeds.index.tolist() == ["NOGO", "GO"]
+    assert (speeds.speed > 0).all()
+    assert speeds.settled.isna().all()  # no interval has 50 steps

@@ -69,6 +69,12 @@ def test_every_task_equals_gymnasium_to_the_last_bit(env_id, num_threads):
     assert resets > 0
 
 
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_every_task_with_signals_equals_the_wrapped_environment_to_the_last_bit(task):
+    intervals = {"shortest": 3, "longest": 17, "still_reward": 0.7}
+    assert assert_equals_plain(task.replace("-", "GoNoGo-"), 2, 150, [3, 2**40 + 1], max_episode_steps=60, **intervals)
+
+
 @pytest.mark.parametrize(
     ("env_id", "kwargs"),
     [

@@ -17,6 +17,9 @@ WRONG = {  # option -> values that it must refuse
     "--at-steps": (*NOT_WHOLE, "0"),
     "--episodes": (*NOT_WHOLE, "0"),
     "--num-envs": (*NOT_WHOLE, "0"),
+    "--lesion-episodes": (*NOT_WHOLE, "0", "1"),
+    "--draws": (*NOT_WHOLE, "0", "1"),
+    "--part": ("anatomy", ""),
     "--workers": (*NOT_WHOLE, "0"),
     "--seed": NOT_WHOLE,
     "--seconds": NOT_POSITIVE,
@@ -48,7 +51,11 @@ WRONG = {  # option -> values that it must refuse
     "--output": ("nowhere/a.md", "nowhere/a.png", "nowhere/a.html", ".", "folder.png", "folder.html"),
 }
 FILMS = ("nowhere/a.mp4", "nowhere/a.gif", "file/a.mp4", "a", "a.avi", "a.mp4.zip", ".", "folder.gif", "")
-WRONG_FOR_COMMAND = {("bench", "--csv"): ("nowhere", "file"), ("video", "--output"): FILMS}
+WRONG_FOR_COMMAND = {
+    ("bench", "--csv"): ("nowhere", "file"),
+    ("video", "--output"): FILMS,
+    ("analyze", "--output"): ("file", "nowhere/folder", "file/folder"),
+}
 
 
 class Parsed(Exception):

@@ -1,0 +1,88 @@
+"""Random networks that share something with a given one, to compare it with."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from experiments.neuroscience.wiring import Wiring
+from native.compiled import compiled
+
+SWAPS_PER_CONNECTION = 10
+
+
+def bernoulli(wiring: Wiring, generator: np.random.Generator) -> Wiring:
+    """Draws every connection by itself with the density of its block, one of `wiring.BLOCKS`.
+
+    Args:
+        wiring: The network, of bits or of probabilities.
+        generator: Source of the random numbers.
+
+    Returns:
+        A network of bits.
+    """
+    drawn = Wiring(*(np.zeros(kernel.shape, dtype=bool) for kernel in _kernels(wiring)), wiring.num_excitatory)
+    for name, block in wiring.blocks.items():
+        if block.size:
+            drawn.blocks[name][:] = generator.random(block.shape) < block.mean()
+    return drawn
+
+
+def first_generation(wiring: Wiring, prob_init: Mapping[str, float], generator: np.random.Generator) -> Wiring:
+    """Draws a network of a run's generation 0.
+
+    Args:
+        wiring: A network of the run.
+        prob_init: Probability of a connection in generation 0, for each of kernel_in, kernel_h and kernel_out.
+        generator: Source of the random numbers.
+    """
+    names = ("kernel_in", "kernel_h", "kernel_out")
+    kernels = zip(names, _kernels(wiring), strict=True)
+    return Wiring(*(generator.random(k.shape) < prob_init[name] for name, k in kernels), wiring.num_excitatory)
+
+
+def rewire(wiring: Wiring, generator: np.random.Generator) -> Wiring:
+    """Rewires the connections between neurons, and keeps to how many of each kind every neuron sends and receives.
+
+    Within each of the four blocks E→E to I→I, two connections a→b and c→d become a→d and c→b, ten times as many times
+    as there are connections, wherever neither exists yet. So the numbers of connections that a neuron sends to
+    excitatory and to inhibitory neurons stay as they are, and likewise those that it receives. Inputs and outputs stay.
+
+    Args:
+        wiring: A network of bits.
+        generator: Source of the random numbers.
+
+    Source: Maslov and Sneppen (2002), "Specificity and stability in topology of protein networks",
+    https://doi.org/10.1126/science.1065103.
+    """
+    rewired = wiring.copy()
+    for name in ("E→E", "E→I", "I→E", "I→I"):
+        block = np.ascontiguousarray(rewired.blocks[name])
+        rows, columns = np.nonzero(block)
+        if len(rows) > 1:
+            pairs = generator.integers(len(rows), size=(SWAPS_PER_CONNECTION * len(rows), 2))
+            _swap(block, rows, columns, pairs)
+            rewired.blocks[name][:] = block
+    return rewired
+
+
+@compiled
+def _swap(block, rows, columns, pairs):
+    for k in range(pairs.shape[0]):
+        p, q = pairs[k]
+        a, b, c, d = rows[p], columns[p], rows[q], columns[q]
+        if not block[a, d] and not block[c, b]:
+            block[a, b] = block[c, d] = False
+            block[a, d] = block[c, b] = True
+            columns[p], columns[q] = d, b
+
+
+def shuffle(wiring: Wiring, generator: np.random.Generator) -> Wiring:
+    """Permutes the entries of each block: what is connected changes, and the values of ρ in the block do not."""
+    shuffled = wiring.copy()
+    for block in shuffled.blocks.values():
+        block[:] = generator.permutation(block.ravel()).reshape(block.shape)
+    return shuffled
+
+
+def _kernels(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return wiring.kernel_in, wiring.kernel_h, wiring.kernel_out
