@@ -40,8 +40,8 @@ def make_vec(
     InvertedDoublePendulum (all -v5) run natively on MuJoCo's thread pool and equal `gymnasium.make(id, **kwargs)` to
     the last bit, under whatever id they are registered, and with an XML file of the user's own as well; so do they with
     signals (HopperGoNoGo-v5 and so on, see `envs.GoNoGo`). Everything else, such as a class derived from theirs, or one
-    of them with further wrappers, is played by Gymnasium one step at a time: in its `SyncVectorEnv` or, if asked for, in
-    several processes. A MuJoCo environment that is played so is logged as a warning, once.
+    of them with further wrappers, is played by Gymnasium one step at a time: in its `SyncVectorEnv` or, if asked for,
+    in several processes. A MuJoCo environment that is played so is logged as a warning, once.
 
     All keep the same contract: autoreset is disabled; `reset` takes `options={"reset_mask": (B,) bool}`; and a finished
     sub-environment keeps its last observation and flags, is not simulated and pays 0 until it is reset. A copy, by

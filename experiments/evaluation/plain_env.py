@@ -58,7 +58,7 @@ def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
     except Exception as error:
         raise UserError(f"env: cannot be made: {told_of(error, _own_packages(saved))}") from error
     try:
-        check_spaces(saved, env)
+        check_spaces(saved, env, given["id"])
     except UserError:
         env.close()
         raise
@@ -81,8 +81,8 @@ def with_env(saved: SavedPolicy, keywords: Mapping[str, Any]) -> SavedPolicy:
     return replace(saved, env=env, model_digest=None if is_other_model else saved.model_digest)
 
 
-def check_spaces(saved: SavedPolicy, env: gymnasium.Env) -> None:
-    """Checks that a policy sees what an environment shows, and gives what it takes.
+def check_spaces(saved: SavedPolicy, env: gymnasium.Env, env_id: str) -> None:
+    """Checks that a policy sees what an environment of this id shows, and gives what it takes.
 
     Raises:
         UserError: If not, naming the space of the environment.
@@ -97,7 +97,7 @@ def check_spaces(saved: SavedPolicy, env: gymnasium.Env) -> None:
         else:
             fits, expected = _describe(space, what) == _describe(trained, what), f"of {trained}"
         if not fits:
-            raise UserError(f"env: expected an {what} {expected} for this policy; {saved.env['id']} has {space}")
+            raise UserError(f"env: expected an {what} {expected} for this policy; {env_id} has {space}")
 
 
 def _describe(space: gymnasium.Space, what: str) -> dict | None:

@@ -18,7 +18,6 @@ WRONG = {  # option -> values that it must refuse
     "--episodes": (*NOT_WHOLE, "0"),
     "--num-envs": (*NOT_WHOLE, "0"),
     "--lesion-episodes": (*NOT_WHOLE, "0", "1"),
-    "--draws": (*NOT_WHOLE, "0", "1"),
     "--part": ("anatomy", ""),
     "--workers": (*NOT_WHOLE, "0"),
     "--seed": NOT_WHOLE,
