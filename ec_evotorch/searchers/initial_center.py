@@ -76,6 +76,9 @@ def _vector_of_kernels(name: str, problem: Problem, value: Mapping, *, of: str) 
     for kernel, shape in shapes.items():
         part = _number_or_shape(f"{name}.{kernel}", value[kernel], tuple(shape), problem.device, of=of)
         if not torch.isfinite(part).all():
-            raise ValueError(f"{name}.{kernel}: expected finite numbers, got {value[kernel]!r}")
+            wrong = (
+                "finite numbers, got NaN or infinity among them" if part.ndim else f"a finite number, got {part.item()}"
+            )
+            raise ValueError(f"{name}.{kernel}: expected {wrong}")
         parts.append(part.as_subclass(torch.Tensor).reshape(-1).expand(math.prod(shape)))
     return torch.cat(parts)

@@ -132,7 +132,10 @@ def test_bounds_that_are_equal_for_all_bits_are_as_good_as_a_number():
         ({"first": 0.5}, r"prob_init: expected a number for each of first, second, got \{'first': 0.5\}"),
         ({"first": 0.5, "second": 0.5, "third": 0.5}, "prob_init: expected a number for each of first, second, got"),
         ({"first": "x", "second": 0.5}, "prob_init.first: expected a number"),
-        ({"first": [0.5] * 40, "second": 0.5}, "prob_init.first: expected a finite number, got"),
+        (
+            {"first": [0.5] * 40, "second": 0.5},
+            r"prob_init.first: expected a number or shape \(2, 5\), got shape \(40,\)",
+        ),
         ({"first": 0.5, "second": math.nan}, "prob_init.second: expected a finite number, got nan"),
     ],
 )
