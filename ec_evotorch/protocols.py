@@ -171,8 +171,8 @@ class VectorEnv(Protocol):
 
     Attributes:
         num_envs: B.
-        single_observation_space: One-dimensional `Box` of an observation.
-        single_action_space: One-dimensional `Box` of an action, bounded.
+        single_observation_space: Gymnasium's space of an observation, see `ec_evotorch.rollout.spaces`.
+        single_action_space: Gymnasium's space of an action, likewise.
     """
 
     num_envs: int
@@ -187,17 +187,17 @@ class VectorEnv(Protocol):
             options: `{"reset_mask": (B,) bool}`, which sub-environments are reset.
 
         Returns:
-            (B, obs_length) observations, those of the others unchanged, and Gymnasium's `info`.
+            B observations, those of the others unchanged, as Gymnasium puts them together; and Gymnasium's `info`.
         """
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Takes a step in every sub-environment whose episode has not ended.
 
         Args:
-            actions: (B, act_length) float32 within the bounds.
+            actions: B actions; of a one-dimensional `Box` (B, act_length) float32 within the bounds.
 
         Returns:
-            Observations (B, obs_length), rewards (B,), terminated (B,) bool, truncated (B,) bool, and `info`.
+            B observations, rewards (B,), terminated (B,) bool, truncated (B,) bool, and `info`.
         """
 
     def close(self, **kwargs: Any) -> None:
