@@ -128,9 +128,15 @@ def tuning(neurons: pd.DataFrame) -> Figure:
             rows = neurons[(neurons.kind == kind) & ((neurons.tuning_p_holm < DECIDED_P) == decided)]
             fill = COLOR_OF_KIND[kind] if decided else "none"
             axes.plot(
-                rows.phase, rows.vector_strength, "o", color=COLOR_OF_KIND[kind], markerfacecolor=fill, markersize=3,
-                markeredgewidth=0.6, label=label,
-            )  # fmt: skip
+                rows.phase,
+                rows.vector_strength,
+                "o",
+                color=COLOR_OF_KIND[kind],
+                markerfacecolor=fill,
+                markersize=3,
+                markeredgewidth=0.6,
+                label=label,
+            )
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5, 1.0])
     axes.tick_params(labelsize=SMALL)
@@ -153,9 +159,15 @@ def switching(neurons: pd.DataFrame) -> Figure:
             rows = neurons[(neurons.kind == kind) & ((neurons.switching_p_holm < DECIDED_P) == decided)]
             fill = COLOR_OF_KIND[kind] if decided else "none"
             axes.plot(
-                rows.go_rate, rows.nogo_rate, "o", color=COLOR_OF_KIND[kind], markerfacecolor=fill, markersize=3,
-                markeredgewidth=0.6, label=label,
-            )  # fmt: skip
+                rows.go_rate,
+                rows.nogo_rate,
+                "o",
+                color=COLOR_OF_KIND[kind],
+                markerfacecolor=fill,
+                markersize=3,
+                markeredgewidth=0.6,
+                label=label,
+            )
     axes.set_xlabel("rate on GO (Hz)", fontsize=LARGE)
     axes.set_ylabel("rate on NOGO (Hz)", fontsize=LARGE)
     tidy_axes(axes)

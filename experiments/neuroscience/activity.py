@@ -98,7 +98,9 @@ def dimension(counts: np.ndarray) -> float:
     """Returns the dimension of the population's activity: the participation ratio of its covariance's eigenvalues.
 
     Args:
-        counts: (bins, n) numbers of spikes.
+        counts: (bins, n) numbers of spikes; of fewer than two bins there is none (NaN).
     """
+    if len(counts) < 2:
+        return np.nan
     covariance = np.cov(counts, rowvar=False)
     return participation_ratio(np.maximum(np.linalg.eigvalsh(np.atleast_2d(covariance)), 0.0))

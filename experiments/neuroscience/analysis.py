@@ -24,6 +24,7 @@ from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.read import read_config
 from experiments.run_folder.rho_histogram import BINS, EDGES
 
+PARTS = ("structure", "activity", "lesions")
 ANALYSIS = 0x4E455552  # purpose of the generators here
 DECIDED_P = 0.05
 DECIDED = 0.4  # a connection is decided where |ρ − ½| is larger
@@ -264,6 +265,8 @@ def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.nda
 def lesions_of(network: TrainedNetwork, modules: np.ndarray, episodes: int, seed: int) -> pd.DataFrame:
     """Plays the network with every lesion; returns the table of `lesion_table`, with a first row "intact".
 
+    ρ, by which connections are chosen to be flipped, is of the last checkpoint; the policy may be an earlier centre.
+
     Args:
         network: The network.
         modules: (n,) number of each neuron's module.
@@ -329,9 +332,6 @@ def analyze(
             yield "lesions", lesions_of(network, modules, lesion_episodes, seed)
         except ValueError as error:
             raise UserError(error) from error
-
-
-PARTS = ("structure", "activity", "lesions")
 
 
 def prob_init_of(run: Path) -> dict[str, float] | None:

@@ -77,6 +77,16 @@ def test_the_population_is_described_over_episodes(wiring, train):
     assert table["mean"]["branching ratio"] == 0  # no spike in two time steps that follow one another
 
 
+def test_an_episode_of_one_step_has_tables_too(wiring, train):
+    short = SpikeTrain(train.spikes[:SUBSTEPS], SUBSTEPS, 0.5, 1.0, train.inputs[:1])
+    constants = RSNN(3, 2, N, excitatory_ratio=4 / 6).constants
+    table = population_table([short], wiring, constants, seed=0).set_index("measure")
+    assert table.episodes["dimension"] == 0
+    neurons = neuron_table([short], wiring, np.zeros(N, dtype=int), "HopperGoNoGo-v5")
+    assert neurons.switching_p_holm.isna().all()
+    assert "phase" not in neurons
+
+
 def test_the_tables_of_structure_leave_out_what_a_null_model_keeps(wiring):
     prob_init = dict.fromkeys(("kernel_in", "kernel_h", "kernel_out"), 0.5)
     rho = Wiring(*(k * 0.9 for k in (wiring.kernel_in, wiring.kernel_h, wiring.kernel_out)), 4)
