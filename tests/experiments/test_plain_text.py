@@ -33,7 +33,7 @@ def runs(write_run):
     return "runs"
 
 
-@pytest.mark.parametrize("environment", [ASCII, POSIX], ids=["ascii", "posix"])
+@pytest.mark.parametrize("environment", [ASCII, pytest.param(POSIX, marks=pytest.mark.slow)], ids=["ascii", "posix"])
 @pytest.mark.parametrize(
     "command", [["table", "runs"], ["claims", "runs"], ["energy"], ["table", "--format=markdown", "runs"]]
 )

@@ -140,7 +140,12 @@ def flip(content: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "damage",
-    [flip, lambda content: content[:100], lambda content: content[:-1], lambda content: b""],
+    [
+        flip,
+        pytest.param(lambda content: content[:100], marks=pytest.mark.slow),
+        lambda content: content[:-1],
+        pytest.param(lambda content: b"", marks=pytest.mark.slow),
+    ],
     ids=["flipped", "100 bytes", "cut", "empty"],
 )
 def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
@@ -243,7 +248,12 @@ def test_nothing_is_said_or_kept_of_a_function_that_no_other_process_would_recog
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("NUMBA_BOUNDSCHECK", "1"), ("NUMBA_OPT", "1"), ("NUMBA_LOOP_VECTORIZE", "0")]
+    ("variable", "value"),
+    [
+        ("NUMBA_BOUNDSCHECK", "1"),
+        pytest.param("NUMBA_OPT", "1", marks=pytest.mark.slow),
+        pytest.param("NUMBA_LOOP_VECTORIZE", "0", marks=pytest.mark.slow),
+    ],
 )
 def test_code_for_other_settings_of_numba_is_kept_apart(tmp_path, variable, value):
     source = f"from native.compiled import compiled\n{FUNCTION}"

@@ -19,9 +19,11 @@ def results():
 
 def test_every_method_was_run_in_both_environments_with_three_seeds_to_the_end(results):
     frame = results.comparison
-    words = compose_sweep(["experiment=comparison"])[1]
-    configs = [compose_config(run) for run in words]
-    asked = {(c.env.id, method_label(c.agent, c.searcher), c.seed) for c in configs}
+    runs = [dict(word.split("=", 1) for word in run) for run in compose_sweep(["experiment=comparison"])[1]]
+    env_ids = {name: compose_config([f"env={name}"]).env.id for name in {run["env"] for run in runs}}
+    composed = {name: compose_config([f"method={name}"]) for name in {run["method"] for run in runs}}
+    labels = {name: method_label(config.agent, config.searcher) for name, config in composed.items()}
+    asked = {(env_ids[run["env"]], labels[run["method"]], int(run["seed"])) for run in runs}
     assert len(asked) == 2 * 13 * 3
     assert set(frame[["environment", "method", "seed"]].itertuples(index=False, name=None)) == asked
     assert frame.finished.all()
