@@ -24,7 +24,7 @@ import numpy as np
 from agents import RSNN
 from ec_evotorch import Policy
 from experiments.errors import UserError
-from experiments.export.parts import first_memory, kernels, normalisation, scale, signs
+from experiments.export.parts import compiled_agent, first_memory, kernels, normalisation, scale, signs
 
 if TYPE_CHECKING:
     import nir
@@ -46,7 +46,7 @@ def nir_graph(policy: Policy, seed: int = 0) -> "nir.NIRGraph":
     Raises:
         UserError: If the agent is another one, or the package nir is not installed.
     """
-    agent = policy.agent
+    agent = compiled_agent(policy)
     if not isinstance(agent, RSNN):
         raise UserError(f"export: expected an agent RSNN for NIR, whose neurons spike; got {type(agent).__name__}")
     nir = _import_nir()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 
 from agents.compiled_agent import CompiledAgent
 from ec_evotorch import Policy
@@ -13,8 +14,12 @@ def compiled_agent(policy: Policy) -> CompiledAgent:
     """Returns the agent of a policy.
 
     Raises:
-        UserError: If it is not one of those that can be exported.
+        UserError: If it is not one of those that can be exported, or observations or actions are not vectors of real
+            numbers.
     """
+    for what, space in (("observations", policy.observation_space), ("actions", policy.action_space)):
+        if space is not None and not (what == "observations" and isinstance(space, Box) and len(space.shape) == 1):
+            raise UserError(f"export: expected {what} that are vectors of real numbers; got {space}")
     agent = policy.agent
     if not isinstance(agent, CompiledAgent):
         raise UserError(f"export: expected an agent RSNN, RNN, GRU or LSTM; got {type(agent).__name__}")

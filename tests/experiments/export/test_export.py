@@ -13,6 +13,7 @@ import nir
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import Policy
@@ -368,3 +369,21 @@ def test_a_policy_of_a_run_is_exported(finished_run, working_directory):
         str(np.load("run.npz")["agent"])
         == json.loads((finished_run / "policy.json").read_text())["agent"]["_target_"].rpartition(".")[2]
     )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "spaces", [{"action_space": spaces.Discrete(2)}, {"observation_space": spaces.Discrete(OBS_LENGTH)}]
+)
+def test_what_is_no_vector_of_numbers_is_refused(name, spaces):
+    policy = make_policy("bits")
+    other = Policy(policy.agent, policy.solution, np.full(2, -1.0), np.ones(2), **spaces)
+    with pytest.raises(UserError, match=r"export: expected \w+ that are vectors of real numbers; got Discrete"):
+        export_bytes(other, name)
+
+
+def test_observations_of_float32_are_vectors_too():
+    policy = make_policy("bits")
+    box = spaces.Box(-1, 1, (OBS_LENGTH,), np.float32)
+    same = Policy(policy.agent, policy.solution, np.full(2, -1.0), np.ones(2), observation_space=box)
+    assert len(npz_arrays(same)["initial_v_mem"]) == 12
