@@ -27,6 +27,7 @@ from experiments.evaluation.faults import (
     silence_neurons,
 )
 from experiments.evaluation.plain_env import open_env, warn_of_other_model
+from experiments.run_config.wrappers import keywords_of_plain
 from experiments.run_folder.policy import SavedPolicy
 
 NONE = "none"
@@ -157,7 +158,7 @@ class _Player:
     def _make(self, agent) -> RolloutProblem:
         policy = self._saved.policy
         problem = RolloutProblem(
-            partial(make_vec, **self._saved.env),
+            partial(make_vec, **keywords_of_plain(self._saved.env)),
             lambda obs_length, act_length: agent,
             num_envs=min(MOST_SLOTS, len(self._seeds) * self._draws),
             observation_normalization=policy.observation_mean is not None,
