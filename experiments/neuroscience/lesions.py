@@ -13,6 +13,7 @@ from ec_evotorch import RolloutProblem
 from ec_evotorch.tensors import check_tensor
 from envs import make_vec
 from experiments.neuroscience.wiring import BLOCKS, Wiring
+from experiments.run_config.wrappers import keywords_of_plain
 from experiments.run_folder.policy import SavedPolicy
 
 RHO_GROUPS = 5
@@ -134,7 +135,7 @@ def play(saved: SavedPolicy, solutions: np.ndarray, num_episodes: int, seed: int
     check_tensor("solutions", solutions, f"a {policy.agent.dtype} tensor of shape (k, {policy.agent.solution_length})")
     normalized = policy.observation_mean is not None
     with RolloutProblem(
-        partial(make_vec, **saved.env),
+        partial(make_vec, **keywords_of_plain(saved.env)),
         lambda obs_length, act_length: policy.agent,
         num_envs=num_episodes,
         observation_normalization=normalized,

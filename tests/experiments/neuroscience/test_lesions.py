@@ -1,5 +1,6 @@
 """Lesions take away what they say, and cost what a plain loop says."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -107,3 +108,12 @@ def test_the_table_of_a_run_begins_with_the_intact_network_and_has_flips_by_rho(
     assert everything.changed == outputs
     intact = table.mean_return[0]
     np.testing.assert_allclose(table.lost, intact - table.mean_return)
+
+
+def test_lesions_are_played_in_the_wrappers_of_the_environment(finished_run):
+    """Every step of the pendulum pays 1, and at most 0.5 in this wrapper."""
+    network = load_network(finished_run)
+    saved, solution = network.saved, wiring_of(network).flatten()[None]
+    half = {"_target_": "gymnasium.wrappers.ClipReward", "min_reward": 0.0, "max_reward": 0.5}
+    wrapped = replace(saved, env={**saved.env, "wrappers": [half]})
+    assert (play(wrapped, solution, 2, seed=0) == play(saved, solution, 2, seed=0) / 2).all()
