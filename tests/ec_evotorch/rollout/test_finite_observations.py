@@ -143,7 +143,7 @@ def test_the_sensor_is_named_once(agent, caplog):
     with caplog.at_level(logging.WARNING):
         search.run(2)
         problem.evaluate_center(search.status["center"], 20)
-    assert [f"observation[{SENSOR}] was NaN, infinite" in record.message for record in caplog.records] == [True]
+    assert sum(f"observation[{SENSOR}] was NaN, infinite" in record.message for record in caplog.records) == 1
 
 
 def test_an_evaluation_of_a_centre_shows_failed_episodes_and_names_the_sensor(caplog):
