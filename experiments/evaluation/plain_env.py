@@ -54,7 +54,7 @@ def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
     try:
         env = make_plain(**keywords_of_plain(given))
     except (ValueError, TypeError) as error:
-        raise env_refusal(error, given) from error
+        raise env_refusal(error, given, in_training=False) from error
     except Exception as error:
         raise UserError(f"env: cannot be made: {told_of(error, _own_packages(saved))}") from error
     try:

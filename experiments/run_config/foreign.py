@@ -47,7 +47,7 @@ KNOWN = {
         *(f"ec_evotorch.{name}" for name in _SEARCHERS),
         *(f"evotorch.algorithms.{name}" for name in _OF_EVOTORCH),
     ),
-    "env.wrappers": tuple(f"gymnasium.wrappers.{name}" for name in _WRAPPERS),
+    "env.wrappers": ("envs.GoNoGo", *(f"gymnasium.wrappers.{name}" for name in _WRAPPERS)),
     "problem": ("ec_evotorch.RolloutProblem", "ec_evotorch.rollout.problem.RolloutProblem"),
 }
 _REFUSED_KEYS = ("_args_", "_recursive_")  # Hydra's own; training writes only _target_ and _partial_
