@@ -68,7 +68,7 @@ def test_runs_of_before_there_were_loggers_go_on(tiny_run, finished_run, rows):
 
 
 def test_a_resumed_run_cannot_change_its_logger(finished_run):
-    with pytest.raises(UserError, match=r"only budget= may change on resuming, got logger"):
+    with pytest.raises(UserError, match=r"only budget= and early_stop= may change on resuming, got logger"):
         resume(finished_run, ["logger=tensorboard"])
 
 

@@ -132,12 +132,17 @@ def test_ctrl_c_with_workers_keeps_the_same_rows_and_leaves_no_process(tiny_run,
     )
     expected = rows(finished_run)[:-1]
     metrics = working_directory / "here" / "metrics.csv"
-    assert holds_within(120.0, lambda: metrics.exists() and len(metrics.read_text().splitlines()) > len(expected) + 1)
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(60) == 130
-    assert rows(working_directory / "here")[: len(expected)].equals(expected)
-    assert load_policy(working_directory / "here").env["id"] == "InvertedPendulum-v5"
-    assert holds_within(30.0, lambda: not processes_with(mark))
+    try:
+        has_rows = holds_within(300, lambda: metrics.exists() and metrics.read_text().count("\n") > len(expected) + 1)
+        assert has_rows
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(60) == 130
+        assert rows(working_directory / "here")[: len(expected)].equals(expected)
+        assert load_policy(working_directory / "here").env["id"] == "InvertedPendulum-v5"
+        assert holds_within(30, lambda: not processes_with(mark))
+    finally:  # a test that fails leaves none either
+        for number in processes_with(mark):
+            os.kill(int(number), signal.SIGKILL)
 
 
 def holds_within(seconds, condition):
