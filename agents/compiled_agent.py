@@ -75,7 +75,8 @@ class CompiledAgent(Agent):
         if not all(array.flags.c_contiguous for array in arrays.values()):
             raise ValueError("state: expected contiguous tensors, as initial_state returns them")
         arrays |= self._native_arrays(len(state.output))
-        arrays["solutions"] = self._whole(self._connect(solutions.detach())).contiguous().as_subclass(torch.Tensor).numpy()
+        rows = self._whole(self._connect(solutions.detach())).contiguous()
+        arrays["solutions"] = rows.as_subclass(torch.Tensor).numpy()
         arrays["members"] = members
         context, numbers = np.zeros(1, dtype=self.CONTEXT), self._native_numbers()
         for name in self.CONTEXT.names:

@@ -32,8 +32,9 @@ class ConnectionMask:
     """
 
     def __init__(self, mask: Mapping, shapes: Mapping[str, tuple[int, ...]]):
-        if not isinstance(mask, Mapping) or not mask or not (set(mask) <= {"density", "seed"} or set(mask) <= {*shapes}):
-            got = f"the keys {', '.join(map(str, mask))}" if isinstance(mask, Mapping) and mask else repr(mask)
+        keys = set(mask) if isinstance(mask, Mapping) else set()
+        if not keys or not (keys <= {"density", "seed"} or keys <= set(shapes)):
+            got = f"the keys {', '.join(map(str, mask))}" if keys else repr(mask)
             raise ValueError(
                 "connection_mask: expected the keys density and seed, or an array of truth values for some of "
                 f"{', '.join(shapes)}; got {got}"
