@@ -92,12 +92,17 @@ def draw_mask(shapes: Mapping[str, tuple[int, ...]], density, seed: int) -> dict
 
 
 def pack_mask(mask: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Returns the kernels of a mask as short texts, for a configuration."""
-    return {name: f"{_PACKED}{_encode(np.asarray(kernel))}" for name, kernel in mask.items()}
+    """Returns the kernels of a mask as texts, for a configuration: bits_4x3_… with the bits in URL-safe Base64.
 
-
-def _encode(kernel: np.ndarray) -> str:
-    return base64.urlsafe_b64encode(np.packbits(kernel.astype(bool)).tobytes()).decode().rstrip("=")
+    Raises:
+        ValueError: If one holds something else than truth values, or 0 and 1.
+    """
+    packed = {}
+    for name, given in mask.items():
+        kernel = _kernel(name, given, np.shape(given))
+        bits = base64.urlsafe_b64encode(np.packbits(kernel).tobytes()).decode().rstrip("=")
+        packed[name] = f"{_PACKED}{_size(kernel.shape)}_{bits}"
+    return packed
 
 
 def _kernel(name: str, given, shape: tuple[int, ...]) -> np.ndarray:
@@ -119,12 +124,16 @@ def _kernel(name: str, given, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _unpack(text: str, shape: tuple[int, ...], expected: str) -> np.ndarray:
-    size, encoded = math.prod(shape), text.removeprefix(_PACKED)
+    size, (said, _, encoded) = math.prod(shape), text.removeprefix(_PACKED).partition("_")
     try:
         packed = np.frombuffer(base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True), np.uint8)
     except (binascii.Error, ValueError):
         packed = np.empty(0, np.uint8)
-    if not text.startswith(_PACKED) or len(packed) != -(-size // 8):
+    if not text.startswith(_PACKED) or said != _size(shape) or len(packed) != -(-size // 8):
         shown = text if len(text) < 40 else f"{text[:37]}..."
         raise ValueError(f"{expected}; got the text {shown!r}")
     return np.unpackbits(packed, count=size).reshape(shape).astype(bool)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

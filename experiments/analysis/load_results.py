@@ -73,6 +73,7 @@ PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one o
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
+MASK, LONGEST_SETTING = "agent.connection_mask.", 40  # characters of a mask's kernel that tables show
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
@@ -299,7 +300,9 @@ def _settings(config: Mapping) -> dict[str, str]:
             for name, child in node.items():
                 visit(child, f"{key}.{name}")
         else:
-            settings[key] = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
+            text = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
+            is_mask = key.startswith(MASK) and len(text) > LONGEST_SETTING
+            settings[key] = f"mask {_sha256(text)}" if is_mask else text
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
@@ -322,7 +325,11 @@ def settings_digest(config: Mapping) -> str:
 
 
 def _digest(settings: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return _sha256(json.dumps(settings, sort_keys=True))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _of_method(settings: dict[str, str]) -> dict[str, str]:

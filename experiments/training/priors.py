@@ -19,11 +19,11 @@ import numpy as np
 
 from agents.rsnn.anatomy import block_rule, distance_rule, draw_positions
 from experiments.errors import UserError
+from experiments.run_config.array_files import FILES, read_arrays, read_matrix, reason
 
 RULES = ("distance", "blocks")
 OF_DISTANCE = ("rule", "p", "length", "dimensions", "seed", "positions")
 COLUMNS = ("presynaptic", "postsynaptic", "probability")
-FILES = (".csv", ".npz")
 
 
 def is_prior(value: object) -> bool:
@@ -61,11 +61,11 @@ def probabilities(key: str, value: object, agent, kernel: str | None = None) -> 
     if isinstance(value, Mapping):
         found = _of_rule(key, value, agent, shapes)
     elif value.endswith(".npz"):
-        found = _read_arrays(key, value, shapes)
+        found = read_arrays(key, value, shapes)
     elif kernel is None:
         found = _blocks(key, _read_table(key, value), agent, shapes)
     else:
-        found = {kernel: _read_matrix(key, value)}
+        found = {kernel: read_matrix(key, value)}
     for name, shape in shapes.items():
         array = found[name]
         if array.shape != shape:
@@ -94,7 +94,7 @@ def _of_rule(key: str, rule: Mapping, agent, shapes: Mapping) -> dict[str, np.nd
         p = _blocks(f"{key}.p", p, agent, shapes)["kernel_h"]
     try:
         if "positions" in arguments:
-            positions = _read_matrix(f"{key}.positions", arguments["positions"])
+            positions = read_matrix(f"{key}.positions", arguments["positions"])
         else:
             positions = draw_positions(n, arguments.get("dimensions", 2), arguments.get("seed", 0))
         return {"kernel_h": distance_rule(positions, p, arguments["length"])}
@@ -111,35 +111,13 @@ def _blocks(key: str, table: Mapping, agent, shapes: Mapping) -> dict[str, np.nd
         raise UserError(f"{key}: {error}") from error
 
 
-def _read_arrays(key: str, name: str, shapes: Mapping) -> dict[str, np.ndarray]:
-    try:
-        with np.load(name, allow_pickle=False) as arrays:
-            found = {kernel: arrays[kernel] for kernel in shapes if kernel in arrays.files}
-    except Exception as error:  # NumPy raises what the zip archive and the arrays in it raise
-        raise UserError(f"{key}: '{name}': expected arrays of NumPy: {_reason(error)}") from error
-    if missing := [kernel for kernel in shapes if kernel not in found]:
-        raise UserError(
-            f"{key}: '{name}': expected arrays with the names {', '.join(shapes)}; no {missing[0]} is there"
-        )
-    return found
-
-
-def _read_matrix(key: str, name: object) -> np.ndarray:
-    if not isinstance(name, str) or not name.endswith(".csv"):
-        raise UserError(f"{key}: expected the name of a CSV file; got {name!r}")
-    try:
-        return np.loadtxt(name, delimiter=",", ndmin=2, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{key}: '{name}': expected rows of numbers with commas: {_reason(error)}") from error
-
-
 def _read_table(key: str, name: str) -> dict[str, float]:
     try:
         with open(name, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             rows, columns = list(reader), reader.fieldnames or []
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{key}: '{name}': expected a table: {_reason(error)}") from error
+        raise UserError(f"{key}: '{name}': expected a table: {reason(error)}") from error
     if not set(COLUMNS) <= set(columns):
         raise UserError(
             f"{key}: '{name}': expected the columns {', '.join(COLUMNS)}; got {', '.join(map(str, columns))}"
@@ -154,10 +132,6 @@ def _read_table(key: str, name: str) -> dict[str, float]:
         except (TypeError, ValueError) as error:
             raise UserError(f"{key}: '{name}': {block}: expected a number; got {row['probability']!r}") from error
     return table
-
-
-def _reason(error: Exception) -> object:
-    return getattr(error, "strerror", None) or error
 
 
 def _size(shape: tuple[int, ...]) -> str:
