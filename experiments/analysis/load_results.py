@@ -73,7 +73,7 @@ PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one o
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
-MASK, LONGEST_SETTING = "agent.connection_mask.", 40  # characters of a mask's kernel that tables show
+MASK = "agent.connection_mask."  # whose kernels, where they are written as text, are too long for tables
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
@@ -301,8 +301,7 @@ def _settings(config: Mapping) -> dict[str, str]:
                 visit(child, f"{key}.{name}")
         else:
             text = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
-            is_mask = key.startswith(MASK) and len(text) > LONGEST_SETTING
-            settings[key] = f"mask {_sha256(text)}" if is_mask else text
+            settings[key] = f"mask {_sha256(text)}" if key.startswith(MASK) and text.startswith("bits_") else text
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
