@@ -23,8 +23,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
+from experiments.array_files import embed_mask
 from experiments.errors import UserError, did_you_mean
-from experiments.run_config.array_files import embed_mask
 from experiments.run_config.config_dir import CONFIG_DIR, own_config_dir
 from experiments.run_config.keys import COMPONENTS, LABELS
 from experiments.run_config.settings import check_names

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from agents.rsnn.anatomy import block_rule, distance_rule, draw_positions
+from experiments.array_files import FILES, read_arrays, read_matrix, reason
 from experiments.errors import UserError
-from experiments.run_config.array_files import FILES, read_arrays, read_matrix, reason
 
 RULES = ("distance", "blocks")
 OF_DISTANCE = ("rule", "p", "length", "dimensions", "seed", "positions")
