@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -26,14 +27,16 @@ from native.arguments import check_whole
 class Agent(ABC):
     """A network with a state, batched over slots: each slot acts with one row of a population of solutions.
 
-    A solution is the arrays of `parameter_shapes` in order, each flattened row-major. The first index of a kernel is
-    the presynaptic one.
+    A solution is the arrays of `parameter_shapes` in order, each flattened row-major, without what `connection_mask`
+    excludes. The first index of a kernel is the presynaptic one.
 
     Attributes:
         obs_length: Number of observations.
         act_length: Number of actions.
         dtype: Data type of a solution: `torch.bool` or `torch.float32`.
         parameter_shapes: Shapes of the arrays in a solution, by name.
+        connection_mask: Name -> bool array in the shape of each kernel, False for what is no part of a solution; None
+            where all is.
 
     Args:
         obs_length: Number of observations.
@@ -49,6 +52,7 @@ class Agent(ABC):
         self.act_length = check_whole("act_length", act_length)
         self.dtype = dtype
         self.parameter_shapes: dict[str, tuple[int, ...]] = {}
+        self.connection_mask: dict[str, np.ndarray] | None = None
 
     @property
     def solution_length(self) -> int:
@@ -58,16 +62,27 @@ class Agent(ABC):
     def split(self, solutions: torch.Tensor) -> dict[str, torch.Tensor]:
         """Returns the arrays of (B, L) solutions by name, each of shape (B, *shape).
 
+        They hold 0 where `connection_mask` says that there is no part of a solution. Without a mask they are views.
+
         Raises:
             ValueError: If it is no tensor of such a shape.
         """
         if not isinstance(solutions, torch.Tensor) or solutions.shape[1:] != (self.solution_length,):
             raise ValueError(f"solutions: expected shape (N, {self.solution_length}), got {describe(solutions)}")
-        parts = solutions.split(self._sizes(), dim=1)
+        parts = self._whole(solutions).split(self._sizes(), dim=1)
         return {
             name: part.reshape(-1, *shape)
             for (name, shape), part in zip(self.parameter_shapes.items(), parts, strict=True)
         }
+
+    def join(self, arrays: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Returns the (B, L) solutions of arrays by name, each of shape (B, *shape): the reverse of `split`."""
+        return torch.cat([arrays[name].flatten(start_dim=1) for name in self.parameter_shapes], dim=1)
+
+    def places(self) -> dict[str, np.ndarray]:
+        """Returns where in a solution the entries of each array are, by name; −1 for what is no part of a solution."""
+        numbered = self.split(torch.arange(1, self.solution_length + 1)[None])
+        return {name: part[0].numpy() - 1 for name, part in numbered.items()}
 
     @abstractmethod
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
@@ -220,6 +235,10 @@ class Agent(ABC):
             raise ValueError(f"lengths: expected {count} falling numbers in [1, {most}], got {lengths.tolist()}")
         form = [(None, shape) for _, shape in self._memory_form]  # spikes may be real numbers here, with a gradient
         check_form("memory", memory, form, count, "memory")
+
+    def _whole(self, solutions: torch.Tensor) -> torch.Tensor:
+        """Returns (N, L) solutions with all entries of the arrays, in their order."""
+        return solutions
 
     def _sizes(self) -> list[int]:
         return [math.prod(shape) for shape in self.parameter_shapes.values()]

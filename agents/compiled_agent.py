@@ -54,7 +54,8 @@ class CompiledAgent(Agent):
         """Returns this agent's step as a C function on these arrays, or None if they are not on the CPU.
 
         Args:
-            solutions: (N, L) solutions of the agent's data type. The signs of "sign" connections are read now, once.
+            solutions: (N, L) solutions of the agent's data type. Those of "sign" connections, or with a
+                `connection_mask`, are read now, once.
             members: (B,) int64 C-contiguous rows of `solutions`. The function reads them at every call without checks:
                 the caller may change them in place between calls, and must keep them below N and must not step a slot
                 whose member is negative.
@@ -74,7 +75,8 @@ class CompiledAgent(Agent):
         if not all(array.flags.c_contiguous for array in arrays.values()):
             raise ValueError("state: expected contiguous tensors, as initial_state returns them")
         arrays |= self._native_arrays(len(state.output))
-        arrays["solutions"] = self._connect(solutions.detach()).contiguous().as_subclass(torch.Tensor).numpy()
+        rows = self._whole(self._connect(solutions.detach())).contiguous()
+        arrays["solutions"] = rows.as_subclass(torch.Tensor).numpy()
         arrays["members"] = members
         context, numbers = np.zeros(1, dtype=self.CONTEXT), self._native_numbers()
         for name in self.CONTEXT.names:
@@ -154,7 +156,7 @@ class CompiledAgent(Agent):
             "obs_length": self.obs_length,
             "act_length": self.act_length,
             "num_neurons": self.num_neurons,
-            "solution_length": self.solution_length,
+            "solution_length": sum(self._sizes()),  # of the rows that the C function reads, which are whole
         }
 
     @abstractmethod
@@ -174,7 +176,7 @@ class CompiledAgent(Agent):
 
     def _rows_in_use(self, solutions: torch.Tensor, members: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
         """Returns the same networks with fewer rows, where it would cost something to look at all of them."""
-        if self.connections != "sign":
+        if self.connections != "sign" and self.connection_mask is None:
             return solutions, members
         used, renumbered = np.unique(members[members >= 0], return_inverse=True)
         new_members = members.copy()

@@ -324,6 +324,9 @@ class StructuredProblem(Protocol):
 
     Attributes:
         parameter_shapes: Shapes of the kernels by name, in the order in which they stand, flattened, in a solution.
+
+    If it has a `connection_mask` that is not None, a mapping from the name of each kernel to a bool array in its shape,
+    then a solution is without the entries for which that is False.
     """
 
     parameter_shapes: dict[str, tuple[int, ...]]

@@ -25,6 +25,8 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 | 15 | damaged connections or neurons            | `--seed`            | 0xFA17, fault, draw               | NumPy     |
 | 16 | noise on observations, in `evaluate`      | episode seed        | 0x0153, draw                      | NumPy     |
 | 17 | random networks of `analyze`              | `--seed`            | 0x4E455552, purpose, number       | NumPy     |
+| 18 | connections that can exist, by a density  | seed of the mask    | 0x4D61736B, kernel                | NumPy     |
+| 19 | positions of neurons                      | seed of positions   | 0x506F7369                        | NumPy     |
 
 Where each is drawn, and by which function:
 
@@ -52,6 +54,8 @@ Where each is drawn, and by which function:
     `experiments/neuroscience/modules.py`, `experiments/neuroscience/activity.py` and
     `experiments/neuroscience/lesions.py`. Purposes 0 to 3 are null models, 4 the modules of the network itself,
     7 those of its lesions, 8 shifts of spike trains and 9 flipped connections.
+18. `draw_mask` in `agents/rsnn/connection_mask.py`; the seed stands beside the density, and is not that of the run.
+19. `draw_positions` in `agents/rsnn/anatomy.py`; likewise.
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
 generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO, where

@@ -53,6 +53,7 @@ FLOORS = {
     "experiments": (
         "__init__",
         ("errors", "plain_text"),
+        "array_files",
         "rooms",
         "run_config",
         "run_folder",

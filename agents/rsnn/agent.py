@@ -11,6 +11,7 @@ import torch
 from agents.arguments import as_float32, check_generator
 from agents.compiled_agent import CompiledAgent
 from agents.rsnn.bptt import unroll
+from agents.rsnn.connection_mask import ConnectionMask
 from agents.rsnn.constants import LIFConstants, decay
 from agents.rsnn.differentiable_step import advance, make_neuron
 from agents.rsnn.dynamics import lerp, lif_step, weighted_sum
@@ -42,6 +43,7 @@ class RSNN(CompiledAgent):
     positive (paper, Appendix C).
 
     A solution is kernel_in, kernel_h and kernel_out, each flattened row-major with the presynaptic index first.
+    Connections that `connection_mask` excludes are no part of it.
 
     Attributes:
         constants: Constants of the dynamics.
@@ -64,9 +66,12 @@ class RSNN(CompiledAgent):
         gain_hidden: Scale of the recurrent resistance.
         gain_out: Scale of the readout.
         density: Expected density of connections for which the resistances preserve variance; None for 1 with real
-            connections and 0.5 with others.
+            connections and 0.5 with others, times the share of a kernel's connections that can exist.
         surrogate: Derivative of a spike that `unroll` uses: the arguments of `agents.rsnn.surrogate.Surrogate` by name,
             `name` and `beta` at least. None for SuperSpike with β = 10.
+        connection_mask: Which connections can exist: {"density": 0.25, "seed": 0} draws them; a mapping from the names
+            of some kernels to arrays in their shapes says it, True where a connection can exist. None: all can. See
+            `agents.rsnn.connection_mask.ConnectionMask`.
         backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
 
     Raises:
@@ -97,6 +102,7 @@ class RSNN(CompiledAgent):
         gain_out: float = 5.0,
         density: float | None = None,
         surrogate: Mapping | None = None,
+        connection_mask: Mapping | None = None,
         backend: str = "auto",
     ):
         super().__init__(obs_length, act_length, num_neurons, connections, backend)
@@ -107,29 +113,36 @@ class RSNN(CompiledAgent):
         if dt > step_duration:
             raise ValueError(f"dt: expected at most step_duration = {step_duration} ms, got {dt}")
         tau_syn, tau_mem = check_positive("tau_syn", tau_syn), check_positive("tau_mem", tau_mem)
-        density = check_positive("density", (1.0 if real else 0.5) if density is None else density)
+        self.parameter_shapes = {
+            "kernel_in": (obs_length if real else 2 * obs_length, n),
+            "kernel_h": (n, n),
+            "kernel_out": (n, act_length),
+        }
+        self._mask = None if connection_mask is None else ConnectionMask(connection_mask, self.parameter_shapes)
+        self.connection_mask = None if self._mask is None else self._mask.possible
+        of_in, of_hidden, of_out = self._densities(density)
         self.constants = LIFConstants(
             dt=dt,
             substeps=round(step_duration / dt),
             decay_syn=decay(dt, tau_syn),
             decay_mem=decay(dt, tau_mem),
             decay_out=decay(dt, check_positive("tau_out", tau_out)),
-            r_in=check_positive("gain_in", gain_in) * tau_mem * math.sqrt(2 / (density * obs_length)),
-            r_hidden=check_positive("gain_hidden", gain_hidden) * (tau_mem / tau_syn) * math.sqrt(2 / (density * n)),
-            r_out=check_positive("gain_out", gain_out) * math.sqrt(1 / (density * n)),
+            r_in=check_positive("gain_in", gain_in) * tau_mem * math.sqrt(2 / (of_in * obs_length)),
+            r_hidden=check_positive("gain_hidden", gain_hidden) * (tau_mem / tau_syn) * math.sqrt(2 / (of_hidden * n)),
+            r_out=check_positive("gain_out", gain_out) * math.sqrt(1 / (of_out * n)),
             threshold=check_positive("threshold", threshold),
         )
         self.surrogate = Surrogate.of(surrogate)
         self.num_excitatory = n if real else round(excitatory_ratio * n)
-        self.parameter_shapes = {
-            "kernel_in": (obs_length if real else 2 * obs_length, n),
-            "kernel_h": (n, n),
-            "kernel_out": (n, act_length),
-        }
         self._signs = torch.ones(n, dtype=torch.int8)
         self._signs[self.num_excitatory :] = -1
 
         self._width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
+
+    @property
+    def solution_length(self) -> int:
+        """The number of connections that can exist, L."""
+        return super().solution_length if self._mask is None else self._mask.solution_length
 
     @property
     def dt(self) -> float:
@@ -177,6 +190,11 @@ class RSNN(CompiledAgent):
             output=v_mem.new_zeros(len(v_mem), self.act_length),
         )
 
+    def join(self, arrays: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Returns the (B, L) solutions of kernels by name: the reverse of `split`. What cannot exist is left out."""
+        kernels = super().join(arrays)
+        return kernels if self._mask is None else self._mask.gather(kernels)
+
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draws (count, L) solutions: fair bits, or numbers from N(0, 1), which gives every "sign" an even chance."""
         count = self._check_count(count, generator)
@@ -215,6 +233,19 @@ class RSNN(CompiledAgent):
         if solution.device.type != "cpu":
             raise ValueError(f"solution: expected a tensor on the CPU with backend='numba', got {solution.device}")
         return unroll(self, solution, self._trainable(solution), self._signs, observations, memory, lengths)
+
+    def _whole(self, solutions: torch.Tensor) -> torch.Tensor:
+        return solutions if self._mask is None else self._mask.spread(solutions)
+
+    def _densities(self, density: float | None) -> list[float]:
+        """Returns the expected density of each kernel, in their order."""
+        if density is not None:
+            return [check_positive("density", density)] * len(self.parameter_shapes)
+        expected = 1.0 if self.connections == "real" else 0.5
+        if self.connection_mask is None:
+            return [expected] * len(self.parameter_shapes)
+        shares = [float(kernel.mean()) for kernel in self.connection_mask.values()]
+        return [expected * (share or 1.0) for share in shares]  # a kernel without connections has no variance
 
     @cached_property
     def _neuron(self):

@@ -397,6 +397,11 @@ class RolloutProblem(Problem):
         return self.agent.parameter_shapes
 
     @property
+    def connection_mask(self) -> dict[str, np.ndarray] | None:
+        """Which entries of the kernels are part of a solution, by name: that of the agent; None if all are."""
+        return getattr(self.agent, "connection_mask", None)
+
+    @property
     def num_actors(self) -> int:
         """Number of workers; 0 for none."""
         return self._num_workers

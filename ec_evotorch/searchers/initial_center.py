@@ -81,4 +81,8 @@ def _vector_of_kernels(name: str, problem: Problem, value: Mapping, *, of: str) 
             )
             raise ValueError(f"{name}.{kernel}: expected {wrong}")
         parts.append(part.as_subclass(torch.Tensor).reshape(-1).expand(math.prod(shape)))
-    return torch.cat(parts)
+    vector, mask = torch.cat(parts), getattr(problem, "connection_mask", None)
+    if mask is None:
+        return vector
+    is_there = torch.cat([torch.as_tensor(mask[kernel]).flatten() for kernel in shapes])
+    return vector[is_there.to(problem.device)]

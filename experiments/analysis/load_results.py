@@ -73,6 +73,7 @@ PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one o
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
+MASK = "agent.connection_mask."  # whose kernels, where they are written as text, are too long for tables
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
 
@@ -299,7 +300,8 @@ def _settings(config: Mapping) -> dict[str, str]:
             for name, child in node.items():
                 visit(child, f"{key}.{name}")
         else:
-            settings[key] = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
+            text = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
+            settings[key] = f"mask {_sha256(text)}" if key.startswith(MASK) and text.startswith("bits_") else text
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
@@ -322,7 +324,11 @@ def settings_digest(config: Mapping) -> str:
 
 
 def _digest(settings: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return _sha256(json.dumps(settings, sort_keys=True))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _of_method(settings: dict[str, str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def flip_connections(agent, solution: torch.Tensor, connections: Sequence[int]) 
         agent: An agent with `parameter_shapes`.
         solution: (L,) bool or float32.
         connections: Numbers of connections, below `count_connections(agent)`: all entries of all arrays of two
-            dimensions, in the order of the solution.
+            dimensions that are part of a solution, in its order.
 
     Returns:
         (L,) tensor of the same data type.
@@ -49,11 +49,11 @@ def silence_neurons(agent: CompiledAgent, solution: torch.Tensor, neurons: Seque
     Returns:
         (L,) tensor of the same data type, without the connections that leave these neurons.
     """
-    silenced = solution.clone()[None]
-    parts = agent.split(silenced)  # views
+    silenced, places = solution.clone(), agent.places()
     for name in FROM_NEURONS:
-        parts[name][0, torch.as_tensor(neurons, dtype=torch.int64)] = 0
-    return silenced[0]
+        leaving = places[name][np.asarray(neurons, dtype=np.int64)]
+        silenced[torch.from_numpy(leaving[leaving >= 0])] = 0
+    return silenced
 
 
 def count_connections(agent) -> int:
@@ -118,6 +118,5 @@ class NoisyAgent:
 
 def _places_of_connections(agent) -> np.ndarray:
     """Returns the places of all connections in a solution, in order."""
-    solution = torch.arange(agent.solution_length)[None]
-    parts = agent.split(solution).values()
-    return torch.cat([part.flatten() for part in parts if part.ndim == 3]).numpy()
+    places = np.concatenate([part.ravel() for part in agent.places().values() if part.ndim == 2])
+    return places[places >= 0]

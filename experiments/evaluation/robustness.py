@@ -172,7 +172,7 @@ def _check(saved: SavedPolicy, levels: Mapping[str, Sequence[float]]) -> None:
     agent = saved.policy.agent
     if SILENCE in levels and not isinstance(agent, CompiledAgent):
         raise UserError(f"--silence: expected an agent RSNN, RNN, GRU or LSTM; got {type(agent).__name__}")
-    if FLIP in levels and not hasattr(agent, "split"):
+    if FLIP in levels and not hasattr(agent, "places"):
         raise UserError(f"--flip: expected an agent of this package or a ModuleAgent; got {type(agent).__name__}")
     if NOISE in levels and saved.policy.observation_mean is None:
         raise UserError("--noise: expected a policy whose observations are normalised; those of this one are not")

@@ -39,7 +39,14 @@ KEPT = {  # null model -> first words of the measures that it keeps, and which c
 
 def wiring_of(network: TrainedNetwork) -> Wiring:
     """Returns the connections θ* of a policy."""
-    return Wiring.of(network.connections, network.agent.num_excitatory)
+    return Wiring.of(network.connections, network.agent.num_excitatory, network.agent.connection_mask)
+
+
+def rho_of(network: TrainedNetwork) -> Wiring | None:
+    """Returns the probabilities ρ of its connections; None where they are not known."""
+    if network.probabilities is None:
+        return None
+    return Wiring.of(network.probabilities, network.agent.num_excitatory, network.agent.connection_mask)
 
 
 def structure_table(
@@ -92,14 +99,15 @@ def block_table(wiring: Wiring, rho: Wiring | None) -> pd.DataFrame:
         rho: Their probabilities; None where they are not known.
 
     Returns:
-        A row for each block with the columns block, size (possible connections), density (of θ*); and of ρ, where it is
-        known, mean_rho, entropy (bits for each connection) and decided (share with |ρ − ½| > 0.4).
+        A row for each block with the columns block, size (connections that can exist), density (of θ*); and of ρ, where
+        it is known, mean_rho, entropy (bits for each connection) and decided (share with |ρ − ½| > 0.4).
     """
     rows = []
-    for name, block in wiring.blocks.items():
+    for name in wiring.blocks:
+        block = wiring.searched(name)
         row = {"block": name, "size": block.size, "density": float(block.mean()) if block.size else np.nan}
         if rho is not None and block.size:
-            values = rho.blocks[name]
+            values = rho.searched(name)
             row |= {"mean_rho": float(values.mean()), "entropy": entropy(values)}
             row["decided"] = float((np.abs(values - 0.5) > DECIDED).mean())
         rows.append(row)
@@ -275,8 +283,7 @@ def lesions_of(network: TrainedNetwork, modules: np.ndarray, episodes: int, seed
     """
     wiring = wiring_of(network)
     found = lesions(wiring, modules)
-    if network.probabilities is not None:
-        rho = Wiring.of(network.probabilities, wiring.num_excitatory)
+    if (rho := rho_of(network)) is not None:
         found += flips(wiring, rho, _generator(seed, 9, 0))
     is_bits = network.agent.dtype == torch.bool
     solutions = np.array([one.flatten() for one in (wiring, *(lesion.wiring for lesion in found))])
@@ -313,7 +320,7 @@ def analyze(
         UserError: If the environment cannot be made or played.
     """
     wiring = wiring_of(network)
-    rho = None if network.probabilities is None else Wiring.of(network.probabilities, wiring.num_excitatory)
+    rho = rho_of(network)
     modules, _ = find_modules(wiring.kernel_h, _generator(seed, 7, 0))
     if "structure" in parts:
         yield "structure", structure_table(wiring, rho, prob_init_of(run), draws, seed)

@@ -64,12 +64,12 @@ def cut(wiring: Wiring, blocks: Sequence[str]) -> Wiring:
 
 def flip(wiring: Wiring, places: np.ndarray) -> Wiring:
     """Returns a network in which connections at some places of the solution are there where they were not, and back."""
-    solution = wiring.flatten()
-    solution[places] ^= True
     kernels = (wiring.kernel_in, wiring.kernel_h, wiring.kernel_out)
-    parts = np.split(solution, np.cumsum([kernel.size for kernel in kernels])[:-1])
-    shaped = (part.reshape(kernel.shape) for part, kernel in zip(parts, kernels, strict=True))
-    return Wiring(*shaped, wiring.num_excitatory)
+    whole = np.concatenate([kernel.ravel() for kernel in kernels])
+    searched = np.arange(len(whole)) if wiring.possible is None else np.flatnonzero(wiring.possible.flatten())
+    whole[searched[places]] ^= True
+    parts = np.split(whole, np.cumsum([kernel.size for kernel in kernels])[:-1])
+    return wiring.with_kernels(*(part.reshape(kernel.shape) for part, kernel in zip(parts, kernels, strict=True)))
 
 
 def lesions(wiring: Wiring, modules: np.ndarray) -> list[Lesion]:

@@ -20,10 +20,11 @@ def bernoulli(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     Returns:
         A network of bits.
     """
-    drawn = Wiring(*(np.zeros(kernel.shape, dtype=bool) for kernel in _kernels(wiring)), wiring.num_excitatory)
-    for name, block in wiring.blocks.items():
-        if block.size:
-            drawn.blocks[name][:] = generator.random(block.shape) < block.mean()
+    drawn = wiring.with_kernels(*(np.zeros(kernel.shape, dtype=bool) for kernel in _kernels(wiring)))
+    for name, block in drawn.blocks.items():
+        searched = wiring.searched(name)
+        if searched.size:
+            _put(drawn, name, block, generator.random(searched.shape) < searched.mean())
     return drawn
 
 
@@ -37,15 +38,19 @@ def first_generation(wiring: Wiring, prob_init: Mapping[str, float], generator: 
     """
     names = ("kernel_in", "kernel_h", "kernel_out")
     kernels = zip(names, _kernels(wiring), strict=True)
-    return Wiring(*(generator.random(k.shape) < prob_init[name] for name, k in kernels), wiring.num_excitatory)
+    drawn = [generator.random(kernel.shape) < prob_init[name] for name, kernel in kernels]
+    if wiring.possible is not None:
+        drawn = [kernel & possible for kernel, possible in zip(drawn, _kernels(wiring.possible), strict=True)]
+    return wiring.with_kernels(*drawn)
 
 
 def rewire(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     """Rewires the connections between neurons, and keeps to how many of each kind every neuron sends and receives.
 
     Within each of the four blocks E→E to I→I, two connections a→b and c→d become a→d and c→b, ten times as many times
-    as there are connections, wherever neither exists yet. So the numbers of connections that a neuron sends to
-    excitatory and to inhibitory neurons stay as they are, and likewise those that it receives. Inputs and outputs stay.
+    as there are connections, wherever neither exists yet and both can. So the numbers of connections that a neuron
+    sends to excitatory and to inhibitory neurons stay as they are, and likewise those that it receives. Inputs and
+    outputs stay.
 
     Args:
         wiring: A network of bits.
@@ -57,20 +62,21 @@ def rewire(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     rewired = wiring.copy()
     for name in ("E→E", "E→I", "I→E", "I→I"):
         block = np.ascontiguousarray(rewired.blocks[name])
+        possible = np.ones_like(block) if wiring.possible is None else wiring.possible.blocks[name]
         rows, columns = np.nonzero(block)
         if len(rows) > 1:
             pairs = generator.integers(len(rows), size=(SWAPS_PER_CONNECTION * len(rows), 2))
-            _swap(block, rows, columns, pairs)
+            _swap(block, np.ascontiguousarray(possible), rows, columns, pairs)
             rewired.blocks[name][:] = block
     return rewired
 
 
 @compiled
-def _swap(block, rows, columns, pairs):
+def _swap(block, possible, rows, columns, pairs):
     for k in range(pairs.shape[0]):
         p, q = pairs[k]
         a, b, c, d = rows[p], columns[p], rows[q], columns[q]
-        if not block[a, d] and not block[c, b]:
+        if possible[a, d] and possible[c, b] and not block[a, d] and not block[c, b]:
             block[a, b] = block[c, d] = False
             block[a, d] = block[c, b] = True
             columns[p], columns[q] = d, b
@@ -79,9 +85,17 @@ def _swap(block, rows, columns, pairs):
 def shuffle(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     """Permutes the entries of each block: what is connected changes, and the values of ρ in the block do not."""
     shuffled = wiring.copy()
-    for block in shuffled.blocks.values():
-        block[:] = generator.permutation(block.ravel()).reshape(block.shape)
+    for name, block in shuffled.blocks.items():
+        _put(shuffled, name, block, generator.permutation(wiring.searched(name)))
     return shuffled
+
+
+def _put(wiring: Wiring, name: str, block: np.ndarray, values: np.ndarray) -> None:
+    """Writes values, in order, to the entries of a block that can be connections."""
+    if wiring.possible is None:
+        block[:] = values.reshape(block.shape)
+    else:
+        block[wiring.possible.blocks[name]] = values
 
 
 def _kernels(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

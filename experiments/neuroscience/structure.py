@@ -4,7 +4,7 @@ import numpy as np
 
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.triads import triad_census
-from experiments.neuroscience.wiring import Wiring
+from experiments.neuroscience.wiring import BLOCKS, Wiring
 
 RICH_SHARE = 0.1  # of the neurons with most connections
 
@@ -36,7 +36,7 @@ def measure(wiring: Wiring, generator: np.random.Generator) -> dict[str, float]:
     singular = np.linalg.svd(signed, compute_uv=False)
     in_degree, out_degree = kernel_h.sum(axis=0), kernel_h.sum(axis=1)
     return {
-        **{f"density {name}": float(b.mean()) if b.size else np.nan for name, b in wiring.blocks.items()},
+        **{f"density {name}": float(b.mean()) if (b := wiring.searched(name)).size else np.nan for name in BLOCKS},
         "reciprocity": reciprocity(kernel_h),
         "clustering": clustering(kernel_h),
         "rich club": rich_club(kernel_h),

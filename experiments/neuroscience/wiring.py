@@ -18,17 +18,22 @@ class Wiring:
         kernel_h: (n, n) connections between neurons, of the same dtype; a neuron may connect to itself.
         kernel_out: (n, outputs) connections from neurons to outputs, of the same dtype.
         num_excitatory: How many neurons are excitatory; they are the first.
+        possible: Which connections can exist, as bool; None where all can. Others are never drawn, flipped or counted.
     """
 
     kernel_in: np.ndarray
     kernel_h: np.ndarray
     kernel_out: np.ndarray
     num_excitatory: int
+    possible: "Wiring | None" = None
 
     @classmethod
-    def of(cls, kernels: Mapping[str, np.ndarray], num_excitatory: int) -> "Wiring":
-        """Returns the wiring of three kernels by name."""
-        return cls(kernels["kernel_in"], kernels["kernel_h"], kernels["kernel_out"], num_excitatory)
+    def of(
+        cls, kernels: Mapping[str, np.ndarray], num_excitatory: int, mask: Mapping[str, np.ndarray] | None = None
+    ) -> "Wiring":
+        """Returns the wiring of three kernels by name, and of a `connection_mask` of an agent."""
+        possible = None if mask is None else cls.of(mask, num_excitatory)
+        return cls(kernels["kernel_in"], kernels["kernel_h"], kernels["kernel_out"], num_excitatory, possible)
 
     @property
     def num_neurons(self) -> int:
@@ -50,8 +55,17 @@ class Wiring:
 
     def copy(self) -> "Wiring":
         """Returns a wiring with kernels of its own."""
-        return Wiring(self.kernel_in.copy(), self.kernel_h.copy(), self.kernel_out.copy(), self.num_excitatory)
+        return self.with_kernels(self.kernel_in.copy(), self.kernel_h.copy(), self.kernel_out.copy())
+
+    def with_kernels(self, kernel_in: np.ndarray, kernel_h: np.ndarray, kernel_out: np.ndarray) -> "Wiring":
+        """Returns other connections between the same inputs, neurons and outputs."""
+        return Wiring(kernel_in, kernel_h, kernel_out, self.num_excitatory, self.possible)
+
+    def searched(self, block: str) -> np.ndarray:
+        """Returns those entries of a block that can be connections, in order."""
+        return self.blocks[block].ravel() if self.possible is None else self.blocks[block][self.possible.blocks[block]]
 
     def flatten(self) -> np.ndarray:
-        """Returns the kernels as a solution (L,), in the order of the agent's `parameter_shapes`."""
-        return np.concatenate([kernel.ravel() for kernel in (self.kernel_in, self.kernel_h, self.kernel_out)])
+        """Returns the kernels as a solution (L,) of the agent: what can be a connection, in order."""
+        kernels = np.concatenate([kernel.ravel() for kernel in (self.kernel_in, self.kernel_h, self.kernel_out)])
+        return kernels if self.possible is None else kernels[self.possible.flatten()]

@@ -155,6 +155,7 @@ def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], t
     agent = network.agent
     if network.probabilities is not None:
         caption = "Probability ρ of each connection in the last checkpoint; white where it is near one half."
+        caption += "" if agent.connection_mask is None else " It is 0 where a connection cannot exist."
         yield Picture("ρ", caption, matrices(kernels, agent.num_excitatory, "ρ"))
     else:
         caption = "Connections of the policy; black where one exists. Their probabilities ρ are not known: "
@@ -164,7 +165,9 @@ def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], t
         caption = "How the probabilities ρ of all connections were distributed, at each evaluation of the centre."
         yield Picture("ρ over training", caption, rho_over_training(network.rho_histogram))
     if network.probabilities is not None:
-        yield Picture("ρ at the end", "How ρ is distributed in the last checkpoint.", rho_now(kernels))
+        mask = agent.connection_mask or {name: ... for name in kernels}
+        searched = {name: kernel[mask[name]] for name, kernel in kernels.items()}
+        yield Picture("ρ at the end", "How ρ is distributed in the last checkpoint.", rho_now(searched))
     caption = "Spikes of every neuron in the middle of the episode: each is a dot."
     yield Picture("Spikes", caption, raster(train.spikes, agent.num_excitatory, train.substeps, train.dt))
     caption = "How many recurrent connections neurons have. Chance: a network with as many, all equally likely."

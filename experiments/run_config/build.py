@@ -41,7 +41,7 @@ def build(
         trust: Packages besides our own whose code it may name, see `check_targets`: `EVERYTHING` if the configuration
             is the user's own words.
         start: Function of the problem and the keywords of the searcher that returns the numbers for those `STARTS` that
-            name a run; None if there are none.
+            name a run, a rule or a file; None if there are none.
 
     Raises:
         UntrustedError: If it names code of another package.
@@ -80,9 +80,9 @@ def build(
 
 
 def names_run(key: str, value: object) -> bool:
-    """Returns whether a keyword of a searcher names a run to start from, for all kernels or for some."""
+    """Returns whether a keyword of a searcher names a run, a rule or a file to start from, for all kernels or some."""
     values = value.values() if isinstance(value, Mapping) else [value]
-    return key in STARTS and any(isinstance(one, str) for one in values)
+    return key in STARTS and any(isinstance(one, str | Mapping) for one in values)
 
 
 def close_search(searcher: SearchAlgorithm) -> None:

@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
+from experiments.array_files import embed_mask
 from experiments.errors import UserError, did_you_mean
 from experiments.run_config.config_dir import CONFIG_DIR, own_config_dir
 from experiments.run_config.keys import COMPONENTS, LABELS
@@ -189,16 +190,20 @@ def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
         RecursionError,
     ) as error:
         raise UserError(error) from error
-    make_model_path_absolute(config)
+    settle_files(config)
     return config
 
 
-def make_model_path_absolute(config: DictConfig) -> None:
-    """Writes `env.xml_file` so that it names the same file from every folder.
+def settle_files(config: DictConfig) -> None:
+    """Writes `env.xml_file` so that it names the same file from every folder, and reads that of a connection mask.
 
     Args:
         config: A whole configuration.
+
+    Raises:
+        UserError: If the mask cannot be read.
     """
+    embed_mask(config)
     path = OmegaConf.select(config, "env.xml_file")
     if isinstance(path, str) and path.startswith("."):  # other relative paths are those of Gymnasium's own models
         config.env.xml_file = os.path.abspath(path)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 COMPONENTS = ("env", "agent", "searcher", "problem")
 MODEL_DIGEST = "model_digest"  # label of an environment: which model of the user's own it simulates
-STARTED_FROM = "started_from"  # key of config.yaml: run that a search began from, as it was named -> which run that was
-STARTS = ("prob_init", "center_init")  # keywords of searchers that may name a run
+STARTED_FROM = "started_from"  # key of config.yaml: name of a run or file that a search began from -> what that was
+STARTS = ("prob_init", "center_init")  # keywords of searchers that may name a run, a rule or a file
 LABELS = {  # keys of a component's YAML that are not keywords of its constructor
     "env": ("name", "alive_bonus", MODEL_DIGEST, "same_results"),
     "agent": ("name", "label", "gradient_label", "weight_scale", "same_results"),

@@ -119,11 +119,12 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
     if isinstance(error, EnvError) and "env" in components:
         return env_refusal(text.removeprefix("env: "), components["env"])
     for component, given in components.items():
-        mentioned = [key for key in given if key not in FOR_HYDRA and re.search(rf"\b{re.escape(key)}\b", text)]
-        leading = [key for key in mentioned if re.match(rf"{re.escape(key)}\b", text)]
+        leading = [key for key in given if key not in FOR_HYDRA and re.match(rf"{re.escape(key)}\b", text)]
         if leading:
             is_within = isinstance(given[leading[0]], Mapping) and re.match(r"\w+ \w+:", text)  # "surrogate beta: …"
             return UserError(f"{component}.{text.replace(' ', '.', 1) if is_within else text}")
+    for component, given in components.items():
+        mentioned = [key for key in given if key not in FOR_HYDRA and re.search(rf"\b{re.escape(key)}\b", text)]
         if mentioned:
             return UserError(f"{', '.join(f'{component}.{key}' for key in mentioned)}: {text}")
     for component, given in components.items():

@@ -32,6 +32,7 @@ class End:
         rho: (L,) float32, its connection probabilities; those of a policy alone, as in the zoo, are its bits; None for
             real weights.
         shapes: Shapes of the kernels by name, in their order.
+        connection_mask: Which entries of the kernels the numbers are of, see `agents.agent.Agent`; None if of all.
         normalizer: State of the observation normaliser; None if observations were not normalised.
         record: What config.yaml keeps of it: `path`, `sha256` of the files that were read, and `run`, which says what
             the run was.
@@ -40,6 +41,7 @@ class End:
     solution: torch.Tensor
     rho: torch.Tensor | None
     shapes: dict[str, tuple[int, ...]]
+    connection_mask: dict[str, np.ndarray] | None
     normalizer: dict | None
     record: dict[str, str]
 
@@ -76,7 +78,7 @@ def read_end(run: str | Path, trust: Collection[str] = ()) -> End:
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     shapes = getattr(policy.agent, "parameter_shapes", {"": (len(solution),)})
     record = {"path": str(folder.resolve()), "sha256": digest, "run": _description(folder, run)}
-    return End(solution, rho, dict(shapes), normalizer, record)
+    return End(solution, rho, dict(shapes), getattr(policy.agent, "connection_mask", None), normalizer, record)
 
 
 def _steps(folder: Path) -> int:

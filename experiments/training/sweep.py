@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from ec_evotorch.logging import quiet_evotorch
 from experiments.errors import RunCrashed, UserError
 from experiments.run_config.build import close_search
-from experiments.run_config.compose import compose_config, compose_sweep, config_loader, make_model_path_absolute
+from experiments.run_config.compose import compose_config, compose_sweep, config_loader, settle_files
 from experiments.run_config.config_dir import own_config_dir
 from experiments.run_config.targets import EVERYTHING, make_own_code_importable
 from experiments.run_folder.atomic_write import write_atomic
@@ -125,7 +125,7 @@ def train_or_resume(config: DictConfig) -> None:
     quiet_evotorch()
     if current_process().name != "MainProcess":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to the whole terminal; the main process answers it
-    make_model_path_absolute(config)  # a launcher composes by itself
+    settle_files(config)  # a launcher composes by itself
     plan = plan_run(config)  # another process may have been at it since the sweep was checked
     try:
         if plan.action == BEGIN:

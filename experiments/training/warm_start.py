@@ -1,9 +1,11 @@
 """A search that starts where another run ended: at its ρ or its weights, with its observation normaliser.
 
 `searcher.prob_init` and `searcher.center_init` may name the folder of a run, or zoo/NAME, for the whole network or in
-the place of each kernel. What is taken is read once and kept in the run's own folder, where resuming finds it.
+the place of each kernel; `searcher.prob_init` also takes rules and files, see `experiments.training.priors`. What is
+taken is read once and kept in the run's own folder, where resuming finds it.
 """
 
+import hashlib
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ from experiments.run_config.keys import STARTED_FROM
 from experiments.run_config.targets import packages_of
 from experiments.run_folder.archive import load_checkpoint, save_checkpoint
 from experiments.run_folder.layout import START
+from experiments.training.priors import files_of, is_prior, probabilities
 from experiments.training.run_end import End, read_end
 
 PROBABILITIES = "searcher.prob_init"  # the key that takes ρ; the other takes solutions
@@ -28,7 +31,7 @@ _KINDS = {torch.bool: "one-bit connections, as of searcher=ec", torch.float32: "
 
 
 class WarmStart:
-    """The numbers that the searcher of a run starts with, where its configuration names other runs for them.
+    """The numbers that the searcher of a run starts with, where its configuration names runs, rules or files for them.
 
     Args:
         config: A whole configuration, resolved.
@@ -41,11 +44,12 @@ class WarmStart:
             key: value for key, value in OmegaConf.to_container(config.searcher).items() if names_run(key, value)
         }
         self._ends: dict[str, End] = {}
+        self._files: dict[str, dict[str, str]] = {}
         self._numbers: dict[str, torch.Tensor] = {}
         self._normalizer: dict | None = None
 
     def __call__(self, problem: Problem, keywords: Mapping) -> dict[str, torch.Tensor]:
-        """Returns the numbers (L,) for each keyword that names a run, and puts its normaliser into the problem.
+        """Returns the numbers (L,) for each keyword that names a start, and puts its normaliser into the problem.
 
         The normaliser is that of the run whose first kernel is taken, which is the one that reads observations.
 
@@ -54,7 +58,7 @@ class WarmStart:
             keywords: Keywords of its searcher.
 
         Raises:
-            UserError: If there is no such run, or it does not fit.
+            UserError: If there is no such run, rule or file, or it does not fit.
             ValueError: If a number in the place of another kernel is none, or `prob_min` is not.
         """
         if self._keys and self._folder is not None:
@@ -74,7 +78,7 @@ class WarmStart:
         with open_dict(config):
             config.pop(STARTED_FROM, None)
             if self._keys:
-                config[STARTED_FROM] = {name: end.record for name, end in self._ends.items()}
+                config[STARTED_FROM] = {name: end.record for name, end in self._ends.items()} | self._files
         if self._keys:
             save_checkpoint(folder / START, {"searcher": self._numbers, "normalizer": self._normalizer})
 
@@ -90,13 +94,17 @@ class WarmStart:
 
     def _vector(self, problem: Problem, key: str, value: object, keywords: Mapping) -> torch.Tensor:
         shapes, dotted = _shapes(problem), f"searcher.{key}"
-        if isinstance(value, str):
+        if is_prior(value):
+            value = self._prior(problem, dotted, value, keywords)
+        elif isinstance(value, str):
             self._check_kind(problem, dotted, value)
             self._check_whole(dotted, value, shapes)
             value = dict.fromkeys(shapes, value)
         first, parts = next(iter(shapes)), {}
         for kernel, part in value.items():
-            if isinstance(part, str) and kernel in shapes:
+            if is_prior(part) and kernel in shapes:
+                parts |= self._prior(problem, f"{dotted}.{kernel}", part, keywords, kernel)
+            elif isinstance(part, str) and kernel in shapes:
                 parts[kernel] = self._kernel(problem, f"{dotted}.{kernel}", part, kernel, shapes[kernel], keywords)
                 if kernel == first:
                     self._take_normalizer(problem, dotted, part)
@@ -106,6 +114,20 @@ class WarmStart:
             return parts[""]
         vector = number_or_vector(key, problem, parts, of="element")
         return vector if dotted == PROBABILITIES else vector.to(problem.dtype)
+
+    def _prior(
+        self, problem: Problem, key: str, value: object, keywords: Mapping, kernel: str | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Returns the probabilities of a rule or a file by kernel, within the bounds of ρ."""
+        if not key.startswith(PROBABILITIES):
+            raise UserError(f"{key}: expected numbers or a run; rules and files give probabilities, for searcher=ec")
+        if not isinstance(problem, StructuredProblem):
+            raise UserError(f"{key}: expected numbers, because this problem names no kernels")
+        found = probabilities(key, value, problem.agent, kernel)
+        for name in files_of(value):
+            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+            self._files[name] = {"path": str(Path(name).resolve()), "sha256": digest, "run": f"file {digest[:12]}"}
+        return {name: _bounded(problem, keywords, name, torch.from_numpy(array)) for name, array in found.items()}
 
     def _end(self, key: str, name: str) -> End:
         if name not in self._ends:
@@ -148,12 +170,8 @@ class WarmStart:
             )
         self._check_kind(problem, key, name)
         is_rho = key.startswith(PROBABILITIES)
-        values = _part(end.rho if is_rho else end.solution, end.shapes, kernel)
-        if is_rho:
-            low = number_or_vector("prob_min", problem, keywords.get("prob_min", PROB_MIN), of="bit")
-            low = _part(low.expand(problem.solution_length), _shapes(problem), kernel)
-            values = torch.minimum(torch.maximum(values, low), 1.0 - low)
-        return values
+        values = _part(end.rho if is_rho else end.solution, end.shapes, kernel, end.connection_mask)
+        return _bounded(problem, keywords, kernel, values) if is_rho else values
 
     def _take_normalizer(self, problem: Problem, key: str, name: str) -> None:
         state, normalizer = self._end(key, name).normalizer, getattr(problem, "normalizer", None)
@@ -176,8 +194,21 @@ def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
     return dict(problem.parameter_shapes) if is_structured else {"": (problem.solution_length,)}
 
 
-def _part(vector: torch.Tensor, shapes: Mapping, kernel: str) -> torch.Tensor:
-    """Returns the numbers of a kernel in its shape."""
+def _bounded(problem: Problem, keywords: Mapping, kernel: str, rho: torch.Tensor) -> torch.Tensor:
+    """Returns the probabilities of a kernel, brought into [prob_min, 1 − prob_min]."""
+    low = number_or_vector("prob_min", problem, keywords.get("prob_min", PROB_MIN), of="bit")
+    mask = getattr(problem, "connection_mask", None)
+    low = _part(low.expand(problem.solution_length), _shapes(problem), kernel, mask)
+    return torch.minimum(torch.maximum(rho, low), 1.0 - low)
+
+
+def _part(vector: torch.Tensor, shapes: Mapping, kernel: str, mask: Mapping | None) -> torch.Tensor:
+    """Returns the numbers of a kernel in its shape, with 0 for what the mask excludes."""
+    if mask is not None:
+        is_there = torch.cat([torch.from_numpy(mask[name]).flatten() for name in shapes])
+        whole = torch.zeros(len(is_there), dtype=vector.dtype)
+        whole[is_there] = vector
+        vector = whole
     sizes = [math.prod(shape) for shape in shapes.values()]
     return dict(zip(shapes, vector.split(sizes), strict=True))[kernel].reshape(shapes[kernel])
 

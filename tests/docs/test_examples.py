@@ -91,6 +91,12 @@ def test_a_run_is_trained_from_python_tells_its_scores_and_is_a_start_for_anothe
     assert searcher.problem.normalizer.count > run.status["steps"] / 2  # trials do not count
 
 
+def test_a_network_with_positions_is_searched_and_its_wire_measured(example):
+    searcher, wire = example("anatomy").main(generations=1, num_neurons=8)
+    assert searcher.problem.solution_length < 22 * 8 + 8 * 8 + 8 * 3
+    assert 0 <= wire < 8 * 8 * 0.5
+
+
 def test_real_weights_are_trained_by_three_searchers(example):
     returns = example("real_weights").main(generations=2, popsize=4)
     assert len(returns) == 3

@@ -117,3 +117,18 @@ def test_lesions_are_played_in_the_wrappers_of_the_environment(finished_run):
     half = {"_target_": "gymnasium.wrappers.ClipReward", "min_reward": 0.0, "max_reward": 0.5}
     wrapped = replace(saved, env={**saved.env, "wrappers": [half]})
     assert (play(wrapped, solution, 2, seed=0) == play(saved, solution, 2, seed=0) / 2).all()
+
+
+def test_places_of_flips_count_what_can_exist_alone():
+    possible = {
+        "kernel_in": np.eye(3, dtype=bool),
+        "kernel_h": np.eye(3, dtype=bool)[::-1],
+        "kernel_out": np.ones((3, 1)),
+    }
+    kernels = {name: np.zeros(kernel.shape, bool) for name, kernel in possible.items()}
+    masked = Wiring.of(kernels, 2, {name: kernel.astype(bool) for name, kernel in possible.items()})
+    flipped = flip(masked, np.array([1, 3, 8]))
+    assert flipped.kernel_in.tolist() == [[False, False, False], [False, True, False], [False, False, False]]
+    assert flipped.kernel_h.tolist() == [[False, False, True], [False, False, False], [False, False, False]]
+    assert flipped.kernel_out.ravel().tolist() == [False, False, True]
+    assert flipped.flatten().tolist() == [False, True, False, True, False, False, False, False, True]

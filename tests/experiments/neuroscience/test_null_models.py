@@ -104,3 +104,22 @@ def test_a_random_network_does_not_differ_from_its_null_model():
         drawn = [{"reciprocity": reciprocity(rewire(one, rng).kernel_h)} for _ in range(99)]
         low += compare({"reciprocity": reciprocity(one.kernel_h)}, drawn).p_value[0] < 0.05
     assert low < 12
+
+
+def test_no_null_model_makes_a_connection_that_cannot_exist():
+    rng = np.random.default_rng(0)
+    shapes = {"kernel_in": (6, 40), "kernel_h": (40, 40), "kernel_out": (40, 2)}
+    mask = {name: rng.random(shape) < 0.5 for name, shape in shapes.items()}
+    bits = Wiring.of({name: possible & (rng.random(possible.shape) < 0.4) for name, possible in mask.items()}, 25, mask)
+    rho = Wiring.of({name: possible * rng.random(possible.shape) for name, possible in mask.items()}, 25, mask)
+    half = dict.fromkeys(shapes, 0.5)
+    drawn = [bernoulli(bits, rng), rewire(bits, rng), first_generation(bits, half, rng), shuffle(rho, rng)]
+    for one in drawn:
+        assert not (one.kernel_in.astype(bool) & ~mask["kernel_in"]).any()
+        assert not (one.kernel_h.astype(bool) & ~mask["kernel_h"]).any()
+        assert not (one.kernel_out.astype(bool) & ~mask["kernel_out"]).any()
+        assert one.kernel_h.any()
+    assert degrees(drawn[1]) == degrees(bits)
+    assert (drawn[1].kernel_h != bits.kernel_h).any()
+    assert drawn[2].searched("E→E").mean() == pytest.approx(0.5, abs=0.15)
+    assert sorted(drawn[3].searched("E→E")) == sorted(rho.searched("E→E"))
