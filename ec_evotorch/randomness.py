@@ -33,7 +33,8 @@ Where each is drawn, and by which function:
 3. `initial_solutions` in `agents/rsnn/agent.py`, `agents/dense_agent.py` and `agents/module_agent.py`, which draws
    seeds for PyTorch's own initialisers and puts PyTorch's state back. For other agents EvoTorch draws uniform values.
 4. EvoTorch's distributions.
-5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`.
+5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`, and the same bits on devices of NVIDIA Warp in
+   `ec_evotorch/distributions/warp_bernoulli.py`.
 6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
 7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
 8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
