@@ -50,7 +50,7 @@ class CompiledAgent(Agent):
         self._backend = check_choice("backend", backend, self.BACKENDS)
 
     def native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep | None:
-        """Returns this agent's step as a C function on these arrays, or None if they or the backend are not for the CPU.
+        """Returns this agent's step as a C function on these arrays, or None if it acts otherwise on them.
 
         Args:
             solutions: (N, L) solutions of the agent's data type. The signs of "sign" connections are read now, once.

@@ -48,8 +48,8 @@ def find_device(name: object):
     there = [str(device) for device in wp.get_devices()]
     if name in there or (name == "cuda" and wp.is_cuda_available()):
         return wp.get_device(name)
-    expected = "'cpu', or 'cuda' or 'cuda:0' and so on" if wp.is_cuda_available() else "'cpu' (Warp finds no CUDA device)"
-    raise ValueError(f"device: expected {expected}, got {name!r}")
+    other = "'cuda' or one of " + ", ".join(there[1:]) if wp.is_cuda_available() else "nothing else, for want of CUDA"
+    raise ValueError(f"device: expected 'cpu' or {other}; got {name!r}")
 
 
 def on_torch_stream(device):

@@ -77,7 +77,7 @@ def sample_rows(
         drawn = philox4x32(_Four(wp.uint32(counter), wp.uint32(rows[k]), generation[0], _PURPOSE), key)
         for i in range(4):
             j = 4 * counter + i
-            if j < thresholds.shape[0]:
+            if j < thresholds.shape[0]:  # noqa: SIM102 - Warp looks at both sides of an "and"
                 if is_set(drawn[i], thresholds[j]):
                     word = word | (wp.uint32(1) << wp.uint32(4 * c + i))
     packed[k, w] = word

@@ -36,7 +36,7 @@ def pack_rows(rows: wp.array2d[bool], packed: wp.array2d[wp.uint32]):
     word = wp.uint32(0)
     for b in range(32):
         j = 32 * w + b
-        if j < rows.shape[1]:
+        if j < rows.shape[1]:  # noqa: SIM102 - Warp looks at both sides of an "and"
             if rows[row, j]:
                 word = word | (wp.uint32(1) << wp.uint32(b))
     packed[row, w] = word
@@ -172,7 +172,7 @@ def make_substeps(num_neurons: int, num_excitatory: int, real: bool) -> Substeps
     @wp.func
     def count_bits(kernel_h: wp.array2d[Words], row: int, j: int, fired: Words):
         connected = kernel_h[row, j]
-        count = int(0)
+        count = int(0)  # noqa: RUF046, UP018 - to Warp a bare 0 is a constant
         for w in range(wp.static(num)):
             hit = connected[w] & fired[w]
             if w < wp.static(full):

@@ -1,7 +1,6 @@
 """The spiking network on Warp's CPU device: the bits of the numba kernel, on one lane and on blocks of lanes."""
 
 import copy
-import sys
 from dataclasses import fields
 from functools import cache, partial
 
@@ -50,9 +49,12 @@ def observe(rng, slots, obs_length, scale=3.0):
 # --- the numba kernel ---
 
 
-@pytest.mark.parametrize("connections", ["boolean", "sign", "real"])
-def test_steps_are_those_of_the_numba_kernel_to_the_last_bit(connections):
-    fast, device = (RSNN(7, 3, 37, connections, backend=backend) for backend in ("numba", "warp"))
+@pytest.mark.parametrize(
+    ("connections", "neurons"),
+    [("boolean", 37), ("sign", 37), ("real", 37), ("boolean", 520)],  # 520: more words than loops are unrolled for
+)
+def test_steps_are_those_of_the_numba_kernel_to_the_last_bit(connections, neurons):
+    fast, device = (RSNN(7, 3, neurons, connections, backend=backend) for backend in ("numba", "warp"))
     solutions, members = fast.initial_solutions(5, generator()), np.array([3, 0, -1, 2, 0, 4])
     expected, state = (agent.initial_state(6, generator=generator(1)) for agent in (fast, device))
     rng = np.random.default_rng(2)
@@ -238,10 +240,8 @@ def test_all_slots_may_rest():
 
 
 def test_a_device_that_is_not_there_is_refused():
-    if load_warp().is_cuda_available():
-        pytest.skip("this machine has a CUDA device")
-    with pytest.raises(ValueError, match=r"device: expected 'cpu' \(Warp finds no CUDA device\), got 'cuda'"):
-        RSNN(7, 3, backend="warp", device="cuda")
+    with pytest.raises(ValueError, match=r"device: expected 'cpu' or .*; got 'cuda:99'"):
+        RSNN(7, 3, backend="warp", device="cuda:99")
 
 
 def test_a_device_is_for_warp_only():
@@ -258,12 +258,3 @@ def test_tensors_elsewhere_are_refused():
     solutions = torch.empty(1, agent.solution_length, dtype=torch.bool, device="meta")
     with pytest.raises(ValueError, match="solutions: expected tensors on the agent's device cpu, got meta"):
         agent.step(solutions, [0], np.zeros((1, 7)), agent.initial_state(1))
-
-
-def test_without_the_extra_the_message_names_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "warp", None)
-    load_warp.cache_clear()
-    with pytest.raises(ImportError, match=r"NVIDIA Warp is not installed: pip install 'ec-evotorch\[gpu\]'"):
-        RSNN(7, 3, backend="warp")
-    monkeypatch.undo()
-    assert load_warp()
