@@ -44,7 +44,7 @@ Where each is drawn, and by which function:
     `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
 11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
     The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.
-12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
+12. `RSNN.draw_starts` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
 13. `episode_seed` in `experiments/evaluation/episodes.py`.
 14. The functions of `experiments/analysis/statistics.py`.
 15. `damaged_parts` in `experiments/evaluation/faults.py`.

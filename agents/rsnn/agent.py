@@ -74,8 +74,8 @@ class RSNN(CompiledAgent):
             the CPU. Only with `backend="warp"`.
 
     Raises:
-        ImportError: If `backend="warp"` and NVIDIA Warp is not installed.
-        ValueError: If an argument is out of range, or there is no such device.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is asked for and not
+            installed.
 
     Source: paper, Eq. 3 to 7 and Table 6. Deviation: Table 6's resistances, with the published code's factor for the
     density and its R_out = gain_out √(1 / (density · n)).
@@ -137,9 +137,17 @@ class RSNN(CompiledAgent):
         self._signs[self.num_excitatory :] = -1
 
         self._width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
-        if backend != "warp" and device is not None:
-            raise ValueError(f"device: expected none without backend='warp', got {device!r}")
-        self._device = str(find_device("cpu" if device is None else device)) if backend == "warp" else None
+        self._device = self._name_device(device)
+
+    def _name_device(self, device: str | None) -> str | None:
+        if self._backend != "warp":
+            if device is not None:
+                raise ValueError(f"device: expected none without backend='warp', got {device!r}")
+            return None
+        try:
+            return str(find_device("cpu" if device is None else device))
+        except ImportError as error:
+            raise ValueError(f"backend: expected 'numba' or 'torch', got 'warp', but {error}") from error
 
     @property
     def dt(self) -> float:

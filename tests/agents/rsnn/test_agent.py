@@ -143,7 +143,10 @@ def test_bad_settings_are_named(arguments, message):
 def test_warp_is_an_extra_that_the_message_names(monkeypatch):
     monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
     load_warp.cache_clear()
-    with pytest.raises(ImportError, match=r"NVIDIA Warp is not installed: pip install 'ec-evotorch\[gpu\]'"):
+    message = (
+        r"backend: expected 'numba' or 'torch', got 'warp', but NVIDIA Warp is not installed: pip install '.*\[gpu\]'"
+    )
+    with pytest.raises(ValueError, match=message):
         RSNN(3, 2, backend="warp")
 
 
