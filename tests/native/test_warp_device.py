@@ -57,7 +57,7 @@ def test_a_device_that_is_not_there_is_refused(name):
 
 
 @needs_warp
-def test_launches_reach_every_index_once():
+def test_launches_reach_every_index_and_lane_once(monkeypatch):
     wp = load_warp()
     device = find_device("cpu")
 
@@ -67,14 +67,19 @@ def test_launches_reach_every_index_once():
         hits[i] = hits[i] + ones[i]
 
     @wp.kernel(module="unique")
-    def count_lanes(hits: wp.array[int]):
+    def count_lanes(lanes: wp.array2d[int]):
         i, lane = wp.tid()
-        hits[i] = hits[i] + 10 * (lane + 1)
+        lanes[i, lane] = lanes[i, lane] + 1
 
     hits = wp.zeros(3, dtype=int, device=device)
     launch(count, 3, [wp.ones(3, dtype=int, device=device)], [hits], device)
-    launch_blocks(count_lanes, 3, [], [hits], device, block_dim=32)
-    assert hits.numpy().tolist() == [11, 11, 11]  # the CPU has one lane
+    assert hits.numpy().tolist() == [1, 1, 1]
+    lanes = wp.zeros((3, 32), dtype=int, device=device)
+    launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
+    assert lanes.numpy().sum(axis=0).tolist() == [3] + [0] * 31  # the CPU has one lane
+    monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
+    launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
+    assert lanes.numpy().sum(axis=0).tolist() == [6] + [3] * 31
 
 
 @needs_warp

@@ -127,11 +127,12 @@ def test_blocks_of_lanes_agree_with_the_numba_kernel_to_the_last_bit(monkeypatch
     assert state.rate.any()  # some neuron has fired
 
 
-def test_a_rollout_problem_pays_the_same_to_the_last_bit():
-    rows = RSNN(11, 3, 37).initial_solutions(3, generator())
+@pytest.mark.parametrize("connections", ["boolean", "real"])
+def test_a_rollout_problem_pays_the_same_to_the_last_bit(connections):
+    rows = RSNN(11, 3, 37, connections).initial_solutions(3, generator())
     returns = []
     for backend in ("numba", "warp"):
-        agent = partial(RSNN, num_neurons=37, backend=backend)
+        agent = partial(RSNN, num_neurons=37, connections=connections, backend=backend)
         problem = RolloutProblem(partial(make_vec, "Hopper-v5", max_episode_steps=20), agent, num_envs=2, seed=0)
         batch = problem.generate_batch(3)
         batch.set_values(rows)
@@ -228,6 +229,12 @@ def test_hopper_code_rounds_every_operation_by_itself(kernel):
 
 
 # --- refusals ---
+
+
+def test_a_failed_network_does_not_look_sound():
+    agent = RSNN(7, 3, 37, "real", backend="warp")
+    solutions = torch.full((1, agent.solution_length), float("nan"))
+    assert agent.step(solutions, [0], np.ones((1, 7)), agent.initial_state(1)).isnan().all()
 
 
 def test_all_slots_may_rest():
