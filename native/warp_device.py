@@ -58,6 +58,30 @@ def on_torch_stream(device):
     return wp.ScopedStream(wp.stream_from_torch(str(device)) if device.is_cuda else None)
 
 
+def check_array(name: str, array: object, dtype: type, shape: tuple[int | None, ...], device) -> None:
+    """Checks an array before a kernel reads its memory by its shape alone.
+
+    Args:
+        name: Name of the argument, for the message.
+        array: An array of Warp.
+        dtype: Type of its elements, one of Warp's.
+        shape: Its shape; None in the place of any size.
+        device: Device of Warp where it is expected.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    wp = load_warp()
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    expected = f"an array of {dtype.__name__} of shape ({sizes}) on {device}"
+    if not isinstance(array, wp.array):
+        raise ValueError(f"{name}: expected {expected}, got a {type(array).__name__}")
+    fits = len(array.shape) == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+    if not fits or not wp.types.types_equal(array.dtype, dtype) or array.device != device:
+        got = f"{array.dtype.__name__} of shape {array.shape} on {array.device}"
+        raise ValueError(f"{name}: expected {expected}, got {got}")
+
+
 def launch(kernel, dim: int | tuple[int, ...], inputs: list, outputs: list, device) -> None:
     """Launches a kernel on the current stream of a device, without waiting for it, so that a graph can capture it.
 

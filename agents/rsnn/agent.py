@@ -68,8 +68,9 @@ class RSNN(CompiledAgent):
             connections and 0.5 with others.
         surrogate: Derivative of a spike that `unroll` uses: the arguments of `agents.rsnn.surrogate.Surrogate` by name,
             `name` and `beta` at least. None for SuperSpike with β = 10.
-        backend: "numba", "torch", "warp", or "auto" for numba where tensors are on the CPU. "warp" gives the bits of
-            "numba" on the CPU and on CUDA devices; it needs the extra `gpu`.
+        backend: "numba", "torch", "warp", or "auto" for numba where tensors are on the CPU. "warp" gives what "numba"
+            gives, on the CPU to the last bit; it is for CUDA devices, on which it has not been tried, and needs the
+            extra `gpu`.
         device: Where "warp" acts, and where it expects solutions and state: "cpu", "cuda", "cuda:1" and so on; None for
             the CPU. Only with `backend="warp"`.
 

@@ -19,7 +19,7 @@ from ec_evotorch.distributions.bernoulli import (
 from ec_evotorch.randomness import MULTIPLIER_0, MULTIPLIER_1, NUM_ROUNDS, WEYL_0, WEYL_1, split_key
 from ec_evotorch.tensors import check_tensor
 from native.arguments import check_whole
-from native.warp_device import EXACT, find_device, launch, load_warp, on_torch_stream
+from native.warp_device import EXACT, check_array, find_device, launch, load_warp, on_torch_stream
 
 wp = load_warp()
 wp.set_module_options(EXACT)
@@ -153,7 +153,13 @@ class DeviceBernoulli:
             rows: (N,) array of int64 of Warp, numbers of rows in the generation, in [0, 2**32).
             renewed: (N,) array of bool of Warp, which of them to sample; the others stay.
             packed: (N, ⌈L / 32⌉) array of uint32 of Warp, overwritten where rows are renewed.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        check_array("rows", rows, wp.int64, (None,), self.device)
+        check_array("renewed", renewed, wp.bool, rows.shape, self.device)
+        check_array("packed", packed, wp.uint32, (*rows.shape, -(-self.solution_length // 32)), self.device)
         launch(sample_rows, packed.shape, [rows, renewed, *self._arguments], [packed], self.device)
 
     def launch_weighted_sum(self, weights, first_row: int, total) -> None:
@@ -163,7 +169,12 @@ class DeviceBernoulli:
             weights: (N,) array of float64 of Warp, the w_k.
             first_row: Number of the first row in the generation.
             total: (L,) array of float64 of Warp, overwritten.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        check_array("weights", weights, wp.float64, (None,), self.device)
+        check_array("total", total, wp.float64, (self.solution_length,), self.device)
         counters = -(-self.solution_length // 4)
         launch(weigh_rows, counters, [weights, first_row, *self._arguments], [total], self.device)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from native.warp_device import find_device, launch, launch_blocks, load_warp
+from native.warp_device import check_array, find_device, launch, launch_blocks, load_warp
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
@@ -80,6 +80,21 @@ def test_launches_reach_every_index_and_lane_once(monkeypatch):
     monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
     launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
     assert lanes.numpy().sum(axis=0).tolist() == [6] + [3] * 31
+
+
+@needs_warp
+def test_an_array_that_a_kernel_must_not_read_is_refused():
+    wp, device = load_warp(), find_device("cpu")
+    rows = wp.zeros((3, 2), dtype=wp.float32, device=device)
+    check_array("rows", rows, wp.float32, (3, None), device)
+    for array, dtype, shape, got in (
+        (rows, wp.float32, (4, 2), r"float32 of shape \(3, 2\) on cpu"),
+        (rows, wp.float32, (3,), r"float32 of shape \(3, 2\) on cpu"),
+        (rows, wp.uint32, (3, None), r"float32 of shape \(3, 2\) on cpu"),
+        (rows.numpy(), wp.float32, (3, None), "a ndarray"),
+    ):
+        with pytest.raises(ValueError, match=rf"rows: expected an array of u?\w+32 of shape \(.*\) on cpu, got {got}"):
+            check_array("rows", array, dtype, shape, device)
 
 
 @needs_warp

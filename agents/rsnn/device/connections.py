@@ -6,7 +6,7 @@ import torch
 
 from agents.rsnn.device import kernels
 from agents.rsnn.device.kernels import make_substeps, num_words, wp
-from native.warp_device import launch
+from native.warp_device import check_array, launch
 
 
 class BooleanConnections:
@@ -43,7 +43,13 @@ class BooleanConnections:
             packed: (N, ⌈L / 32⌉) array of uint32 of Warp, solutions as bits: bit j % 32 of word j // 32 is connection
                 j.
             renewed: (N,) array of bool of Warp, the networks to take over; the others stay.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        length = sum(pre * post for pre, post in self._shapes)
+        check_array("packed", packed, wp.uint32, (self._num_networks, num_words(length)), self.device)
+        check_array("renewed", renewed, wp.bool, (self._num_networks,), self.device)
         first = 0
         for (pre, post), turned in zip(self._shapes, self._turned, strict=True):
             dim = (self._num_networks, post, num_words(pre))
@@ -90,7 +96,12 @@ class RealConnections:
         Args:
             rows: (N, L) array of float32 of Warp, solutions.
             renewed: (N,) array of bool of Warp, the networks to take over; the others stay.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        check_array("rows", rows, wp.float32, self._solutions.shape, self.device)
+        check_array("renewed", renewed, wp.bool, self._solutions.shape[:1], self.device)
         launch(kernels.copy_rows, self._solutions.shape, [rows, renewed], [self._solutions], self.device)
 
     def launch_input(self, members, observations, r_in: float, i_in) -> None:

@@ -7,7 +7,7 @@ from agents.arguments import as_float32
 from agents.rsnn.device import kernels
 from agents.rsnn.device.connections import BooleanConnections, RealConnections
 from agents.rsnn.device.kernels import num_words, wp
-from native.warp_device import launch, launch_blocks, on_torch_stream
+from native.warp_device import check_array, launch, launch_blocks, on_torch_stream
 
 BLOCK_DIM = 256  # lanes of a slot
 
@@ -16,7 +16,7 @@ class Networks:
     """The networks of B slots. Methods that begin with `launch_` only launch kernels, and a graph can capture them.
 
     They launch on Warp's current stream of the device, wait for nothing and make no memory. What they are given are
-    arrays of Warp, and what they change is seen through every view of the same memory.
+    arrays of Warp, and what they change is seen through every view of the same memory, all of which is PyTorch's.
 
     Attributes:
         state: State of the slots, `RSNNState` of tensors on the device.
@@ -37,11 +37,16 @@ class Networks:
         self._members = wp.from_torch(self.members)
         parts = (state.v_mem, state.i_syn, state.rate, state.spikes, state.output)
         self._v_mem, self._i_syn, self._rate, self._spikes, self._output = map(wp.from_torch, parts)
-        self._i_in = wp.empty(self._v_mem.shape, dtype=wp.float32, device=self.device)
-        self._spike_rates = wp.array(agent.constants.spike_rates, dtype=wp.float32, device=self.device)
+        self._i_in = wp.from_torch(torch.empty_like(state.v_mem))
+        self._spike_rates = wp.from_torch(torch.from_numpy(agent.constants.spike_rates).to(state.v_mem.device))
+        self._sizes = agent.obs_length, agent.act_length
 
     def launch_load(self, solutions, renewed) -> None:
-        """Takes over networks, see `launch_load` of the connections."""
+        """Takes over networks, see `launch_load` of the connections.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
+        """
         self._connections.launch_load(solutions, renewed)
 
     def launch_reset(self, starting, starts, rows) -> None:
@@ -51,7 +56,14 @@ class Networks:
             starting: (B,) array of bool.
             starts: (E, n) array of float32, as `RSNN.draw_starts` returns them.
             rows: (B,) array of int32, rows of `starts` for the slots in which an episode begins.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        num_slots, neurons = self._v_mem.shape
+        check_array("starting", starting, wp.bool, (num_slots,), self.device)
+        check_array("starts", starts, wp.float32, (None, neurons), self.device)
+        check_array("rows", rows, wp.int32, (num_slots,), self.device)
         outputs = [self._v_mem, self._i_syn, self._rate, self._spikes, self._output]
         launch(kernels.begin, self._v_mem.shape, [starting, rows, starts], outputs, self.device)
 
@@ -61,7 +73,12 @@ class Networks:
         Args:
             observations: (B, obs_length) array of float32.
             actions: (B, act_length) array of float32 in [−1, 1], overwritten; 0 for resting slots.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
         """
+        for name, array, size in zip(("observations", "actions"), (observations, actions), self._sizes, strict=True):
+            check_array(name, array, wp.float32, (len(self.members), size), self.device)
         c, connections = self._constants, self._connections
         connections.launch_input(self._members, observations, c.r_in, self._i_in)
         constants = [c.decay_syn, c.decay_mem, float(c.gain_mem), c.decay_rate, c.r_hidden, c.threshold]
@@ -113,7 +130,8 @@ def step(agent, rows: torch.Tensor, members: np.ndarray, obs, state, device) -> 
             connections = RealConnections(agent, rows.contiguous(), device)
         else:
             connections = BooleanConnections(agent, len(rows), device)
-            connections.launch_load(pack(rows, device), wp.full(len(rows), True, dtype=bool, device=device))
+            renewed = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+            connections.launch_load(pack(rows, device), wp.from_torch(renewed))
         networks = Networks(agent, state, connections)
         networks.members.copy_(torch.from_numpy(members))
         observations = as_float32(obs).to(str(device)).contiguous()
@@ -124,6 +142,7 @@ def step(agent, rows: torch.Tensor, members: np.ndarray, obs, state, device) -> 
 
 def pack(rows: torch.Tensor, device):
     """Packs (N, L) boolean rows on a device into (N, ⌈L / 32⌉) words of Warp, as `launch_load` takes them."""
-    packed = wp.empty((len(rows), num_words(rows.shape[1])), dtype=wp.uint32, device=device)
+    words = torch.empty((len(rows), num_words(rows.shape[1])), dtype=torch.int32, device=rows.device)
+    packed = wp.from_torch(words, dtype=wp.uint32)
     launch(kernels.pack_rows, packed.shape, [wp.from_torch(rows)], [packed], device)
     return packed

@@ -260,6 +260,24 @@ def test_a_device_is_for_warp_only():
         GRU(7, 3, backend="warp")
 
 
+@pytest.mark.parametrize("connections", ["boolean", "real"])
+def test_arrays_of_other_sizes_are_refused(connections):
+    agent, wp = RSNN(7, 3, 37, connections, backend="warp"), load_warp()
+    networks, solutions = agent.on_device(2), agent.initial_solutions(3, generator())
+    with pytest.raises(ValueError, match=r"(packed|rows): expected an array of .* of shape \(2, \d+\) on cpu, got"):
+        load_rows(networks, solutions, [True, True])
+    with pytest.raises(ValueError, match=r"renewed: expected an array of bool of shape \(2\) on cpu, got bool"):
+        load_rows(networks, solutions[:2], [True])
+    flags, rows = array([True] * 2, bool), array([0, 1], int)
+    with pytest.raises(ValueError, match=r"starts: expected an array of float32 of shape \(any, 37\) on cpu, got"):
+        networks.launch_reset(flags, wp.zeros((2, 36), dtype=float, device="cpu"), rows)
+    obs, taken = (wp.zeros((2, size), dtype=float, device="cpu") for size in (7, 3))
+    with pytest.raises(ValueError, match=r"observations: expected an array of float32 of shape \(2, 7\) on cpu, got"):
+        networks.launch_step(taken, taken)
+    with pytest.raises(ValueError, match=r"actions: expected an array of float32 of shape \(2, 3\) on cpu, got"):
+        networks.launch_step(obs, obs)
+
+
 def test_tensors_elsewhere_are_refused():
     agent = RSNN(7, 3, 37, backend="warp")
     solutions = torch.empty(1, agent.solution_length, dtype=torch.bool, device="meta")

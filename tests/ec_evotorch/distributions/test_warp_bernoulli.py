@@ -99,5 +99,11 @@ def test_wrong_arguments_are_named():
         seeded_rho_gradient(torch.ones(2), rho, KEY, generation=-1)
     with pytest.raises(ValueError, match=r"utilities: expected shape \(N,\) with N ≥ 1, got \(0,\)"):
         seeded_rho_gradient(torch.ones(0), rho, KEY)
+    rows, weights = DeviceBernoulli(70, find_device("cpu")), load_warp().zeros(4, dtype=float, device="cpu")
+    with pytest.raises(ValueError, match=r"weights: expected an array of float64 of shape \(any\) on cpu, got float32"):
+        rows.launch_weighted_sum(weights, 0, weights)
+    weights = load_warp().zeros(4, dtype=load_warp().float64, device="cpu")
+    with pytest.raises(ValueError, match=r"total: expected an array of float64 of shape \(70\) on cpu, got"):
+        rows.launch_weighted_sum(weights, 0, weights)
     with pytest.raises(ValueError, match="rho: expected 4 probabilities, got 5"):
         DeviceBernoulli(4, find_device("cpu")).set(rho, KEY, 0)
