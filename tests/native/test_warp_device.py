@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from native.warp_device import check_array, find_device, launch, launch_blocks, 
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
-needs_warp = pytest.mark.skipif("not __import__('importlib.util').util.find_spec('warp')", reason="extra `gpu`")
+needs_warp = pytest.mark.skipif(
+    find_spec("warp") is None, reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'"
+)
 
 
 def imports_at_the_top(source: str) -> set[str]:
