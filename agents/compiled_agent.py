@@ -17,8 +17,6 @@ from native.arguments import check_choice, check_whole
 DTYPES = {"boolean": torch.bool, "real": torch.float32, "sign": torch.float32}
 """Data types of solutions by the kind of connections; a "sign" connection exists where its number is positive."""
 
-BACKENDS = ("auto", "numba", "torch")
-
 
 class CompiledAgent(Agent):
     """A network of neurons whose state is a dataclass of tensors with a row for each slot.
@@ -44,14 +42,15 @@ class CompiledAgent(Agent):
     """
 
     CONTEXT: ClassVar[np.dtype]
+    BACKENDS: ClassVar[tuple[str, ...]] = ("auto", "numba", "torch")
 
     def __init__(self, obs_length: int, act_length: int, num_neurons: int, connections: str, backend: str):
         super().__init__(obs_length, act_length, DTYPES[check_choice("connections", connections, DTYPES)])
         self.num_neurons, self.connections = check_whole("num_neurons", num_neurons), connections
-        self._backend = check_choice("backend", backend, BACKENDS)
+        self._backend = check_choice("backend", backend, self.BACKENDS)
 
     def native(self, solutions: torch.Tensor, members: np.ndarray, state) -> NativeStep | None:
-        """Returns this agent's step as a C function on these arrays, or None if they are not on the CPU.
+        """Returns this agent's step as a C function on these arrays, or None if it acts otherwise on them.
 
         Args:
             solutions: (N, L) solutions of the agent's data type. Those of "sign" connections, or with a
@@ -65,7 +64,7 @@ class CompiledAgent(Agent):
             ValueError: If a shape or data type is wrong.
         """
         self._check_solutions(solutions)
-        if self._backend == "torch" or solutions.device.type != "cpu":
+        if self._backend not in ("auto", "numba") or solutions.device.type != "cpu":
             return None
         _check_members(members, self._check_state(state))
         return self._make_native(solutions, members, state)

@@ -35,7 +35,8 @@ Where each is drawn, and by which function:
 3. `initial_solutions` in `agents/rsnn/agent.py`, `agents/dense_agent.py` and `agents/module_agent.py`, which draws
    seeds for PyTorch's own initialisers and puts PyTorch's state back. For other agents EvoTorch draws uniform values.
 4. EvoTorch's distributions.
-5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`.
+5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`, and the same bits on devices of NVIDIA Warp in
+   `ec_evotorch/distributions/warp_bernoulli.py`.
 6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
 7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
 8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
@@ -45,7 +46,7 @@ Where each is drawn, and by which function:
     `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
 11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
     The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.
-12. `RSNN.reset` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
+12. `RSNN.draw_starts` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
 13. `episode_seed` in `experiments/evaluation/episodes.py`.
 14. The functions of `experiments/analysis/statistics.py`.
 15. `damaged_parts` in `experiments/evaluation/faults.py`.

@@ -18,6 +18,7 @@ from agents.rsnn.dynamics import lerp, lif_step, weighted_sum
 from agents.rsnn.step_kernel import CONSTANTS, CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step
 from agents.rsnn.surrogate import Surrogate
 from native.arguments import check_in_range, check_positive, check_whole
+from native.warp_device import find_device
 
 _PURPOSE_V_MEM = 0x7652534E  # keeps these random numbers apart from others drawn from the same episode's seed
 
@@ -72,16 +73,22 @@ class RSNN(CompiledAgent):
         connection_mask: Which connections can exist: {"density": 0.25, "seed": 0} draws them; a mapping from the names
             of some kernels to arrays in their shapes says it, True where a connection can exist. None: all can. See
             `agents.rsnn.connection_mask.ConnectionMask`.
-        backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
+        backend: "numba", "torch", "warp", or "auto" for numba where tensors are on the CPU. "warp" gives what "numba"
+            gives, on the CPU to the last bit; it is for CUDA devices, on which it has not been tried, and needs the
+            extra `gpu`.
+        device: Where "warp" acts, and where it expects solutions and state: "cpu", "cuda", "cuda:1" and so on; None for
+            the CPU. Only with `backend="warp"`.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is asked for and not
+            installed.
 
     Source: paper, Eq. 3 to 7 and Table 6. Deviation: Table 6's resistances, with the published code's factor for the
     density and its R_out = gain_out √(1 / (density · n)).
     """
 
     CONTEXT = CONTEXT
+    BACKENDS = (*CompiledAgent.BACKENDS, "warp")
 
     def __init__(
         self,
@@ -104,6 +111,7 @@ class RSNN(CompiledAgent):
         surrogate: Mapping | None = None,
         connection_mask: Mapping | None = None,
         backend: str = "auto",
+        device: str | None = None,
     ):
         super().__init__(obs_length, act_length, num_neurons, connections, backend)
         real = connections == "real"
@@ -138,6 +146,17 @@ class RSNN(CompiledAgent):
         self._signs[self.num_excitatory :] = -1
 
         self._width = -(-n // FLAGS_AT_ONCE) * FLAGS_AT_ONCE
+        self._device = self._name_device(device)
+
+    def _name_device(self, device: str | None) -> str | None:
+        if self._backend != "warp":
+            if device is not None:
+                raise ValueError(f"device: expected none without backend='warp', got {device!r}")
+            return None
+        try:
+            return str(find_device("cpu" if device is None else device))
+        except ImportError as error:
+            raise ValueError(f"backend: expected 'numba' or 'torch', got 'warp', but {error}") from error
 
     @property
     def solution_length(self) -> int:
@@ -162,7 +181,7 @@ class RSNN(CompiledAgent):
         Args:
             batch_size: Number of slots B.
             generator: Source of membrane potentials uniform in [0, 1), on whose device the state is made. If it is
-                None, the potentials are 0 and the state is on the CPU.
+                None, the potentials are 0 and the state is on the agent's device, which is the CPU by default.
             v_mem: (B, n) membrane potentials, given in place of `batch_size`.
 
         Raises:
@@ -175,7 +194,7 @@ class RSNN(CompiledAgent):
             if generator is not None:
                 check_generator(generator)
             if generator is None:
-                v_mem = torch.zeros(shape, dtype=torch.float32)
+                v_mem = torch.zeros(shape, dtype=torch.float32, device=self._device)
             else:
                 v_mem = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
         else:
@@ -212,12 +231,41 @@ class RSNN(CompiledAgent):
             seeds: The seeds of their episodes, non-negative integers, which alone determine the potentials.
         """
         slots, seeds = self._check_reset(state, slots, seeds)
-        v_mem = np.empty((len(slots), self.num_neurons), dtype=np.float32)
-        for row, seed in zip(v_mem, seeds, strict=True):
-            np.random.default_rng([seed, _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
-        state.v_mem[slots] = torch.from_numpy(v_mem).to(state.v_mem.device)
+        state.v_mem[slots] = self.draw_starts(seeds).to(state.v_mem.device)
         for array in (state.i_syn, state.rate, state.spikes, state.output):
             array[slots] = 0
+
+    def draw_starts(self, seeds) -> torch.Tensor:
+        """Draws the membrane potentials with which episodes begin, (n episodes, num_neurons) float32 in [0, 1).
+
+        Args:
+            seeds: The seeds of the episodes, non-negative integers, each of which alone determines a row.
+        """
+        v_mem = np.empty((len(seeds), self.num_neurons), dtype=np.float32)
+        for row, seed in zip(v_mem, seeds, strict=True):
+            np.random.default_rng([seed, _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
+        return torch.from_numpy(v_mem)
+
+    def on_device(self, num_slots: int):
+        """Makes slots on the agent's device for a loop that stays there: it launches steps, and a graph captures them.
+
+        Args:
+            num_slots: Number of slots B. Each has a network of its own, none until one is loaded, and rests.
+
+        Returns:
+            `agents.rsnn.device.networks.Networks`.
+
+        Raises:
+            ValueError: If the backend is not "warp", the agent has a `connection_mask`, whose solutions hold less than
+                the kernels, or B is not a positive whole number.
+        """
+        if self._backend != "warp":
+            raise ValueError(f"on_device: expected an agent with backend='warp', got {self._backend!r}")
+        if self._mask is not None:
+            raise ValueError("on_device: expected an agent without a connection_mask")
+        from agents.rsnn.device.networks import make_networks  # Warp is an extra
+
+        return make_networks(self, self.initial_state(num_slots), find_device(self._device))
 
     def unroll(self, solution: torch.Tensor, observations: torch.Tensor, memory, lengths: torch.Tensor) -> torch.Tensor:
         """Computes what `Agent.unroll` does, with surrogate derivatives of spikes.
@@ -228,7 +276,7 @@ class RSNN(CompiledAgent):
         """
         self._check_sequences(solution, observations, memory, lengths)
         memory = tuple(part.detach() for part in memory)
-        if self._backend == "torch" or (self._backend == "auto" and solution.device.type != "cpu"):
+        if self._backend == "torch" or (self._backend != "numba" and solution.device.type != "cpu"):
             return super().unroll(solution, observations, memory, lengths)
         if solution.device.type != "cpu":
             raise ValueError(f"solution: expected a tensor on the CPU with backend='numba', got {solution.device}")
@@ -261,6 +309,19 @@ class RSNN(CompiledAgent):
             signs=self._signs.to(x.device),
             detach_reset=self.surrogate.detach_reset,
         )
+
+    def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
+        if self._backend != "warp":
+            return super()._act(solutions, members, obs, state)
+        from agents.rsnn.device.networks import step  # Warp is an extra
+
+        for name, tensor in (("solutions", solutions), ("state", state.output)):
+            if str(tensor.device) != self._device:
+                raise ValueError(f"{name}: expected tensors on the agent's device {self._device}, got {tensor.device}")
+        used, rows = np.unique(members, return_inverse=True)
+        resting = int((used < 0).sum())  # negative members are the first that are used
+        networks = self._whole(self._connect(solutions.detach()[torch.from_numpy(used[resting:])]))
+        return step(self, networks, rows - resting, obs, state, find_device(self._device))
 
     def _native_function(self):
         return real_step if self.connections == "real" else boolean_step

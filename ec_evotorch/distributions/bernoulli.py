@@ -31,7 +31,8 @@ _COUNTERS_PER_DRAW = 64
 _COLUMNS_PER_DRAW = 4 * _COUNTERS_PER_DRAW
 
 _PURPOSE_WORD = np.uint32(SAMPLING_PURPOSE)
-_ALWAYS = np.uint32(0xFFFFFFFF)
+ALWAYS = 0xFFFFFFFF  # stands for 2^32 in `threshold_words`
+_ALWAYS = np.uint32(ALWAYS)
 
 
 def check_probabilities(rho: torch.Tensor) -> None:
@@ -132,20 +133,41 @@ def sample_theta(
     _check_theta(out, rho, "out")
     if any(size > 1 and stride == 0 for size, stride in zip(out.shape, out.stride(), strict=True)):
         raise ValueError("out: expected a tensor whose elements have places of their own, got an expanded one")
-    generation = check_whole("generation", generation, minimum=0, maximum=2**32 - 1)
-    first_row = check_whole("first_row", first_row, minimum=0)
-    if first_row > 2**32 - len(out):
-        raise ValueError(f"first_row: expected rows numbered within [0, 2**32), got {len(out)} rows from {first_row}")
+    generation, first_row = check_rows(generation, first_row, len(out))
     key_words = split_key(key)
-    thresholds = torch.round(rho.detach().to(torch.float64) * 2**32).to(torch.int64)
     if out.device.type == "cpu":
-        # 2^32 does not fit into a word, but 2^32 - 1 is free to stand for it: no float32 below 1 comes that close.
-        words = thresholds.clamp(max=int(_ALWAYS)).numpy().astype(np.uint32)
+        words = threshold_words(rho).numpy().astype(np.uint32)
         low, high = (np.uint32(word) for word in key_words)
         _sample_rows(words, _bytes_of(out), np.uint32(first_row), np.uint32(generation), low, high)
     else:
-        _sample_theta_torch(thresholds, out, key_words, generation, first_row)
+        _sample_theta_torch(_thresholds(rho), out, key_words, generation, first_row)
     return out
+
+
+def check_rows(generation: object, first_row: object, num_rows: int) -> tuple[int, int]:
+    """Checks that rows have numbers within a generation, and returns the generation and the first row.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+    generation = check_whole("generation", generation, minimum=0, maximum=2**32 - 1)
+    first_row = check_whole("first_row", first_row, minimum=0)
+    if first_row > 2**32 - num_rows:
+        raise ValueError(f"first_row: expected rows numbered within [0, 2**32), got {num_rows} rows from {first_row}")
+    return generation, first_row
+
+
+def _thresholds(rho: torch.Tensor) -> torch.Tensor:
+    return torch.round(rho.detach().to(torch.float64) * 2**32).to(torch.int64)
+
+
+def threshold_words(rho: torch.Tensor) -> torch.Tensor:
+    """Returns (L,) int64 words: a bit is set where its word of Philox is below, and always where this is 2^32 − 1.
+
+    2^32 itself, for ρ = 1, does not fit into a word, but 2^32 − 1 is free to stand for it: no float32 below 1 comes
+    that close.
+    """
+    return _thresholds(rho).clamp(max=ALWAYS)
 
 
 def _sample_theta_torch(
@@ -263,4 +285,9 @@ def rho_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Tensor
         raise ValueError("theta: expected at least one row, got none")
     if utilities.shape != (count,):
         raise ValueError(f"utilities: expected shape ({count},), got {tuple(utilities.shape)}")
-    return ((weighted - utilities.sum() * rho) / count).to(torch.float32)
+    return mean_gradient(weighted, utilities, rho)
+
+
+def mean_gradient(weighted: torch.Tensor, utilities: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """Computes `rho_gradient` from (L,) float64 Σ_k w_k θ_k and the (N,) float64 utilities w."""
+    return ((weighted - utilities.sum() * rho) / len(utilities)).to(torch.float32)

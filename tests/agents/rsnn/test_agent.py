@@ -2,12 +2,14 @@
 
 import copy
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from agents import RSNN
+from native.warp_device import load_warp
 
 
 def generator(seed=0):
@@ -136,6 +138,16 @@ def test_reset_depends_on_the_seed_alone_and_leaves_other_slots_alone():
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         RSNN(3, 2, **arguments)
+
+
+def test_warp_is_an_extra_that_the_message_names(monkeypatch):
+    monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
+    load_warp.cache_clear()
+    message = (
+        r"backend: expected 'numba' or 'torch', got 'warp', but NVIDIA Warp is not installed: pip install '.*\[gpu\]'"
+    )
+    with pytest.raises(ValueError, match=message):
+        RSNN(3, 2, backend="warp")
 
 
 def test_a_state_takes_either_a_size_or_membranes():

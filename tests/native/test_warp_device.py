@@ -1,0 +1,106 @@
+"""Warp is imported where it is asked for and nowhere else."""
+
+import ast
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from native.warp_device import check_array, find_device, launch, launch_blocks, load_warp
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
+needs_warp = pytest.mark.skipif(
+    find_spec("warp") is None, reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'"
+)
+
+
+def imports_at_the_top(source: str) -> set[str]:
+    """Returns the modules that a file imports as soon as it is imported itself, and "warp" if it loads that."""
+    found, nodes = set(), list(ast.iter_child_nodes(ast.parse(source)))
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "load_warp":
+            found.add("warp")
+        nodes += ast.iter_child_nodes(node)
+    return found
+
+
+def test_nothing_loads_warp_unless_it_is_asked_for():
+    files = [path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+    needs = {name: imports_at_the_top((ROOT / path).read_text()) for name, path in modules.items()}
+    with_warp = {"warp"}
+    while more := {name for name, found in needs.items() if found & with_warp} - with_warp:
+        with_warp |= more
+    of_kernels = ("agents.rsnn.device.", "ec_evotorch.distributions.warp_bernoulli")
+    assert {name for name in with_warp - {"warp"} if not name.startswith(of_kernels)} == set()
+    assert len(with_warp) == 5
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
+    load_warp.cache_clear()
+    with pytest.raises(ImportError, match=r"NVIDIA Warp is not installed: pip install 'ec-evotorch\[gpu\]'"):
+        find_device("cpu")
+
+
+@needs_warp
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", 0, None])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(ValueError, match=rf"device: expected 'cpu' or .*; got {name!r}"):
+        find_device(name)
+
+
+@needs_warp
+def test_launches_reach_every_index_and_lane_once(monkeypatch):
+    wp = load_warp()
+    device = find_device("cpu")
+
+    @wp.kernel(module="unique")
+    def count(ones: wp.array[int], hits: wp.array[int]):
+        i = wp.tid()
+        hits[i] = hits[i] + ones[i]
+
+    @wp.kernel(module="unique")
+    def count_lanes(lanes: wp.array2d[int]):
+        i, lane = wp.tid()
+        lanes[i, lane] = lanes[i, lane] + 1
+
+    hits = wp.zeros(3, dtype=int, device=device)
+    launch(count, 3, [wp.ones(3, dtype=int, device=device)], [hits], device)
+    assert hits.numpy().tolist() == [1, 1, 1]
+    lanes = wp.zeros((3, 32), dtype=int, device=device)
+    launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
+    assert lanes.numpy().sum(axis=0).tolist() == [3] + [0] * 31  # the CPU has one lane
+    monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
+    launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
+    assert lanes.numpy().sum(axis=0).tolist() == [6] + [3] * 31
+
+
+@needs_warp
+def test_an_array_that_a_kernel_must_not_read_is_refused():
+    wp, device = load_warp(), find_device("cpu")
+    rows = wp.zeros((3, 2), dtype=wp.float32, device=device)
+    check_array("rows", rows, wp.float32, (3, None), device)
+    for array, dtype, shape, got in (
+        (rows, wp.float32, (4, 2), r"float32 of shape \(3, 2\) on cpu"),
+        (rows, wp.float32, (3,), r"float32 of shape \(3, 2\) on cpu"),
+        (rows, wp.uint32, (3, None), r"float32 of shape \(3, 2\) on cpu"),
+        (rows.numpy(), wp.float32, (3, None), "a ndarray"),
+    ):
+        with pytest.raises(ValueError, match=rf"rows: expected an array of u?\w+32 of shape \(.*\) on cpu, got {got}"):
+            check_array("rows", array, dtype, shape, device)
+
+
+@needs_warp
+def test_warp_is_quiet():
+    wp = load_warp()
+    assert wp.config.log_level >= wp.LOG_WARNING
