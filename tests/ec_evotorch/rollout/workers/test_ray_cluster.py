@@ -111,7 +111,7 @@ def test_ray_has_room_for_the_workers_and_for_the_threads_that_the_process_may_u
 @pytest.mark.parametrize(
     ("num_actors", "connections", "names", "scalar_only"),
     [
-        (2, "real", REAL, False),
+        pytest.param(2, "real", REAL, False, marks=slow),
         (3, "boolean", BOOLEAN, True),
         *(pytest.param(k, "real", REAL, False, marks=slow) for k in (1, 3)),
         *(pytest.param(k, "boolean", BOOLEAN, False, marks=slow) for k in (1, 2, 3)),
