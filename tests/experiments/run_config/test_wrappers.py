@@ -132,10 +132,8 @@ def test_a_wrapper_of_ones_own_is_trusted_like_other_code(monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", "")
     assert main(["train", *WORDS, f"env.wrappers=[{{_target_: {name}.Louder, factor: 3}}]", *ONE_LINE]) == 0
     assert main(["evaluate", "run", "--episodes", "2"]) == 2
-    assert (
-        f"env.wrappers.0._target_: expected a name in envs or gymnasium that training writes there; got '{name}.Louder'. "
-        in (capsys.readouterr().err)
-    )
+    said = f"expected a name in envs or gymnasium that training writes there; got '{name}.Louder'. "
+    assert f"env.wrappers.0._target_: {said}" in capsys.readouterr().err
     episodes = evaluate(Path("run"), 2, trust=[name])
     np.testing.assert_array_equal(episodes["return"], 3.0 * episodes["length"])
     sys.modules.pop(name, None)
