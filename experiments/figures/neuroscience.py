@@ -89,7 +89,7 @@ def lesions(table: pd.DataFrame, neurons: pd.DataFrame | None = None) -> Figure:
     colors = [COLOR_OF_KIND[kinds[name]] if name in kinds else "black" for name in single.name]
     _intervals(above, np.arange(len(single)), single, intact, colors, is_upright=True)
     above.axhline(0, color="0.6", linewidth=0.6)
-    above.set_xlabel("neurons, by what is lost without them", fontsize=LARGE)
+    above.set_xlabel("neurons, sorted", fontsize=LARGE)
     above.set_ylabel("share of\nthe return lost", fontsize=LARGE)
     above.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     if kinds:
@@ -109,10 +109,13 @@ def lesions(table: pd.DataFrame, neurons: pd.DataFrame | None = None) -> Figure:
 
 
 def _intervals(axes, places, rows: pd.DataFrame, intact: float, colors: list[str], is_upright: bool) -> None:
+    width = min(0.8, 50 / max(len(rows), 1))  # points; so that many intervals do not hide one another
     for place, lost, low, high, color in zip(places, rows.lost, rows.low, rows.high, colors, strict=True):
         line, point = ([place, place], [low / intact, high / intact]), ([place], [lost / intact])
-        axes.plot(*(line if is_upright else line[::-1]), color=color, linewidth=0.8)
-        axes.plot(*(point if is_upright else point[::-1]), "o", color=color, markersize=2.2, markeredgewidth=0)
+        axes.plot(*(line if is_upright else line[::-1]), color=color, linewidth=width)
+        axes.plot(
+            *(point if is_upright else point[::-1]), "o", color=color, markersize=2.2, markeredgewidth=0, zorder=3
+        )
 
 
 def tuning(neurons: pd.DataFrame) -> Figure:

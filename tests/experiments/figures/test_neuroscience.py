@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from experiments.figures.neuroscience import COLOR_OF_KIND, lesions, spectrum, switching, tuning, z_scores
 from experiments.figures.style import encode
@@ -67,6 +68,16 @@ def test_neurons_without_a_clear_phase_or_switch_are_open_circles():
         filled = [line for line in figure.axes[0].lines if line.get_marker() == "o" and len(line.get_xdata())]
         assert sum(len(line.get_xdata()) for line in filled) == 3
         assert {line.get_markerfacecolor() == "none" for line in filled} == {True, False}
+
+
+def test_the_labels_of_lesions_lie_within_the_picture_beside_long_names():
+    figure = lesions(LESIONS.replace({"name": {"E→E": "fifth 1, |ρ−½| 0.0001 to 0.46"}}), NEURONS)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert any("fifth 1" in text.get_text() for text in figure.axes[1].get_yticklabels())
+    for axes in figure.axes:
+        box = axes.xaxis.label.get_window_extent(canvas.get_renderer())
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
 def test_all_pictures_can_be_drawn():
