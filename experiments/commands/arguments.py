@@ -118,6 +118,13 @@ def file_in_a_folder_named(*suffixes: str) -> Callable[[str], Path]:
     return lambda text: file_in_a_folder(str(named(text)))
 
 
+def add_policy_argument(parser: ArgumentParser) -> None:
+    """Adds the run whose policy a command uses, which `experiments.zoo.zoo.resolve` finds."""
+    parser.add_argument(
+        "run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package"
+    )
+
+
 def add_trust_argument(parser: ArgumentParser) -> None:
     """Adds --trust: packages whose code a file that comes from elsewhere may name, see `check_targets`."""
     parser.add_argument(

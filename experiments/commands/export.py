@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from experiments.commands.arguments import add_trust_argument, file_named, whole_number
+from experiments.commands.arguments import add_policy_argument, add_trust_argument, file_named, whole_number
 from experiments.errors import ArgumentParser, UserError
 from experiments.evaluation.episodes import load_policy_of_run
 from experiments.export import FORMATS, export_bytes
@@ -27,9 +27,7 @@ def main(argv: list[str]) -> None:
         description="Writes the policy of a run, with its normaliser and the scale of its actions, into one file that "
         "is used without this package.",
     )
-    parser.add_argument(
-        "run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package"
-    )
+    add_policy_argument(parser)
     parser.add_argument(
         "--format",
         choices=FORMATS,

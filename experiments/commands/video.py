@@ -7,9 +7,9 @@ from rich.progress import Progress
 
 from experiments.commands.arguments import (
     add_episode_arguments,
+    add_policy_argument,
     add_trust_argument,
-    file_in_a_folder,
-    file_named,
+    file_in_a_folder_named,
     whole_number_in,
 )
 from experiments.errors import ArgumentParser, UserError, results_warnings_as_lines
@@ -38,13 +38,11 @@ def main(argv: list[str]) -> None:
         description="Films episodes of the policy of a run in real time, without a display: the body, the spikes or "
         "hidden units of its network, return and speed.",
     )
-    parser.add_argument(
-        "run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package"
-    )
+    add_policy_argument(parser)
     parser.add_argument(
         "-o",
         "--output",
-        type=_film_in_a_folder,
+        type=file_in_a_folder_named(*SUFFIXES),
         metavar="FILE",
         help=f"the file to write, which ends in .mp4 or .gif (default: {VIDEO} in the folder of the run, where report "
         "finds it; NAME.mp4 for a policy of the zoo)",
@@ -87,8 +85,3 @@ def main(argv: list[str]) -> None:
             lambda steps, of: progress.update(task, completed=steps, total=of),
         )
     print(f"{output}: {saved.env['id']}, {'; '.join(episode.outcome for episode in played)}")
-
-
-def _film_in_a_folder(text: str) -> Path:
-    path = file_named(*SUFFIXES)(text)
-    return file_in_a_folder(str(path))

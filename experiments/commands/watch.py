@@ -1,8 +1,6 @@
 """`ec-evotorch watch`: shows a policy in a window."""
 
-from pathlib import Path
-
-from experiments.commands.arguments import add_episode_arguments, add_trust_argument
+from experiments.commands.arguments import add_episode_arguments, add_policy_argument, add_trust_argument
 from experiments.errors import ArgumentParser, results_warnings_as_lines
 from experiments.evaluation.episodes import episode_seed, load_policy_of_run
 from experiments.video.window import watch
@@ -23,9 +21,7 @@ def main(argv: list[str]) -> None:
         description="Shows episodes of the policy of a run in a window, in real time. In a window of MuJoCo the space "
         "bar pauses, the right arrow plays a step, the mouse moves the camera, and Esc leaves.",
     )
-    parser.add_argument(
-        "run", type=Path, help="the folder of a run, or zoo/NAME for a policy that comes with this package"
-    )
+    add_policy_argument(parser)
     add_episode_arguments(parser)
     add_trust_argument(parser)
     arguments = parser.parse_args(argv)

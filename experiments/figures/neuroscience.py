@@ -126,20 +126,8 @@ def tuning(neurons: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.add_subplot(projection="polar")
-    for kind, name in NAME_OF_KIND.items():
-        for decided, label in ((True, name), (False, f"{name}, no clear phase")):
-            rows = neurons[(neurons.kind == kind) & ((neurons.tuning_p_holm < DECIDED_P) == decided)]
-            fill = COLOR_OF_KIND[kind] if decided else "none"
-            axes.plot(
-                rows.phase,
-                rows.vector_strength,
-                "o",
-                color=COLOR_OF_KIND[kind],
-                markerfacecolor=fill,
-                markersize=3,
-                markeredgewidth=0.6,
-                label=label,
-            )
+    labels = {True: "{}", False: "{}, no clear phase"}
+    _points_of_kinds(axes, neurons, "phase", "vector_strength", neurons.tuning_p_holm < DECIDED_P, labels)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5, 1.0])
     axes.tick_params(labelsize=SMALL)
@@ -157,22 +145,27 @@ def switching(neurons: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     highest = float(np.nanmax(neurons[["go_rate", "nogo_rate"]].to_numpy(), initial=1.0))
     axes.plot([0, highest], [0, highest], color="0.6", linewidth=0.6)
-    for kind, name in NAME_OF_KIND.items():
-        for decided, label in ((True, f"{name}, switches"), (False, name)):
-            rows = neurons[(neurons.kind == kind) & ((neurons.switching_p_holm < DECIDED_P) == decided)]
-            fill = COLOR_OF_KIND[kind] if decided else "none"
-            axes.plot(
-                rows.go_rate,
-                rows.nogo_rate,
-                "o",
-                color=COLOR_OF_KIND[kind],
-                markerfacecolor=fill,
-                markersize=3,
-                markeredgewidth=0.6,
-                label=label,
-            )
+    labels = {True: "{}, switches", False: "{}"}
+    _points_of_kinds(axes, neurons, "go_rate", "nogo_rate", neurons.switching_p_holm < DECIDED_P, labels)
     axes.set_xlabel("rate on GO (Hz)", fontsize=LARGE)
     axes.set_ylabel("rate on NOGO (Hz)", fontsize=LARGE)
     tidy_axes(axes)
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     return figure
+
+
+def _points_of_kinds(axes, neurons: pd.DataFrame, x: str, y: str, decided: pd.Series, labels: dict[bool, str]) -> None:
+    """Draws a point for each neuron in the colour of its kind, filled where something is decided."""
+    for kind, name in NAME_OF_KIND.items():
+        for is_decided, label in labels.items():
+            rows = neurons[(neurons.kind == kind) & (decided == is_decided)]
+            axes.plot(
+                rows[x],
+                rows[y],
+                "o",
+                color=COLOR_OF_KIND[kind],
+                markerfacecolor=COLOR_OF_KIND[kind] if is_decided else "none",
+                markersize=3,
+                markeredgewidth=0.6,
+                label=label.format(name),
+            )
