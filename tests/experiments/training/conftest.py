@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.run_config.build import close_search
+from experiments.run_config.compose import compose_config
 from experiments.run_folder.archive import load_checkpoint
 from experiments.run_folder.checkpoints import find_checkpoints
 from experiments.run_folder.status import read_status
-from tests.experiments.training.tiny_runs import flat, start
+from experiments.training.run import build_search
+from tests.experiments.training.tiny_runs import flat, start, words
 
 
 @pytest.fixture
@@ -41,3 +44,15 @@ def unbroken(tmp_path_factory):
         return folders[searcher, more]
 
     return get
+
+
+@pytest.fixture
+def begun(request):
+    """Makes the search of a run, closed after the test."""
+
+    def begin(searcher: str, *more: str):
+        search = build_search(compose_config(words(searcher, *more)))
+        request.addfinalizer(lambda: close_search(search))
+        return search
+
+    return begin

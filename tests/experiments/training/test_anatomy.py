@@ -16,10 +16,9 @@ from experiments.evaluation.faults import count_connections, flip_connections, s
 from experiments.evaluation.trained_network import load_network
 from experiments.export.parts import kernels
 from experiments.neuroscience.analysis import block_table, lesions_of, rho_of, wiring_of
-from experiments.run_config.build import close_search
 from experiments.run_config.compose import compose_config
 from experiments.training.resume import resume
-from experiments.training.run import build_search, train
+from experiments.training.run import train
 from tests.experiments.training.tiny_runs import interruption, words
 
 SHAPES = {"kernel_in": (8, 8), "kernel_h": (8, 8), "kernel_out": (8, 1)}
@@ -62,16 +61,8 @@ def masked(tmp_path_factory):
         return folder / run, folder / "moved", mask
 
 
-@pytest.fixture
-def begun(request):
-    """Makes the search of a run, closed after the test, and returns its ρ by kernel."""
-
-    def begin(*more: str):
-        search = build_search(compose_config(words("ec", *more)))
-        request.addfinalizer(lambda: close_search(search))
-        return {name: rho[0] for name, rho in search.problem.agent.split(search.status["prob"][None]).items()}
-
-    return begin
+def rho_by_kernel(search) -> dict:
+    return {name: rho[0] for name, rho in search.problem.agent.split(search.status["prob"][None]).items()}
 
 
 def test_a_masked_run_is_resumed_to_the_same_end_without_its_files(masked, assert_same_end):
@@ -123,7 +114,7 @@ def test_a_table_of_runs_shows_digests_of_masks_and_files(masked, write_run):
 
 def test_generation_0_has_the_probabilities_of_the_rules_and_files_within_the_bounds(begun):
     write_files()
-    rho = begun(f"searcher.prob_init={RULE}", "searcher.prob_min=0.3")
+    rho = rho_by_kernel(begun("ec", f"searcher.prob_init={RULE}", "searcher.prob_min=0.3"))
     assert (rho["kernel_in"] == 0.5).all()
     expected = distance_rule(POSITIONS, 0.8, 0.5).clip(np.float32(0.3), np.float32(0.7))
     np.testing.assert_allclose(rho["kernel_h"], expected, rtol=1e-6)
@@ -132,7 +123,7 @@ def test_generation_0_has_the_probabilities_of_the_rules_and_files_within_the_bo
 
 def test_a_connectome_table_gives_every_block_its_probability(begun):
     write_files()
-    rho = begun("searcher.prob_init=table.csv", "+agent.excitatory_ratio=0.75")
+    rho = rho_by_kernel(begun("ec", "searcher.prob_init=table.csv", "+agent.excitatory_ratio=0.75"))
     blocks = (rho["kernel_in"][:, :6], rho["kernel_in"][:, 6:], rho["kernel_h"][:6, :6], rho["kernel_h"][:6, 6:])
     blocks += (rho["kernel_h"][6:, :6], rho["kernel_h"][6:, 6:], rho["kernel_out"][:6], rho["kernel_out"][6:])
     for tenth, block in enumerate(blocks, start=1):
@@ -141,9 +132,10 @@ def test_a_connectome_table_gives_every_block_its_probability(begun):
 
 def test_arrays_and_blocks_with_distance_are_taken(begun):
     write_files()
-    assert all((kernel == 0.25).all() for kernel in begun("searcher.prob_init=rho.npz").values())
+    rho = rho_by_kernel(begun("ec", "searcher.prob_init=rho.npz"))
+    assert all((kernel == 0.25).all() for kernel in rho.values())
     blocks = "{rule: distance, p: {E_E: 0.9, E_I: 0.8, I_E: 0.7, I_I: 0.6}, length: 2.0, dimensions: 3, seed: 5}"
-    rho = begun(f"searcher.prob_init={{kernel_in: rho.npz, kernel_h: {blocks}, kernel_out: 0.5}}")
+    rho = rho_by_kernel(begun("ec", f"searcher.prob_init={{kernel_in: rho.npz, kernel_h: {blocks}, kernel_out: 0.5}}"))
     at_zero = np.block([[np.full((4, 4), 0.9), np.full((4, 4), 0.8)], [np.full((4, 4), 0.7), np.full((4, 4), 0.6)]])
     np.testing.assert_allclose(rho["kernel_h"], distance_rule(draw_positions(8, 3, 5), at_zero, 2.0), rtol=1e-6)
 

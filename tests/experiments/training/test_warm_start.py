@@ -13,12 +13,9 @@ from ec_evotorch import EvolvingConnectivity
 from experiments.analysis import label_methods, load
 from experiments.cli import main
 from experiments.errors import UserError
-from experiments.run_config.build import close_search
-from experiments.run_config.compose import compose_config
 from experiments.run_folder.checkpoints import find_checkpoints, read_checkpoint
 from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
-from experiments.training.run import build_search
 from experiments.zoo import resolve
 from tests.experiments.training.tiny_runs import interruption, start, words
 
@@ -33,18 +30,6 @@ def runs(tmp_path_factory):
     start("ec", f"run_dir={folder}/bits")
     start("es", *REAL, f"run_dir={folder}/reals")
     return folder
-
-
-@pytest.fixture
-def begun(request):
-    """Makes the search of a run, closed after the test."""
-
-    def begin(searcher: str, *more: str):
-        search = build_search(compose_config(words(searcher, *more)))
-        request.addfinalizer(lambda: close_search(search))
-        return search
-
-    return begin
 
 
 def state_at_the_end(run: Path) -> dict:
@@ -185,9 +170,8 @@ def test_what_is_no_start_is_one_line_and_nothing_is_written(runs, more, message
     Path("empty").mkdir()
     given = [word.replace("RUNS", str(runs)) for word in more]
     searcher = "es" if "searcher=es" in more else "ec"
-    base = [word for word in words(searcher, "run_dir=run") if not word.startswith("searcher.stdev")]
     real = REAL if searcher == "es" and "agent=gru" not in more else []
-    assert main(["train", *base, *real, *given]) == 2
+    assert main(["train", *words(searcher, "run_dir=run"), *real, *given]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(message, error), error

@@ -13,7 +13,7 @@ import pytest
 MINUTES = float(os.environ.get("EC_EVOTORCH_SOAK_MINUTES", "3"))  # of each searcher
 SECONDS_BETWEEN_SAMPLES = 5.0
 WARM_UP = 0.25  # of the time: until caches and buffers have their size
-MOST_GROWTH = 16.0  # MiB, between the second quarter of the time and the last
+MOST_GROWTH = 4.0  # MiB, between the second quarter of the time and the last
 ROWS = 7  # of the table that is printed
 
 
@@ -74,7 +74,8 @@ def test_a_long_training_grows_neither_in_memory_nor_in_threads(searcher, capsys
             print(f"\n{work}\n{table(samples)}")
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(600) == 143  # on a machine that has other work
+        code = process.wait(600)  # on a machine that has other work
+    assert code == 143
     quarter = (4 * np.arange(len(samples)) // len(samples))[:, None]
     second, last = (samples[(quarter == number)[:, 0]] for number in (1, 3))
     assert np.median(last[:, 1]) - np.median(second[:, 1]) <= MOST_GROWTH
