@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.exact_tests import Kind, compare, holm
+from experiments.analysis.exact_tests import LEVEL, Kind, compare, holm
 from experiments.analysis.summary import SCORE_IN_WORDS, improvement_of, run_scores, score_pairs
 from experiments.analysis.text_table import TextTable, short_number, with_interval
 from experiments.errors import UserError
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
-LEVEL = 0.05  # of a two-sided p-value
 MARGIN = 0.1  # share of the better mean
 SIGN = {Kind.SUPERIORITY: ">", Kind.NON_INFERIORITY: "≥", Kind.EQUIVALENCE: "≈"}
 

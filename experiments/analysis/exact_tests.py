@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
+LEVEL = 0.05  # of a two-sided p-value, up to which a difference counts as decided
+
 
 class Kind(StrEnum):
     """What a comparison of two methods X and Y claims, for a margin δ ≥ 0 in each environment."""

@@ -143,7 +143,8 @@ def run_scores(
             row |= {"is_reached": is_reached, "ended_early": ended_early}
             if is_reached:
                 until = metrics.head(int((metrics.steps < steps).sum()) + 1)
-                row |= _score(until.dropna(subset=["center_return_mean"]), SCORES[score], threshold)
+                evaluated = until.dropna(subset=["center_return_mean"])
+                row |= _score(evaluated, SCORES[score], threshold, steps if ended_early else None)
             rows.append(row)
     measured = ["score", "evaluated_at", "area", "steps_to_threshold", "seconds_to_threshold"]
     columns = ["environment", "method", "run", "seed", "at_steps", "is_reached", "ended_early", *measured]
@@ -319,13 +320,16 @@ def _common_steps(environment: str, frame: pd.DataFrame) -> int:
     return int(budgets[0])
 
 
-def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None) -> dict[str, float]:
+def _score(evaluated: pd.DataFrame, num_last: int, threshold: float | None, held_until: int | None) -> dict[str, float]:
+    """Returns the scores of a run, whose last return counts on until some steps if it ended early."""
     steps, returns = evaluated.steps.to_numpy(), evaluated.center_return_mean.to_numpy()
     row = {}
     if len(returns) >= num_last:
         row |= {"score": float(returns[-num_last:].mean()), "evaluated_at": steps[-1]}
     if len(returns) >= 2:
-        row |= {"area": float(np.trapezoid(returns, steps) / (steps[-1] - steps[0]))}
+        held = [] if held_until is None else [-1]
+        heights, places = np.append(returns, returns[held]), np.append(steps, [held_until for _ in held])
+        row |= {"area": float(np.trapezoid(heights, places) / (places[-1] - places[0]))}
     if threshold is not None:
         above = returns >= threshold
         first = int(above.argmax()) if above.any() else None

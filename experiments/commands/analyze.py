@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ec_evotorch.logging import quiet_evotorch
+from experiments.analysis.exact_tests import LEVEL
 from experiments.analysis.text_table import TextTable, print_table, text_table_of
 from experiments.commands.arguments import add_trust_argument, folder_to_make, whole_number
 from experiments.errors import ArgumentParser, UserError, results_warnings_as_lines
@@ -20,7 +21,6 @@ from experiments.run_folder.atomic_write import write_atomic
 from experiments.zoo.zoo import resolve
 
 SHOWN = 12  # rows of the longer tables on the terminal
-DECIDED_P = 0.05
 ACROSS_RUNS = "structure_across_runs.csv"
 
 
@@ -109,11 +109,11 @@ def main(argv: list[str]) -> None:
     if len(structures) > 1:
         together = combine(structures)
         write_atomic(arguments.output / ACROSS_RUNS, together.to_csv(index=False, lineterminator="\n").encode())
-        different = together[together.p_holm < DECIDED_P].sort_values("p_holm").head(SHOWN)
+        different = together[together.p_holm < LEVEL].sort_values("p_holm")
         title = (
             f"all {len(structures)} runs together: {len(different)} of {len(together)} comparisons differ from chance"
         )
-        print_table(console, text_table_of(different, title))
+        print_table(console, text_table_of(different.head(SHOWN), title))
 
 
 def _figures(tables: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
@@ -135,7 +135,7 @@ def _summaries(name: str, tables: dict[str, pd.DataFrame]) -> Iterator[TextTable
         structure = tables["structure"]
         yield text_table_of(tables["blocks"], f"{name}: connections")
         order = structure.z.abs().sort_values(ascending=False, kind="stable").index
-        different = structure.loc[order][structure.p_holm[order] < DECIDED_P]
+        different = structure.loc[order][structure.p_holm[order] < LEVEL]
         columns = ["network", "null", "measure", "observed", "null_mean", "null_low", "null_high", "z", "p_holm"]
         title = f"{name}: {len(different)} of {structure.z.notna().sum()} comparisons of the wiring differ from chance"
         yield text_table_of(different[columns].head(SHOWN), title)

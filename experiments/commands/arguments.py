@@ -29,11 +29,10 @@ def whole_number(minimum: int) -> Callable[[str], int]:
     return _reader(f"a whole number, at least {minimum}", _whole, lambda value: value >= minimum)
 
 
-def whole_number_in(minimum: int, maximum: int, step: int = 1) -> Callable[[str], int]:
-    """Returns a reader of whole numbers in [minimum, maximum], or of their multiples of `step` there."""
-    kind = {1: "a whole", 2: "an even"}[step]
-    expected = f"{kind} number from {minimum} to {maximum}"
-    return _reader(expected, _whole, lambda value: minimum <= value <= maximum and value % step == 0)
+def whole_number_in(minimum: int, maximum: int, *, even: bool = False) -> Callable[[str], int]:
+    """Returns a reader of whole numbers in [minimum, maximum], or of the even ones among them."""
+    expected = f"{'an even' if even else 'a whole'} number from {minimum} to {maximum}"
+    return _reader(expected, _whole, lambda value: minimum <= value <= maximum and not (even and value % 2))
 
 
 def positive_number(text: str) -> float:

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from experiments.commands.arguments import add_policy_argument, add_trust_argument, file_named, whole_number
+from experiments.commands.arguments import add_policy_argument, add_trust_argument, file_in_a_folder_named, whole_number
 from experiments.errors import ArgumentParser, UserError
 from experiments.evaluation.episodes import load_policy_of_run
 from experiments.export import FORMATS, export_bytes
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=file_named(*SUFFIXES),
+        type=file_in_a_folder_named(*SUFFIXES),
         metavar="FILE",
         help=f"the file to write, {', '.join(SUFFIXES)} (default: the name of the run with the suffix of the format)",
     )

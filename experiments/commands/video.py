@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
         help="frames per second; the film stays in real time (default: the steps per second of the environment, but at "
         "most 50, and 25 in a GIF)",
     )
-    size = whole_number_in(SMALLEST, LARGEST, step=2)
+    size = whole_number_in(SMALLEST, LARGEST, even=True)
     parser.add_argument(
         "--width", type=size, metavar="PIXELS", help="width of the picture (default: 960; 540 with the body alone)"
     )

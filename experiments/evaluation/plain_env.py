@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -27,17 +27,25 @@ def open_env(saved: SavedPolicy) -> Iterator[gymnasium.Env]:
         saved: The policy.
 
     Raises:
-        UserError: As `make_env`; or if an error in the code of environment or agent ends the block.
+        UserError: As `make_env` and `errors_in_a_line`.
     """
-    env = make_env(saved)
-    try:
+    with closing(make_env(saved)) as env, errors_in_a_line(saved):
         yield env
+
+
+@contextmanager
+def errors_in_a_line(saved: SavedPolicy) -> Iterator[None]:
+    """Tells in a line of what goes wrong in the code of environment or agent while a policy plays in the block.
+
+    Raises:
+        UserError: If so.
+    """
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"the policy cannot play: {told_of(error, _own_packages(saved))}") from error
-    finally:
-        env.close()
 
 
 def make_env(saved: SavedPolicy, **keywords: Any) -> gymnasium.Env:
@@ -76,9 +84,9 @@ def with_env(saved: SavedPolicy, keywords: Mapping[str, Any]) -> SavedPolicy:
     if not keywords:
         return saved
     is_other = keywords.get("id", saved.env["id"]) != saved.env["id"]
-    is_other_model = is_other or "xml_file" in keywords
     env = dict(keywords) if is_other else saved.env | keywords
-    return replace(saved, env=env, model_digest=None if is_other_model else saved.model_digest)
+    keeps_model = not is_other and "xml_file" not in keywords
+    return replace(saved, env=env, model_digest=saved.model_digest if keeps_model else None)
 
 
 def check_spaces(saved: SavedPolicy, env: gymnasium.Env, env_id: str) -> None:
@@ -103,7 +111,7 @@ def check_spaces(saved: SavedPolicy, env: gymnasium.Env, env_id: str) -> None:
 def _describe(space: gymnasium.Space, what: str) -> dict | None:
     try:
         return describe_space(space, is_action=what == "action")
-    except StopIteration:  # of a kind that no policy has
+    except ValueError:  # of a kind that no policy has
         return None
 
 

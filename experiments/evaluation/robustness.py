@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from rich.progress import track
 
 from agents.compiled_agent import CompiledAgent
 from ec_evotorch import RolloutProblem
-from envs import make_vec
 from experiments.analysis.statistics import crossed_interval
 from experiments.errors import UserError
 from experiments.evaluation.episodes import episode_seed
@@ -26,8 +24,8 @@ from experiments.evaluation.faults import (
     flip_connections,
     silence_neurons,
 )
-from experiments.evaluation.plain_env import open_env, warn_of_other_model
-from experiments.run_config.wrappers import keywords_of_plain
+from experiments.evaluation.plain_env import errors_in_a_line, open_env, warn_of_other_model
+from experiments.evaluation.policy_problem import policy_problem
 from experiments.run_folder.policy import SavedPolicy
 
 NONE = "none"
@@ -57,8 +55,8 @@ def robustness(
         (environment steps).
 
     Raises:
-        UserError: If the environment cannot be made or does not fit; if neurons of an agent without any are to be
-            silent; or if there is to be noise where observations are not normalised.
+        UserError: If the environment cannot be made or played, or does not fit; if neurons of an agent without any are
+            to be silent; or if there is to be noise where observations are not normalised.
 
     Warns:
         ResultsWarning: If the environment simulates another model than in training.
@@ -67,7 +65,7 @@ def robustness(
     with open_env(saved) as env:
         warn_of_other_model(saved, env)
     seeds = [episode_seed(seed, episode) for episode in range(num_episodes)]
-    with closing(_Player(saved, seeds, draws)) as play:
+    with closing(_Player(saved, seeds, draws)) as play, errors_in_a_line(saved):
         return pd.concat(_tables(play, saved, levels, draws, seed), ignore_index=True)
 
 
@@ -96,8 +94,8 @@ def robustness_summary(episodes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `fault`, `level`, `damaged`, `draws`, `episodes` (of each draw), `mean` of the returns, `low` and `high` of its
-        95 % interval over draws and episodes, see `crossed_interval`, `share` of the mean return without damage, and
-        `failed`, the number of episodes that had no finite return and are left out.
+        95 % interval over draws and episodes, see `crossed_interval`, `share` of the mean return without damage (NaN
+        where that is not above 0), and `failed`, the number of episodes that had no finite return and are left out.
     """
     rows = []
     for (fault, level), table in episodes.groupby(["fault", "level"], sort=False):
@@ -117,7 +115,8 @@ def robustness_summary(episodes: pd.DataFrame) -> pd.DataFrame:
             }
         )
     summary = pd.DataFrame(rows)
-    summary.insert(8, "share", summary["mean"] / summary["mean"].iloc[0])
+    undamaged = summary["mean"].iloc[0]
+    summary.insert(8, "share", summary["mean"] / (undamaged if undamaged > 0 else np.nan))
     return summary
 
 
@@ -156,16 +155,7 @@ class _Player:
         return pd.DataFrame({**columns, "return": played.returns, "length": played.lengths})
 
     def _make(self, agent) -> RolloutProblem:
-        policy = self._saved.policy
-        problem = RolloutProblem(
-            partial(make_vec, **keywords_of_plain(self._saved.env)),
-            lambda obs_length, act_length: agent,
-            num_envs=min(MOST_SLOTS, len(self._seeds) * self._draws),
-            observation_normalization=policy.observation_mean is not None,
-        )
-        if problem.normalizer is not None:
-            problem.normalizer.mean, problem.normalizer.stdev = policy.observation_mean, policy.observation_stdev
-        return problem
+        return policy_problem(self._saved, min(MOST_SLOTS, len(self._seeds) * self._draws), agent=agent)
 
 
 def _check(saved: SavedPolicy, levels: Mapping[str, Sequence[float]]) -> None:

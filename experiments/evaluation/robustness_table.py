@@ -1,5 +1,7 @@
 """Returns against damage as a table of texts."""
 
+import math
+
 import pandas as pd
 
 from experiments.analysis.text_table import TextTable, with_interval
@@ -29,7 +31,8 @@ def robustness_table(environment: str, summary: pd.DataFrame, num_connections: i
         level = {NONE: "", "noise": f"{row.level:g} stdev"}.get(row.fault, f"{100 * row.level:g} %")
         draws = "" if row.fault == NONE else str(row.draws)
         mean = with_interval(row.mean, row.low, row.high)
-        rows.append([IN_WORDS[row.fault], level, many, mean, f"{100 * row.share:.0f} %", draws])
+        share = "" if math.isnan(row.share) else f"{100 * row.share:.0f} %"
+        rows.append([IN_WORDS[row.fault], level, many, mean, share, draws])
     episodes = summary.episodes.iloc[0]
     notes = [f"Mean return and its 95 % interval over draws of the damage and the {episodes} episodes that each plays."]
     if summary.failed.any():

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, NullLocator, PercentFormatter
 
+from experiments.analysis.exact_tests import LEVEL
 from experiments.figures.style import BLUE, COLORS, LARGE, MARKERS, SMALL, VERMILLION, WIDTH, tidy_axes
 
 COLOR_OF_KIND = {"E": BLUE, "I": VERMILLION}
@@ -13,7 +14,6 @@ NAME_OF_KIND = {"E": "excitatory", "I": "inhibitory"}
 LINEAR_UP_TO = 5  # |z|; beyond it the axis is logarithmic
 MOST_Z = 1.96
 TICKS, MOST_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000), 3  # of z, and how many on either side
-DECIDED_P = 0.05
 
 
 def z_scores(structure: pd.DataFrame) -> Figure:
@@ -76,42 +76,47 @@ def spectrum(table: pd.DataFrame) -> Figure:
 def lesions(table: pd.DataFrame, neurons: pd.DataFrame | None = None) -> Figure:
     """Draws which share of its return a network loses without each neuron, and without each block, with 95 % intervals.
 
+    Of an intact return that is not above 0 there are no shares, and what is lost is drawn in units of return.
+
     Args:
         table: A table of `lesions_of`.
         neurons: A table of `neuron_table`, which tells the kinds of neurons; None to draw all alike.
     """
     intact = table.mean_return[table.kind == "intact"].iloc[0]
+    has_shares = intact > 0
+    unit, lost = (intact, "share of\nthe return lost") if has_shares else (1.0, "return lost")
     single = table[table.kind == "neuron"].sort_values("lost", ascending=False)
     others = table[~table.kind.isin(["intact", "neuron"])]
     figure = Figure(figsize=(WIDTH, 2.0 + 0.13 * len(others)), layout="constrained")
     above, below = figure.subplots(2, height_ratios=[1.6, 0.13 * max(len(others), 1)])
     kinds = {} if neurons is None else dict(zip(neurons.neuron.astype(str), neurons.kind, strict=True))
     colors = [COLOR_OF_KIND[kinds[name]] if name in kinds else "black" for name in single.name]
-    _intervals(above, np.arange(len(single)), single, intact, colors, is_upright=True)
+    _intervals(above, np.arange(len(single)), single, unit, colors, is_upright=True)
     above.axhline(0, color="0.6", linewidth=0.6)
     above.set_xlabel("neurons, sorted", fontsize=LARGE)
-    above.set_ylabel("share of\nthe return lost", fontsize=LARGE)
-    above.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    above.set_ylabel(lost, fontsize=LARGE)
     if kinds:
         lines = [Line2D([], [], color=COLOR_OF_KIND[k], marker="o", markersize=2.5, linestyle="") for k in NAME_OF_KIND]
         above.legend(lines, NAME_OF_KIND.values(), fontsize=SMALL, frameon=False)
     names = [f"{kind} {name}" for kind, name in zip(others.kind, others.name, strict=True)]
-    _intervals(below, np.arange(len(others)), others, intact, ["black"] * len(others), is_upright=False)
+    _intervals(below, np.arange(len(others)), others, unit, ["black"] * len(others), is_upright=False)
     below.axvline(0, color="0.6", linewidth=0.6)
     below.set_yticks(range(len(others)), names)
     below.set_ylim(len(others) - 0.5, -0.5)
-    below.set_xlabel("share of the return lost", fontsize=LARGE)
-    below.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    below.set_xlabel(lost.replace("\n", " "), fontsize=LARGE)
+    if has_shares:
+        for axis in (above.yaxis, below.xaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for axes in (above, below):
         tidy_axes(axes)
     below.tick_params(axis="y", labelsize=SMALL - 1)
     return figure
 
 
-def _intervals(axes, places, rows: pd.DataFrame, intact: float, colors: list[str], is_upright: bool) -> None:
+def _intervals(axes, places, rows: pd.DataFrame, unit: float, colors: list[str], is_upright: bool) -> None:
     width = min(0.8, 50 / max(len(rows), 1))  # points; so that many intervals do not hide one another
     for place, lost, low, high, color in zip(places, rows.lost, rows.low, rows.high, colors, strict=True):
-        line, point = ([place, place], [low / intact, high / intact]), ([place], [lost / intact])
+        line, point = ([place, place], [low / unit, high / unit]), ([place], [lost / unit])
         axes.plot(*(line if is_upright else line[::-1]), color=color, linewidth=width)
         axes.plot(
             *(point if is_upright else point[::-1]), "o", color=color, markersize=2.2, markeredgewidth=0, zorder=3
@@ -127,7 +132,7 @@ def tuning(neurons: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     axes = figure.add_subplot(projection="polar")
     labels = {True: "{}", False: "{}, no clear phase"}
-    _points_of_kinds(axes, neurons, "phase", "vector_strength", neurons.tuning_p_holm < DECIDED_P, labels)
+    _points_of_kinds(axes, neurons, "phase", "vector_strength", neurons.tuning_p_holm < LEVEL, labels)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5, 1.0])
     axes.tick_params(labelsize=SMALL)
@@ -146,7 +151,7 @@ def switching(neurons: pd.DataFrame) -> Figure:
     highest = float(np.nanmax(neurons[["go_rate", "nogo_rate"]].to_numpy(), initial=1.0))
     axes.plot([0, highest], [0, highest], color="0.6", linewidth=0.6)
     labels = {True: "{}, switches", False: "{}"}
-    _points_of_kinds(axes, neurons, "go_rate", "nogo_rate", neurons.switching_p_holm < DECIDED_P, labels)
+    _points_of_kinds(axes, neurons, "go_rate", "nogo_rate", neurons.switching_p_holm < LEVEL, labels)
     axes.set_xlabel("rate on GO (Hz)", fontsize=LARGE)
     axes.set_ylabel("rate on NOGO (Hz)", fontsize=LARGE)
     tidy_axes(axes)

@@ -1,6 +1,5 @@
 """Returns of a damaged policy against the strength of the damage."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,6 +41,7 @@ def robustness_curves(title: str, summary: pd.DataFrame, draws: pd.DataFrame) ->
     styles = method_styles(AXES)
     for axes, fault in zip(grid, faults, strict=True):
         _draw(axes, fault, summary, draws, styles[fault])
+    grid[0].set_ylim(bottom=min(0.0, grid[0].get_ylim()[0]))  # of all panels, once all is drawn
     grid[0].set_title(wrap(title, LETTERS_IN_TITLE), fontsize=LARGE)
     figure.supylabel("return", fontsize=LARGE)
     figure.supxlabel("line: mean; band: 95 % interval; dots: draws;\ndashed: without damage", fontsize=SMALL)
@@ -72,5 +72,4 @@ def _draw(axes: Axes, fault: str, summary: pd.DataFrame, draws: pd.DataFrame, st
     axes.set_xticks(list(places.values()), [f"{factor * level:.4g}" for level in places])
     axes.set_xlabel(label, fontsize=SMALL)
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.set_ylim(bottom=min(0.0, float(np.nanmin(table.low.fillna(table["mean"])))))
     tidy_axes(axes)

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from experiments.analysis.exact_tests import holm
-from experiments.errors import UserError
+from experiments.analysis.exact_tests import LEVEL, holm
 from experiments.evaluation.episodes import episode_seed
 from experiments.evaluation.spikes import SpikeTrain, record_spikes
 from experiments.evaluation.trained_network import TrainedNetwork
@@ -19,16 +18,15 @@ from experiments.neuroscience.lesions import flips, lesion_table, lesions, play
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.null_models import bernoulli, first_generation, rewire, shuffle
 from experiments.neuroscience.structure import entropy, measure
-from experiments.neuroscience.wiring import Wiring
+from experiments.neuroscience.wiring import KERNELS, Wiring
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.read import read_config
 from experiments.run_folder.rho_histogram import BINS, EDGES
 
 PARTS = ("structure", "activity", "lesions")
 ANALYSIS = 0x4E455552  # purpose of the generators here
-DECIDED_P = 0.05
 DECIDED = 0.4  # a connection is decided where |ρ − ½| is larger
-GO_NOGO = "GoNoGo"  # in the names of environments whose last two observations are the signals
+GO_NOGO = "GoNoGo"  # in the ids of environments with signals, and the name of the wrapper
 KEPT = {  # null model -> first words of the measures that it keeps, and which cannot differ
     "Bernoulli": ("density",),
     "rewired": ("density", "in-degree", "out-degree", "degree"),
@@ -83,7 +81,7 @@ def structure_table(
             generator = _generator(seed, number, count)
             drawn.append(measure(draw(network, generator), generator))
         observed = measure(network, _generator(seed, len(models), 0))
-        observed = {name: value for name, value in observed.items() if not name.startswith(KEPT[null] or ("-",))}
+        observed = {name: value for name, value in observed.items() if not name.startswith(KEPT[null])}
         table = compare(observed, drawn)
         table.insert(0, "network", "ρ" if network is rho else "θ*")
         table.insert(1, "null", null)
@@ -170,6 +168,7 @@ def _of_population(train: SpikeTrain, wiring: Wiring, constants, generator: np.r
     excitation, inhibition = currents.synaptic_currents(train.spikes, wiring, constants)
     e = wiring.num_excitatory
     by_kind = activity.correlation_by_kind(correlation, e)
+    sizes = avalanches.avalanche_sizes(population)
     return {
         "rate of E (Hz)": _mean(rate[:e]),
         "rate of I (Hz)": _mean(rate[e:]),
@@ -182,8 +181,8 @@ def _of_population(train: SpikeTrain, wiring: Wiring, constants, generator: np.r
         "dimension": activity.dimension(counts),
         **currents.balance(excitation, inhibition, external),
         "time steps without a spike (share)": float((population == 0).mean()),
-        "avalanches": float(len(avalanches.avalanche_sizes(population))),
-        "largest avalanche (spikes)": float(max(avalanches.avalanche_sizes(population), default=np.nan)),
+        "avalanches": float(len(sizes)),
+        "largest avalanche (spikes)": float(max(sizes, default=np.nan)),
         "branching ratio": avalanches.branching_ratio(population),
     }
 
@@ -194,7 +193,7 @@ def summarize_neurons(neurons: pd.DataFrame) -> pd.DataFrame:
     They are one value over all recorded episodes (of the rhythm, in the first), and so have no `std`.
     """
     tuned, switches = (
-        float((neurons[column] < DECIDED_P).mean()) if column in neurons else np.nan
+        float((neurons[column] < LEVEL).mean()) if column in neurons else np.nan
         for column in ("tuning_p_holm", "switching_p_holm")
     )
     values = {
@@ -209,7 +208,9 @@ def summarize_neurons(neurons: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"measure": list(rows), "mean": list(rows.values()), "std": np.nan, "episodes": 1})
 
 
-def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.ndarray, env_id: str) -> pd.DataFrame:
+def neuron_table(
+    trains: Collection[SpikeTrain], wiring: Wiring, modules: np.ndarray, has_signals: bool
+) -> pd.DataFrame:
     """Describes every neuron.
 
     The rhythm is that of the observation with the highest peak of autocorrelation in the first episode, which `attrs`
@@ -219,12 +220,13 @@ def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.nda
         trains: Recorded episodes.
         wiring: The connections θ*.
         modules: (n,) number of each neuron's module.
-        env_id: Id of the environment.
+        has_signals: Whether the last two observations are GO and NOGO.
 
     Returns:
         A row for each neuron with the columns neuron, kind ("E" or "I"), inputs, in_degree, out_degree, outputs
-        (numbers of connections), module, rate (Hz), cv, fano, assembly; vector_strength, phase (radians), tuning_p_holm
-        where there is a rhythm; go_rate, nogo_rate (Hz), switching_p_holm where there are signals.
+        (numbers of connections), module, rate (Hz), cv (of the first episode), fano, assembly; vector_strength, phase
+        (radians), tuning_p_holm where there is a rhythm; go_rate, nogo_rate (Hz), switching_p_holm where there are
+        signals.
     """
     first = trains[0]
     counts = [activity.bin_counts(train.spikes, train.substeps) for train in trains]
@@ -247,8 +249,7 @@ def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.nda
         }
     )
     table.attrs["silhouette"] = score
-    signals = GO_NOGO in env_id
-    angles = first.inputs[:, : -2 if signals else None]
+    angles = first.inputs[:, : -2 if has_signals else None]
     found = [gait.find_period(angle) for angle in angles.T.astype(np.float64)]
     rhythm = int(np.argmax([peak for _, peak in found]))
     period, peak = found[rhythm]
@@ -257,7 +258,7 @@ def neuron_table(trains: Collection[SpikeTrain], wiring: Wiring, modules: np.nda
         phase = gait.phases(angles[:, rhythm].astype(np.float64), period)
         table["vector_strength"], table["phase"], p = gait.tuning(counts[0], phase, period)
         table["tuning_p_holm"] = holm(p)
-    if signals:
+    if has_signals:
         parts = [
             switching.interval_rates(count, train.inputs[:, -2] > train.inputs[:, -1])
             for count, train in zip(counts, trains, strict=True)
@@ -330,15 +331,18 @@ def analyze(
             yield "decisions", decision_table(network.rho_histogram)
     if "activity" in parts:
         trains = list(record_spikes(network.saved, [episode_seed(seed, episode) for episode in range(episodes)]))
-        neurons = neuron_table(trains, wiring, modules, network.saved.env["id"])
+        neurons = neuron_table(trains, wiring, modules, has_go_nogo(network.saved.env))
         population = population_table(trains, wiring, network.agent.constants, seed)
         yield "population", pd.concat([population, summarize_neurons(neurons)], ignore_index=True)
         yield "neurons", neurons
     if "lesions" in parts:
-        try:
-            yield "lesions", lesions_of(network, modules, lesion_episodes, seed)
-        except ValueError as error:
-            raise UserError(error) from error
+        yield "lesions", lesions_of(network, modules, lesion_episodes, seed)
+
+
+def has_go_nogo(env: Mapping) -> bool:
+    """Returns whether an environment, by its keywords, shows the signals GO and NOGO in its last two observations."""
+    wrappers = env.get("wrappers") or [{"_target_": ""}]
+    return GO_NOGO in env["id"] or wrappers[-1]["_target_"].endswith(GO_NOGO)
 
 
 def prob_init_of(run: Path) -> dict[str, float] | None:
@@ -348,10 +352,9 @@ def prob_init_of(run: Path) -> dict[str, float] | None:
         return None
     searcher = read_config(path).get("searcher")
     given = searcher.get("prob_init") if isinstance(searcher, Mapping) else None
-    names = ("kernel_in", "kernel_h", "kernel_out")
-    given = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
-    is_known = all(isinstance(given.get(name), int | float) and 0 <= given[name] <= 1 for name in names)
-    return {name: float(given[name]) for name in names} if is_known else None
+    given = given if isinstance(given, Mapping) else dict.fromkeys(KERNELS, given)
+    is_known = all(isinstance(given.get(name), int | float) and 0 <= given[name] <= 1 for name in KERNELS)
+    return {name: float(given[name]) for name in KERNELS} if is_known else None
 
 
 def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:

@@ -53,10 +53,11 @@ def compare(observed: Mapping[str, float], drawn: Sequence[Mapping[str, float]])
                 "null_high": np.quantile(values, 0.975),
                 "z": (value - values.mean()) / std if varies else np.nan,
                 "p_value": min(1.0, 2 * min(below, above) / (len(values) + 1)),
+                "beyond_all": min(below, above) == 1,
             }
         )
-    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    beyond_all = table.p_value <= 2 / (len(drawn) + 1)
+    table = pd.DataFrame(rows, columns=[*COLUMNS[:-1], "beyond_all"])
+    beyond_all = table.pop("beyond_all").astype(bool)
     normal = np.minimum(2 * norm.sf(table.z.abs()), table.p_value)
     single = np.where(beyond_all, normal, table.p_value)
     return table.assign(p_holm=holm(np.where(table.z.isna(), np.nan, single)))

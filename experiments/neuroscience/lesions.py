@@ -2,24 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import t as student_t
 
-from ec_evotorch import RolloutProblem
 from ec_evotorch.tensors import check_tensor
-from envs import make_vec
-from experiments.neuroscience.wiring import BLOCKS, Wiring
-from experiments.run_config.wrappers import keywords_of_plain
+from experiments.evaluation.plain_env import errors_in_a_line, open_env, warn_of_other_model
+from experiments.evaluation.policy_problem import policy_problem
+from experiments.neuroscience.wiring import BLOCKS, RECURRENT, Wiring
 from experiments.run_folder.policy import SavedPolicy
 
 RHO_GROUPS = 5
 FLIPPED_SHARE = 0.01  # of all connections
 FLIP_DRAWS = 5
-BLOCKS_AT_ONCE = {"recurrence": ("E→E", "E→I", "I→E", "I→I"), "from E": ("E→E", "E→I"), "from I": ("I→E", "I→I")}
+BLOCKS_AT_ONCE = {"recurrence": RECURRENT, "from E": ("E→E", "E→I"), "from I": ("I→E", "I→I")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def cut(wiring: Wiring, blocks: Sequence[str]) -> Wiring:
 
 def flip(wiring: Wiring, places: np.ndarray) -> Wiring:
     """Returns a network in which connections at some places of the solution are there where they were not, and back."""
-    kernels = (wiring.kernel_in, wiring.kernel_h, wiring.kernel_out)
+    kernels = wiring.kernels
     whole = np.concatenate([kernel.ravel() for kernel in kernels])
     searched = np.arange(len(whole)) if wiring.possible is None else np.flatnonzero(wiring.possible.flatten())
     whole[searched[places]] ^= True
@@ -128,21 +126,17 @@ def play(saved: SavedPolicy, solutions: np.ndarray, num_episodes: int, seed: int
         (k, num_episodes) returns in the environment's own reward; NaN where an episode failed.
 
     Raises:
-        EnvError: If the environment cannot be made.
+        UserError: If the environment cannot be made or played.
+
+    Warns:
+        ResultsWarning: If the environment simulates another model than in training.
     """
+    with open_env(saved) as env:
+        warn_of_other_model(saved, env)
     policy = saved.policy
     solutions = torch.as_tensor(solutions)
     check_tensor("solutions", solutions, f"a {policy.agent.dtype} tensor of shape (k, {policy.agent.solution_length})")
-    normalized = policy.observation_mean is not None
-    with RolloutProblem(
-        partial(make_vec, **keywords_of_plain(saved.env)),
-        lambda obs_length, act_length: policy.agent,
-        num_envs=num_episodes,
-        observation_normalization=normalized,
-        seed=seed,
-    ) as problem:
-        if normalized:
-            problem.normalizer.mean, problem.normalizer.stdev = policy.observation_mean, policy.observation_stdev
+    with policy_problem(saved, num_episodes, seed=seed) as problem, errors_in_a_line(saved):
         return np.array([problem.evaluate_center(solution, num_episodes, seed=0) for solution in solutions])
 
 
@@ -161,11 +155,11 @@ def lesion_table(found: Sequence[Lesion], intact: np.ndarray, returns: np.ndarra
         - mean_return: Mean over episodes (and draws).
         - lost: Mean of what the intact network got more in the same episode.
         - low, high: 95 % interval of `lost`, of Student's t over the episodes; NaN of a single one.
-        - lost_share: `lost` as a share of the intact mean.
+        - lost_share: `lost` as a share of the intact mean; NaN where that is not above 0.
 
         Failed episodes are left out.
     """
-    rows = {}
+    rows, whole = {}, float(np.nanmean(intact))
     for lesion, played in zip(found, returns, strict=True):
         rows.setdefault((lesion.kind, lesion.name), (lesion.changed, []))[1].append(played)
     table = []
@@ -182,7 +176,7 @@ def lesion_table(found: Sequence[Lesion], intact: np.ndarray, returns: np.ndarra
                 "lost": lost,
                 "low": lost - half,
                 "high": lost + half,
-                "lost_share": lost / float(np.nanmean(intact)),
+                "lost_share": lost / (whole if whole > 0 else np.nan),
             }
         )
     return pd.DataFrame(table)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from experiments.neuroscience.wiring import Wiring
+from experiments.neuroscience.wiring import KERNELS, RECURRENT, Wiring
 from native.compiled import compiled
 
 SWAPS_PER_CONNECTION = 10
@@ -20,7 +20,7 @@ def bernoulli(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     Returns:
         A network of bits.
     """
-    drawn = wiring.with_kernels(*(np.zeros(kernel.shape, dtype=bool) for kernel in _kernels(wiring)))
+    drawn = wiring.with_kernels(*(np.zeros(kernel.shape, dtype=bool) for kernel in wiring.kernels))
     for name, block in drawn.blocks.items():
         searched = wiring.searched(name)
         if searched.size:
@@ -36,11 +36,10 @@ def first_generation(wiring: Wiring, prob_init: Mapping[str, float], generator: 
         prob_init: Probability of a connection in generation 0, for each of kernel_in, kernel_h and kernel_out.
         generator: Source of the random numbers.
     """
-    names = ("kernel_in", "kernel_h", "kernel_out")
-    kernels = zip(names, _kernels(wiring), strict=True)
+    kernels = zip(KERNELS, wiring.kernels, strict=True)
     drawn = [generator.random(kernel.shape) < prob_init[name] for name, kernel in kernels]
     if wiring.possible is not None:
-        drawn = [kernel & possible for kernel, possible in zip(drawn, _kernels(wiring.possible), strict=True)]
+        drawn = [kernel & possible for kernel, possible in zip(drawn, wiring.possible.kernels, strict=True)]
     return wiring.with_kernels(*drawn)
 
 
@@ -60,7 +59,7 @@ def rewire(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     https://doi.org/10.1126/science.1065103.
     """
     rewired = wiring.copy()
-    for name in ("E→E", "E→I", "I→E", "I→I"):
+    for name in RECURRENT:
         block = np.ascontiguousarray(rewired.blocks[name])
         possible = np.ones_like(block) if wiring.possible is None else wiring.possible.blocks[name]
         rows, columns = np.nonzero(block)
@@ -96,7 +95,3 @@ def _put(wiring: Wiring, name: str, block: np.ndarray, values: np.ndarray) -> No
         block[:] = values.reshape(block.shape)
     else:
         block[wiring.possible.blocks[name]] = values
-
-
-def _kernels(wiring: Wiring) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return wiring.kernel_in, wiring.kernel_h, wiring.kernel_out

@@ -1,6 +1,7 @@
 """Numbers that describe the wiring of a network, of bits or of probabilities."""
 
 import numpy as np
+from scipy.special import entr
 
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.triads import triad_census
@@ -123,9 +124,8 @@ def input_correlation(wiring: Wiring) -> float:
 
 def entropy(probabilities: np.ndarray) -> float:
     """Returns the mean entropy of connections, −ρ log₂ ρ − (1−ρ) log₂ (1−ρ), in bits; NaN of none."""
-    p = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-300, 1.0)
-    q = np.clip(1.0 - p, 1e-300, 1.0)
-    return float(-(p * np.log2(p) + q * np.log2(q)).mean()) if p.size else np.nan
+    p = np.asarray(probabilities, dtype=np.float64)
+    return float((entr(p) + entr(1.0 - p)).mean() / np.log(2.0)) if p.size else np.nan
 
 
 def _without_self(kernel_h: np.ndarray) -> np.ndarray:

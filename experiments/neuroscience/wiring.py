@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-KINDS = ("E", "I")
+KERNELS = ("kernel_in", "kernel_h", "kernel_out")
 BLOCKS = ("in→E", "in→I", "E→E", "E→I", "I→E", "I→I", "E→out", "I→out")
+RECURRENT = BLOCKS[2:6]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,12 @@ class Wiring:
     ) -> "Wiring":
         """Returns the wiring of three kernels by name, and of a `connection_mask` of an agent."""
         possible = None if mask is None else cls.of(mask, num_excitatory)
-        return cls(kernels["kernel_in"], kernels["kernel_h"], kernels["kernel_out"], num_excitatory, possible)
+        return cls(*(kernels[name] for name in KERNELS), num_excitatory, possible)
+
+    @property
+    def kernels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The arrays of `KERNELS`."""
+        return self.kernel_in, self.kernel_h, self.kernel_out
 
     @property
     def num_neurons(self) -> int:
@@ -55,7 +61,7 @@ class Wiring:
 
     def copy(self) -> "Wiring":
         """Returns a wiring with kernels of its own."""
-        return self.with_kernels(self.kernel_in.copy(), self.kernel_h.copy(), self.kernel_out.copy())
+        return self.with_kernels(*(kernel.copy() for kernel in self.kernels))
 
     def with_kernels(self, kernel_in: np.ndarray, kernel_h: np.ndarray, kernel_out: np.ndarray) -> "Wiring":
         """Returns other connections between the same inputs, neurons and outputs."""
@@ -67,5 +73,5 @@ class Wiring:
 
     def flatten(self) -> np.ndarray:
         """Returns the kernels as a solution (L,) of the agent: what can be a connection, in order."""
-        kernels = np.concatenate([kernel.ravel() for kernel in (self.kernel_in, self.kernel_h, self.kernel_out)])
+        kernels = np.concatenate([kernel.ravel() for kernel in self.kernels])
         return kernels if self.possible is None else kernels[self.possible.flatten()]

@@ -25,7 +25,7 @@ def read_videos(said: list[str], runs: Iterable[str]) -> Iterator[Video]:
                 continue
             policy, size = path.with_name(POLICY_TENSORS), path.stat().st_size
             if policy.is_file() and path.stat().st_mtime < policy.stat().st_mtime:
-                said.append(f"'{path}' is not shown, because the policy is newer: ec-evotorch video {run}")
+                said.append(f"'{path}' is not shown, because the policy is newer: ec-evotorch video {run} -o {path}")
             elif size > free:
                 said.append(
                     f"'{path}' is not shown: its {size / 1e6:,.1f} MB are more than the {free / 1e6:,.1f} MB that are "

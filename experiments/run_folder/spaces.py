@@ -26,8 +26,14 @@ def describe_space(space: Space, *, is_action: bool = False) -> dict:
     Args:
         space: The space.
         is_action: Whether the bounds of whole numbers matter.
+
+    Raises:
+        ValueError: If it is none of these.
     """
-    kind = next(known for known in (Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple) if isinstance(space, known))
+    kinds = (Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple)
+    kind = next((known for known in kinds if isinstance(space, known)), None)
+    if kind is None:
+        raise ValueError(f"expected a space that is one of {', '.join(known.__name__ for known in kinds)}, got {space}")
     description: dict = {"kind": kind.__name__}
     if kind is Box:
         description |= {"shape": list(space.shape), "dtype": str(space.dtype)}

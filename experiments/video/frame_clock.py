@@ -9,16 +9,12 @@ class FrameClock:
 
     Frame f of an episode is at f / fps seconds, and the state after s steps at s / steps_per_second.
 
-    Attributes:
-        steps_per_second: Environment steps in a second of real time.
-
     Args:
         fps: Frames per second of the film.
         steps_per_second: Environment steps in a second of real time.
     """
 
     def __init__(self, fps: int, steps_per_second: float):
-        self.steps_per_second = steps_per_second
         self._frames_per_step = Fraction(fps) / Fraction(steps_per_second)
 
     def frames_of(self, step: int) -> int:

@@ -52,6 +52,17 @@ def test_several_runs_are_also_compared_with_chance_together(finished_run, capsy
     assert set(together.runs) == {2}
 
 
+def test_all_that_differs_is_counted_although_few_rows_are_shown(finished_run, capsys, monkeypatch, working_directory):
+    together = pd.DataFrame({"measure": [f"m{number}" for number in range(30)], "p_holm": 0.01})
+    monkeypatch.setattr("experiments.commands.analyze.combine", lambda structures: together)
+    words = ["analyze", str(finished_run), "zoo/inverted_pendulum", "--part", "structure", "--draws", "2"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "all 2 runs together: 30 of 30 comparisons differ from chance" in out
+    assert "m11" in out
+    assert "m12" not in out
+
+
 def test_a_policy_of_the_zoo_is_analysed_into_a_folder_of_its_name(capsys, working_directory):
     assert main(["analyze", "zoo/walker2d", "--part", "structure", "--draws", "2"]) == 0
     out = capsys.readouterr().out

@@ -1,9 +1,11 @@
 """Returns with faults are those of a plain loop with the same damage, and the command says what was asked for."""
 
+import gymnasium
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
 
 from agents import ModuleAgent
 from ec_evotorch import Policy
@@ -14,6 +16,7 @@ from experiments.evaluation.faults import NoisyAgent, damaged_parts, flip_connec
 from experiments.evaluation.plain_env import make_env, with_env
 from experiments.evaluation.robustness import robustness, robustness_summary
 from experiments.evaluation.robustness_table import robustness_table
+from experiments.figures import robustness_curves
 from experiments.run_folder.policy import SavedPolicy
 
 EPISODES, DRAWS, SEED = 3, 2, 4
@@ -172,3 +175,38 @@ def test_a_wrong_word_is_one_line_and_writes_nothing(words, message, finished_ru
     assert said.count("\n") == 1
     assert message in said
     assert list(working_directory.iterdir()) == []
+
+
+def falling(fault_level_mean):
+    rows = [("none", 0.0, -200.0), *fault_level_mean]
+    columns = {"damaged": 1, "draw": 0, "length": 9}
+    return pd.DataFrame([{"fault": f, "level": level, "return": mean, **columns} for f, level, mean in rows])
+
+
+def test_returns_below_0_have_no_shares_and_are_all_in_the_picture():
+    episodes = falling([("flip", 0.1, -1600.0), ("noise", 0.5, 900.0)])
+    summary = robustness_summary(episodes)
+    assert summary.share.isna().all()
+    assert [row[4] for row in robustness_table("Pendulum-v1", summary, 10, 0).rows] == [""] * 3
+    panels = robustness_curves("Pendulum-v1", summary, episodes).axes
+    assert len(panels) == 2
+    for axes in panels:
+        low, high = axes.get_ylim()
+        assert low < -1600 < 900 < high
+
+
+class Broken(InvertedPendulumEnv):
+    """Breaks in its second step, which nothing tries before it is played."""
+
+    def step(self, action):
+        self.count = getattr(self, "count", 0) + 1
+        if self.count > 1:
+            raise RuntimeError("a wheel fell off")
+        return super().step(action)
+
+
+def test_an_error_in_the_environment_is_one_line(finished_run, capsys, monkeypatch):
+    monkeypatch.setitem(gymnasium.registry, "Broken-v0", gymnasium.envs.registration.EnvSpec("Broken-v0", Broken))
+    words = ["evaluate", str(finished_run), "--episodes", "1", "--draws", "1", "--flip", "0.1"]
+    assert main([*words, "--env", "id=Broken-v0"]) == 2
+    assert capsys.readouterr().err == "ec-evotorch: error: the policy cannot play: RuntimeError: a wheel fell off\n"

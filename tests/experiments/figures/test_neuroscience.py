@@ -63,6 +63,14 @@ def test_lost_shares_are_of_the_intact_return_in_the_colour_of_the_kind():
     assert points(below) == [(0.0, 0)]
 
 
+def test_what_is_lost_of_a_return_below_0_is_in_its_own_units():
+    table = LESIONS.assign(mean_return=LESIONS.mean_return - 1000)
+    above, below = lesions(table, NEURONS).axes
+    assert points(above)[:2] == [(0, 100), (1, 50)]
+    assert (above.get_ylabel(), below.get_xlabel()) == ("return lost", "return lost")
+    assert above.yaxis.get_major_formatter()(50.0) != "5000%"
+
+
 def test_neurons_without_a_clear_phase_or_switch_are_open_circles():
     for figure in (tuning(NEURONS), switching(NEURONS)):
         filled = [line for line in figure.axes[0].lines if line.get_marker() == "o" and len(line.get_xdata())]

@@ -10,6 +10,7 @@ from experiments.evaluation.spikes import SpikeTrain
 from experiments.neuroscience.analysis import (
     block_table,
     decision_table,
+    has_go_nogo,
     neuron_table,
     population_table,
     prob_init_of,
@@ -44,7 +45,7 @@ def train():
 
 
 def test_neurons_have_their_rate_their_phase_and_their_signal(wiring, train):
-    neurons = neuron_table([train], wiring, np.zeros(N, dtype=int), "HopperGoNoGo-v5")
+    neurons = neuron_table([train], wiring, np.zeros(N, dtype=int), True)
     assert neurons.kind.tolist() == ["E"] * 4 + ["I"] * 2
     assert neurons.out_degree.tolist() == wiring.kernel_h.sum(axis=1).tolist()
     assert neurons.rate[0] == pytest.approx(1 / 40 / (SUBSTEPS * 0.5 / 1000))
@@ -62,7 +63,7 @@ def test_neurons_have_their_rate_their_phase_and_their_signal(wiring, train):
 
 def test_without_signals_or_rhythm_there_are_no_such_columns(wiring, train):
     still = SpikeTrain(train.spikes, SUBSTEPS, 0.5, 1.0, np.ones((STEPS, 3), dtype=np.float32))
-    neurons = neuron_table([still], wiring, np.zeros(N, dtype=int), "Hopper-v5")
+    neurons = neuron_table([still], wiring, np.zeros(N, dtype=int), False)
     assert not {"phase", "go_rate"} & set(neurons)
     assert "period of the rhythm (steps)" not in set(summarize_neurons(neurons).measure)
 
@@ -82,7 +83,7 @@ def test_an_episode_of_one_step_has_tables_too(wiring, train):
     constants = RSNN(3, 2, N, excitatory_ratio=4 / 6).constants
     table = population_table([short], wiring, constants, seed=0).set_index("measure")
     assert table.episodes["dimension"] == 0
-    neurons = neuron_table([short], wiring, np.zeros(N, dtype=int), "HopperGoNoGo-v5")
+    neurons = neuron_table([short], wiring, np.zeros(N, dtype=int), True)
     assert neurons.switching_p_holm.isna().all()
     assert "phase" not in neurons
 
@@ -139,3 +140,16 @@ def test_generation_0_is_known_where_the_configuration_tells_it(prob_init, expec
 
 def test_a_policy_without_a_configuration_has_no_generation_0(tmp_path):
     assert prob_init_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"id": "HopperGoNoGo-v5"}, True),
+        ({"id": "Pusher-v5", "wrappers": [{"_target_": "a.B"}, {"_target_": "envs.GoNoGo"}]}, True),
+        ({"id": "Pusher-v5", "wrappers": [{"_target_": "envs.GoNoGo"}, {"_target_": "a.B"}]}, False),
+        ({"id": "Hopper-v5", "wrappers": None}, False),
+    ],
+)
+def test_signals_are_known_by_the_id_or_by_the_outermost_wrapper(env, expected):
+    assert has_go_nogo(env) is expected

@@ -132,3 +132,11 @@ def test_places_of_flips_count_what_can_exist_alone():
     assert flipped.kernel_h.tolist() == [[False, False, True], [False, False, False], [False, False, False]]
     assert flipped.kernel_out.ravel().tolist() == [False, False, True]
     assert flipped.flatten().tolist() == [False, True, False, True, False, False, False, False, True]
+
+
+def test_there_is_no_share_of_a_return_below_0(wiring):
+    (row,) = lesion_table(
+        [Lesion("neuron", "0", wiring, 1)], np.array([-200.0, -220.0]), np.array([[-300.0, -320.0]])
+    ).to_dict("records")
+    assert row["lost"] == 100
+    assert np.isnan(row["lost_share"])

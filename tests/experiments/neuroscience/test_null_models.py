@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from experiments.neuroscience.comparison import combine, compare
 from experiments.neuroscience.null_models import bernoulli, first_generation, rewire, shuffle
@@ -123,3 +124,11 @@ def test_no_null_model_makes_a_connection_that_cannot_exist():
     assert (drawn[1].kernel_h != bits.kernel_h).any()
     assert drawn[2].searched("E→E").mean() == pytest.approx(0.5, abs=0.15)
     assert sorted(drawn[3].searched("E→E")) == sorted(rho.searched("E→E"))
+
+
+def test_being_beyond_all_draws_counts_those_that_exist():
+    rng = np.random.default_rng(0)
+    drawn = [{"m": rng.normal()} for _ in range(100)] + [{"m": np.nan}] * 100
+    (row,) = compare({"m": 9.0}, drawn).to_dict("records")
+    assert row["p_value"] == 2 / 101
+    assert row["p_holm"] == pytest.approx(2 * norm.sf(row["z"]))

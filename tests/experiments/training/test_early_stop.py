@@ -138,6 +138,10 @@ def test_tables_count_it_with_its_last_evaluation(ended, tmp_path):
     assert scores.score.tolist() == [ended.score]
     assert scores.ended_early.all()
     assert summary(frame).note.iloc[0].startswith("1 of 1 runs ended by early_stop, the first after")
+    curve = frame.dropna(subset="center_return_mean")
+    heights, budget = [*curve.center_return_mean, ended.score], ended.status["budget"]
+    area = np.trapezoid(heights, [*curve.steps, budget]) / (budget - curve.steps.iloc[0])
+    assert scores.area.tolist() == pytest.approx([area])  # as if it had gone on at the height of its last evaluation
     assert run_scores(frame, at_steps=5000).score.isna().all()  # beyond what it was to train for
 
 
