@@ -344,7 +344,7 @@ def test_the_command_names_a_file_after_the_run_and_reads_the_format_from_a_name
         (["zoo/hopper", "--format", "nir", "-o", "a.npz"], "--output: expected a name that ends in .nir"),
         (["zoo/hoper", "--format", "nir"], "did you mean 'zoo/hopper'?"),
         (["nowhere", "-o", "a.nir"], "'nowhere' holds no policy"),
-        (["zoo/hopper", "-o", "no/such/folder/a.npz"], "cannot write 'no/such/folder/a.npz'"),
+        (["zoo/hopper", "-o", "no/such/folder/a.npz"], "--output: 'no/such/folder' is not a folder"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_writes_nothing(words, message, working_directory, capsys):
