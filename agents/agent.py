@@ -84,6 +84,10 @@ class Agent(ABC):
         numbered = self.split(torch.arange(1, self.solution_length + 1)[None])
         return {name: part[0].numpy() - 1 for name, part in numbered.items()}
 
+    def solution_blocks(self) -> dict[str, np.ndarray]:
+        """Returns where in a solution the entries of each block are, by name: (k,) int64 places; here of each array."""
+        return {name: places[places >= 0] for name, places in self.places().items()}
+
     @abstractmethod
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
         """Makes the state of slots in which nothing has happened yet.

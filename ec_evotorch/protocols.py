@@ -127,6 +127,18 @@ class InitializingAgent(Protocol):
 
 
 @runtime_checkable
+class BlockAgent(Protocol):
+    """An agent that knows of which blocks its solutions consist, such as connections between kinds of neurons."""
+
+    def solution_blocks(self) -> dict[str, np.ndarray]:
+        """Returns the names of the blocks, each with the places (k,) int64 of its entries in a solution.
+
+        Blocks do not overlap; one may have no place.
+        """
+        ...
+
+
+@runtime_checkable
 class DifferentiableAgent(Protocol):
     """An agent whose outputs have a gradient with respect to its solution."""
 

@@ -10,6 +10,7 @@ import torch
 
 from agents.arguments import as_float32, check_generator
 from agents.compiled_agent import CompiledAgent
+from agents.rsnn.anatomy import arrow, block_views
 from agents.rsnn.bptt import unroll
 from agents.rsnn.connection_mask import ConnectionMask
 from agents.rsnn.constants import LIFConstants, decay
@@ -213,6 +214,13 @@ class RSNN(CompiledAgent):
         """Returns the (B, L) solutions of kernels by name: the reverse of `split`. What cannot exist is left out."""
         kernels = super().join(arrays)
         return kernels if self._mask is None else self._mask.gather(kernels)
+
+    def solution_blocks(self) -> dict[str, np.ndarray]:
+        """Returns the places of the connections between kinds of neurons, as "in→E" or "E→I"; of real ones, by kernel."""
+        if self.connections == "real":
+            return super().solution_blocks()
+        views = block_views(self.places(), self.num_excitatory)
+        return {arrow(block): places[places >= 0] for block, places in views.items()}
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draws (count, L) solutions: fair bits, or numbers from N(0, 1), which gives every "sign" an even chance."""

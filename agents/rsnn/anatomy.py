@@ -85,6 +85,27 @@ def distance_rule(positions: np.ndarray, p, length: float) -> np.ndarray:
     return (at_zero * np.exp(-between / length)).astype(np.float32)
 
 
+def arrow(block: str) -> str:
+    """Returns the name of one of `BLOCKS` as tables and figures write it: "E→I" of "E_I"."""
+    return block.replace("_", "→")
+
+
+def block_views(kernels: Mapping[str, np.ndarray], num_excitatory: int) -> dict[str, np.ndarray]:
+    """Returns the parts of kernels that connect one kind with another, by the names of `BLOCKS`, as views.
+
+    Args:
+        kernels: Some of kernel_in, kernel_h and kernel_out, presynaptic index first.
+        num_excitatory: How many neurons are excitatory; they are the first.
+    """
+    kinds = {"E": slice(None, num_excitatory), "I": slice(num_excitatory, None)}
+    views = {}
+    for block, kernel in BLOCKS.items():
+        if kernel in kernels:
+            before, after = (kinds.get(kind, slice(None)) for kind in block.split("_"))
+            views[block] = kernels[kernel][before, after]
+    return views
+
+
 def block_rule(
     table: Mapping[str, float], shapes: Mapping[str, tuple[int, int]], num_excitatory: int
 ) -> dict[str, np.ndarray]:
@@ -107,10 +128,7 @@ def block_rule(
     if unknown := [str(block) for block in table if block not in wanted]:
         raise ValueError(f"blocks: expected some of {', '.join(wanted)}; got {', '.join(unknown)}")
     kernels = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
-    kinds = {"E": slice(None, num_excitatory), "I": slice(num_excitatory, None)}
-    for block in wanted:
-        before, after = (kinds.get(kind, slice(None)) for kind in block.split("_"))
-        part = kernels[BLOCKS[block]][before, after]
+    for block, part in block_views(kernels, num_excitatory).items():
         if block in table:
             part[:] = check_in_range(f"blocks.{block}", table[block], 0.0, 1.0)
         elif part.size:

@@ -23,7 +23,7 @@ from experiments.evaluation.spikes import record_spikes
 from experiments.evaluation.trained_network import TrainedNetwork, load_network
 from experiments.figures.curves import curve_points
 from experiments.figures.style import BLUE, LARGE, SMALL, VERMILLION, method_styles, tidy_axes
-from experiments.run_folder.rho_histogram import BINS, EDGES
+from experiments.run_folder.rho.histogram import BINS, EDGES
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS = FOLDER.parents[1] / "experiments" / "results" / "hopper-longer.csv"

@@ -12,10 +12,11 @@ from agents import RSNN
 from ec_evotorch import EvolvingConnectivity
 from experiments.errors import UserError
 from experiments.evaluation.episodes import load_policy_of_run
-from experiments.run_folder.layout import CONFIG, RHO_HISTOGRAM
+from experiments.run_folder.layout import CONFIG, RHO_BLOCKS, RHO_HISTOGRAM
 from experiments.run_folder.policy import SavedPolicy
 from experiments.run_folder.read import read_config
-from experiments.run_folder.rho_histogram import read_rho_histogram
+from experiments.run_folder.rho.blocks import read_rho_blocks
+from experiments.run_folder.rho.histogram import read_rho_histogram
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class TrainedNetwork:
             [ρ > 0.5], or in a run that chooses its policy, of this or an earlier generation.
         why_no_probabilities: The reason why there are none, "" if they are there.
         rho_histogram: Table of `read_rho_histogram`, None where the run has none.
+        rho_blocks: Table of `read_rho_blocks`, None where the run has none.
     """
 
     saved: SavedPolicy
@@ -36,6 +38,7 @@ class TrainedNetwork:
     probabilities: dict[str, np.ndarray] | None
     why_no_probabilities: str
     rho_histogram: pd.DataFrame | None
+    rho_blocks: pd.DataFrame | None
 
     @property
     def agent(self) -> RSNN:
@@ -63,13 +66,14 @@ def load_network(run: Path, trust: Collection[str] = ()) -> TrainedNetwork:
             probabilities, why = _split(agent, _read_rho(run, solution, _chooses(run))), ""
         except UserError as error:
             why = str(error)
-    histogram = run / RHO_HISTOGRAM
+    histogram, blocks = run / RHO_HISTOGRAM, run / RHO_BLOCKS
     return TrainedNetwork(
         saved=saved,
         connections=_split(agent, solution > 0),
         probabilities=probabilities,
         why_no_probabilities=why,
         rho_histogram=read_rho_histogram(histogram) if histogram.exists() else None,
+        rho_blocks=read_rho_blocks(blocks) if blocks.exists() else None,
     )
 
 

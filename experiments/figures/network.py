@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 from scipy.stats import binom
 
 from experiments.figures.style import BLUE, LARGE, SMALL, VERMILLION, WIDTH, tidy_axes
-from experiments.run_folder.rho_histogram import BINS, EDGES, NUM_BINS
+from experiments.run_folder.rho.histogram import BINS, EDGES, NUM_BINS
 
 EXCITATORY, INHIBITORY, CHANCE = BLUE, VERMILLION, "0.5"
 UNDECIDED_IS_WHITE, BITS = colormaps["PuOr"], colormaps["Greys"]

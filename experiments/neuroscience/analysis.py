@@ -11,21 +11,21 @@ from experiments.analysis.exact_tests import LEVEL, holm
 from experiments.evaluation.episodes import episode_seed
 from experiments.evaluation.spikes import SpikeTrain, record_spikes
 from experiments.evaluation.trained_network import TrainedNetwork
-from experiments.neuroscience import activity, avalanches, currents, gait, switching
-from experiments.neuroscience.assemblies import find_assemblies
+from experiments.neuroscience.activity import avalanches, currents, gait, spike_trains, switching
+from experiments.neuroscience.activity.assemblies import find_assemblies
 from experiments.neuroscience.comparison import compare
 from experiments.neuroscience.lesions import flips, lesion_table, lesions, play
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.null_models import bernoulli, first_generation, rewire, shuffle
-from experiments.neuroscience.structure import entropy, measure
+from experiments.neuroscience.structure import measure
 from experiments.neuroscience.wiring import KERNELS, Wiring
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.read import read_config
-from experiments.run_folder.rho_histogram import BINS, EDGES
+from experiments.run_folder.rho.blocks import DECIDED, entropy, summarize
+from experiments.run_folder.rho.histogram import BINS, EDGES
 
 PARTS = ("structure", "activity", "lesions")
 ANALYSIS = 0x4E455552  # purpose of the generators here
-DECIDED = 0.4  # a connection is decided where |ρ − ½| is larger
 GO_NOGO = "GoNoGo"  # in the ids of environments with signals, and the name of the wrapper
 KEPT = {  # null model -> first words of the measures that it keeps, and which cannot differ
     "Bernoulli": ("density",),
@@ -105,9 +105,7 @@ def block_table(wiring: Wiring, rho: Wiring | None) -> pd.DataFrame:
         block = wiring.searched(name)
         row = {"block": name, "size": block.size, "density": float(block.mean()) if block.size else np.nan}
         if rho is not None and block.size:
-            values = rho.searched(name)
-            row |= {"mean_rho": float(values.mean()), "entropy": entropy(values)}
-            row["decided"] = float((np.abs(values - 0.5) > DECIDED).mean())
+            row |= summarize(rho.searched(name))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -158,27 +156,27 @@ def population_table(trains: Collection[SpikeTrain], wiring: Wiring, constants, 
 
 
 def _of_population(train: SpikeTrain, wiring: Wiring, constants, generator: np.random.Generator) -> dict[str, float]:
-    counts = activity.bin_counts(train.spikes, train.substeps)
-    rate = activity.rates(train.spikes, train.dt)
-    correlation = activity.correlations(counts)
-    by_chance = activity.correlations(activity.shifted(counts, generator))
+    counts = spike_trains.bin_counts(train.spikes, train.substeps)
+    rate = spike_trains.rates(train.spikes, train.dt)
+    correlation = spike_trains.correlations(counts)
+    by_chance = spike_trains.correlations(spike_trains.shifted(counts, generator))
     pairs = np.triu(np.isfinite(correlation), 1)
     population = (train.spikes != 0).sum(axis=1)
     external = currents.input_currents(train.inputs, wiring, constants)
     excitation, inhibition = currents.synaptic_currents(train.spikes, wiring, constants)
     e = wiring.num_excitatory
-    by_kind = activity.correlation_by_kind(correlation, e)
+    by_kind = spike_trains.correlation_by_kind(correlation, e)
     sizes = avalanches.avalanche_sizes(population)
     return {
         "rate of E (Hz)": _mean(rate[:e]),
         "rate of I (Hz)": _mean(rate[e:]),
         "silent neurons (share)": float((rate == 0).mean()),
-        "CV of intervals": _mean(activity.interval_cv(train.spikes)),
-        "Fano factor": _mean(activity.fano_factors(counts)),
+        "CV of intervals": _mean(spike_trains.interval_cv(train.spikes)),
+        "Fano factor": _mean(spike_trains.fano_factors(counts)),
         **{f"correlation {name}": value for name, value in by_kind.items()},
         "|correlation|": _mean(np.abs(correlation[pairs])),
         "|correlation| of shifted trains": _mean(np.abs(by_chance[pairs])),
-        "dimension": activity.dimension(counts),
+        "dimension": spike_trains.dimension(counts),
         **currents.balance(excitation, inhibition, external),
         "time steps without a spike (share)": float((population == 0).mean()),
         "avalanches": float(len(sizes)),
@@ -229,10 +227,10 @@ def neuron_table(
         signals.
     """
     first = trains[0]
-    counts = [activity.bin_counts(train.spikes, train.substeps) for train in trains]
+    counts = [spike_trains.bin_counts(train.spikes, train.substeps) for train in trains]
     together = np.concatenate(counts)
     spikes = np.concatenate([train.spikes for train in trains])
-    assembly, score = find_assemblies(activity.correlations(together))
+    assembly, score = find_assemblies(spike_trains.correlations(together))
     table = pd.DataFrame(
         {
             "neuron": np.arange(wiring.num_neurons),
@@ -242,9 +240,9 @@ def neuron_table(
             "out_degree": wiring.kernel_h.sum(axis=1),
             "outputs": wiring.kernel_out.sum(axis=1),
             "module": modules,
-            "rate": activity.rates(spikes, first.dt),
-            "cv": activity.interval_cv(first.spikes),
-            "fano": activity.fano_factors(together),
+            "rate": spike_trains.rates(spikes, first.dt),
+            "cv": spike_trains.interval_cv(first.spikes),
+            "fano": spike_trains.fano_factors(together),
             "assembly": assembly,
         }
     )

@@ -1,7 +1,6 @@
 """Numbers that describe the wiring of a network, of bits or of probabilities."""
 
 import numpy as np
-from scipy.special import entr
 
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.triads import triad_census
@@ -120,12 +119,6 @@ def input_correlation(wiring: Wiring) -> float:
     similarity = np.divide(centred.T @ centred, scale, out=np.zeros_like(scale), where=scale > 0)
     pairs = ~np.eye(wiring.num_neurons, dtype=bool)
     return _correlation(similarity[pairs], np.asarray(wiring.kernel_h, dtype=np.float64)[pairs])
-
-
-def entropy(probabilities: np.ndarray) -> float:
-    """Returns the mean entropy of connections, −ρ log₂ ρ − (1−ρ) log₂ (1−ρ), in bits; NaN of none."""
-    p = np.asarray(probabilities, dtype=np.float64)
-    return float((entr(p) + entr(1.0 - p)).mean() / np.log(2.0)) if p.size else np.nan
 
 
 def _without_self(kernel_h: np.ndarray) -> np.ndarray:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agents.rsnn import anatomy
+from agents.rsnn.anatomy import arrow, block_views
+
 KERNELS = ("kernel_in", "kernel_h", "kernel_out")
-BLOCKS = ("in→E", "in→I", "E→E", "E→I", "I→E", "I→I", "E→out", "I→out")
+BLOCKS = tuple(arrow(block) for block in anatomy.BLOCKS)
 RECURRENT = BLOCKS[2:6]
 
 
@@ -54,10 +57,8 @@ class Wiring:
     @property
     def blocks(self) -> dict[str, np.ndarray]:
         """The blocks of `BLOCKS`: views of the kernels."""
-        e, i = slice(None, self.num_excitatory), slice(self.num_excitatory, None)
-        kernel_h = self.kernel_h
-        parts = (self.kernel_in[:, e], self.kernel_in[:, i], kernel_h[e, e], kernel_h[e, i], kernel_h[i, e])
-        return dict(zip(BLOCKS, (*parts, kernel_h[i, i], self.kernel_out[e], self.kernel_out[i]), strict=True))
+        views = block_views(dict(zip(KERNELS, self.kernels, strict=True)), self.num_excitatory)
+        return {arrow(block): view for block, view in views.items()}
 
     def copy(self) -> "Wiring":
         """Returns a wiring with kernels of its own."""

@@ -24,6 +24,7 @@ STATUS = "status.json"
 CHECKPOINTS = "checkpoints"  # a folder
 TRACEBACK = "traceback.txt"  # only of a run that crashed
 RHO_HISTOGRAM = "rho_histogram.csv"  # only of a run that searches over ρ
+RHO_BLOCKS = "rho_blocks.csv"  # likewise, where the solution has blocks
 START = "start.safetensors"  # only of a run whose search began where another had ended
 TENSORBOARD, WANDB = "tensorboard", "wandb"  # folders, only of runs that were logged there
 VIDEO = "video.mp4"  # where `ec-evotorch video` writes unless told otherwise
@@ -85,7 +86,7 @@ def open_run_folder(folder: Path, overwrite: bool) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"run_dir: cannot make '{folder}': {error.strerror}") from error
     with hold(folder):
-        for name in (*RUN_FILES, *VIDEOS, TRACEBACK, RHO_HISTOGRAM, START):
+        for name in (*RUN_FILES, *VIDEOS, TRACEBACK, RHO_HISTOGRAM, RHO_BLOCKS, START):
             (folder / name).unlink(missing_ok=True)
             partial_path(folder / name).unlink(missing_ok=True)
         for name in (CHECKPOINTS, TENSORBOARD, WANDB):

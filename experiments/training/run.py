@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import torch
 from evotorch.algorithms import SearchAlgorithm
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ec_evotorch import Incumbent, Resumable
-from ec_evotorch.protocols import TrialProblem
+from ec_evotorch.protocols import BlockAgent, TrialProblem
 from ec_evotorch.rollout.workers.driver import WorkerError
 from ec_evotorch.searchers.incumbent import latest_center
 from ec_evotorch.threads import limit_threads
@@ -30,14 +31,13 @@ from experiments.run_folder.layout import (
     CONFIG,
     CURVE,
     METRICS,
-    RHO_HISTOGRAM,
     TRACEBACK,
     check_vacant,
     open_run_folder,
 )
 from experiments.run_folder.metrics import MetricsWriter
 from experiments.run_folder.policy import save_policy
-from experiments.run_folder.rho_histogram import RhoHistogram
+from experiments.run_folder.rho.history import RhoHistory
 from experiments.run_folder.status import FAILED, FINISHED, INTERRUPTED, RUNNING, write_status
 from experiments.run_folder.trained_run import TrainedRun
 from experiments.run_folder.versions import software_versions
@@ -169,7 +169,7 @@ class Run:
         self._why_ended: str | None = None  # if that is before the budget
         self._policy = None
         self._metrics: MetricsWriter | None = None  # None until the run is loaded or begins
-        self._rho_histogram = RhoHistogram(self._folder / RHO_HISTOGRAM)
+        self._rho_history = RhoHistory(self._folder, _blocks_of(self._problem))
         self._elapsed_before = 0.0  # seconds that a loaded run had already taken
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -187,7 +187,7 @@ class Run:
             told = told_of(error, packages_of(OmegaConf.to_container(self._config)))
             raise UserError(f"the checkpoint does not fit the run: {told}") from error
         path, generation = self._folder / METRICS, checkpoint.row.get("generation", 0)
-        self._rho_histogram = RhoHistogram.resume(self._folder / RHO_HISTOGRAM, generation)
+        self._rho_history.cut(generation)
         self._metrics = MetricsWriter.resume(path, checkpoint.metrics_size, checkpoint.metrics_sha256)
         self._evaluations.read(path)
         self._elapsed_before = checkpoint.elapsed_seconds
@@ -327,7 +327,7 @@ class Run:
             if self._why_ended is not None and settings.eval.final_episodes:
                 self._evaluate(settings.eval.final_episodes)
             if "prob" in self._searcher.status:
-                self._rho_histogram.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
+                self._rho_history.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
         self._row["elapsed_seconds"] = clock()
         self._metrics.append(self._row)
         with writing(self._folder):
@@ -374,3 +374,8 @@ class Run:
             words.append(f"centre return {row['center_return_mean']:,.1f} ± {row['center_return_std']:,.1f}")
         words.append(f"metrics, policy and {CURVE} are in {folder}")
         return "; ".join(words)
+
+
+def _blocks_of(problem) -> dict[str, np.ndarray]:
+    """Returns where in a solution the connections of each block are, where the agent of a problem tells it."""
+    return problem.agent.solution_blocks() if isinstance(getattr(problem, "agent", None), BlockAgent) else {}

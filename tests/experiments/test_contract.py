@@ -11,7 +11,7 @@ from experiments.errors import UserError
 from experiments.evaluation.episodes import evaluate
 from experiments.run_config.build import SOLUTIONS, build
 from experiments.run_config.compose import CONFIG_DIR, compose_config
-from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, METRICS, RHO_HISTOGRAM, RUN_FILES
+from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, METRICS, RHO_BLOCKS, RHO_HISTOGRAM, RUN_FILES
 from experiments.run_folder.metrics import CLOCKS, COLUMNS
 from experiments.run_folder.policy import load_policy
 from experiments.training.run import center_of, train
@@ -115,7 +115,7 @@ def test_runs_look_alike_on_disk_and_their_policies_play_in_plain_gymnasium(agen
     more = ["budget=1", "eval.final_episodes=2", "progress=false", f"run_dir={tmp_path}/run"]
     folder = train(compose_config([*words(agent, searcher), *more]))
     names = {path.name for path in folder.iterdir()}
-    assert names == {*RUN_FILES, CHECKPOINTS, *([RHO_HISTOGRAM] if searcher == "ec" else [])} - {EVALUATION}
+    assert names == {*RUN_FILES, CHECKPOINTS, *([RHO_HISTOGRAM, RHO_BLOCKS] if searcher == "ec" else [])} - {EVALUATION}
     metrics = pd.read_csv(folder / METRICS)
     assert tuple(metrics.columns) == (
         *COLUMNS,

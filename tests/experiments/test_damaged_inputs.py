@@ -361,14 +361,22 @@ def saved_results(rng: random.Random) -> Callable:
 
 
 def histograms(rng: random.Random) -> Callable:
-    path = Path("copy/rho_histogram.csv")
+    return table_of_rho("copy/rho_histogram.csv", rng)
+
+
+def tables_of_blocks(rng: random.Random) -> Callable:
+    return table_of_rho("copy/rho_blocks.csv", rng)
+
+
+def table_of_rho(name: str, rng: random.Random) -> Callable:
+    path = Path(name)
     path.write_bytes(damaged(path.read_bytes(), rng))
     return rng.choice([go_on, read_network])
 
 
 KINDS = [
     *(words, command_lines, yaml_files, configs, metrics),
-    *(statuses, checkpoints, policies, saved_results, histograms),
+    *(statuses, checkpoints, policies, saved_results, histograms, tables_of_blocks),
 ]
 
 

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from experiments.figures.network import EXCITATORY, INHIBITORY, SHOWN_STEPS, degrees, matrices, raster, rho_now
 from experiments.figures.network import rho_over_training as over_training
 from experiments.figures.style import encode
-from experiments.run_folder.rho_histogram import BINS, COLUMNS
+from experiments.run_folder.rho.histogram import BINS, COLUMNS
 
 KERNELS = {
     "kernel_in": np.array([[0.0, 0.1, 0.2], [0.3, 0.4, 0.5]]),

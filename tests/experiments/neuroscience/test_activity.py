@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import silhouette_score
 
 from agents import RSNN
-from experiments.neuroscience import activity, avalanches, currents, gait, switching
-from experiments.neuroscience.assemblies import find_assemblies, silhouette
+from experiments.neuroscience.activity import avalanches, currents, gait, spike_trains, switching
+from experiments.neuroscience.activity.assemblies import find_assemblies, silhouette
 from experiments.neuroscience.wiring import Wiring
 
 DT = 0.5
@@ -20,38 +20,38 @@ def poisson(shape, chance, seed=0):
 def test_a_poisson_train_has_its_rate_a_cv_and_a_fano_factor_near_one_and_no_correlations():
     """Tolerances are five standard errors or more."""
     spikes = poisson((200_000, 4), 0.02)
-    assert activity.rates(spikes, DT) == pytest.approx([40] * 4, rel=0.08)
-    assert activity.interval_cv(spikes) == pytest.approx([np.sqrt(1 - 0.02)] * 4, rel=0.08)
-    counts = activity.bin_counts(spikes, 20)
-    assert activity.fano_factors(counts) == pytest.approx([1 - 0.02] * 4, rel=0.08)
-    correlation = activity.correlations(counts)
+    assert spike_trains.rates(spikes, DT) == pytest.approx([40] * 4, rel=0.08)
+    assert spike_trains.interval_cv(spikes) == pytest.approx([np.sqrt(1 - 0.02)] * 4, rel=0.08)
+    counts = spike_trains.bin_counts(spikes, 20)
+    assert spike_trains.fano_factors(counts) == pytest.approx([1 - 0.02] * 4, rel=0.08)
+    correlation = spike_trains.correlations(counts)
     assert correlation == pytest.approx(np.eye(4), abs=0.05)
-    assert activity.dimension(counts) == pytest.approx(4, rel=0.02)
+    assert spike_trains.dimension(counts) == pytest.approx(4, rel=0.02)
 
 
 def test_a_clock_has_no_variability():
     spikes = np.zeros((100, 2), dtype=np.int8)
     spikes[::10, 0] = -1  # of an inhibitory neuron; the other is silent
-    assert activity.rates(spikes, DT).tolist() == [200, 0]
-    assert activity.interval_cv(spikes)[0] == 0
-    assert activity.fano_factors(activity.bin_counts(spikes, 10))[0] == 0
-    assert np.isnan(activity.interval_cv(spikes)[1])
-    assert np.isnan(activity.correlations(activity.bin_counts(spikes, 5))[0, 1])
+    assert spike_trains.rates(spikes, DT).tolist() == [200, 0]
+    assert spike_trains.interval_cv(spikes)[0] == 0
+    assert spike_trains.fano_factors(spike_trains.bin_counts(spikes, 10))[0] == 0
+    assert np.isnan(spike_trains.interval_cv(spikes)[1])
+    assert np.isnan(spike_trains.correlations(spike_trains.bin_counts(spikes, 5))[0, 1])
 
 
 def test_correlations_are_averaged_over_pairs_by_kind():
     correlation = np.array([[1, 0.1, 0.2, 0.3], [0.1, 1, 0.4, np.nan], [0.2, 0.4, 1, 0.6], [0.3, np.nan, 0.6, 1]])
-    by_kind = activity.correlation_by_kind(correlation, 2)
+    by_kind = spike_trains.correlation_by_kind(correlation, 2)
     assert by_kind == pytest.approx({"E-E": 0.1, "E-I": (0.2 + 0.3 + 0.4) / 3, "I-I": 0.6})
 
 
 def test_shifting_trains_keeps_each_and_takes_correlations_away():
     train = poisson((2000, 1), 0.3)
     counts = np.repeat(train, 3, axis=1).astype(np.int64)
-    moved = activity.shifted(counts, np.random.default_rng(0))
+    moved = spike_trains.shifted(counts, np.random.default_rng(0))
     assert moved.sum(axis=0).tolist() == counts.sum(axis=0).tolist()
-    assert activity.correlations(counts)[0, 1] == pytest.approx(1)
-    assert abs(activity.correlations(moved)[0, 1]) < 0.12
+    assert spike_trains.correlations(counts)[0, 1] == pytest.approx(1)
+    assert abs(spike_trains.correlations(moved)[0, 1]) < 0.12
 
 
 def test_the_recurrent_current_is_that_of_the_network():
@@ -87,7 +87,7 @@ def test_balance_by_hand():
 def test_planted_assemblies_are_found_and_silent_neurons_belong_to_none():
     common = np.repeat(poisson((3000, 3), 0.3), 4, axis=1)
     counts = np.concatenate([common + poisson((3000, 12), 0.1, seed=1), np.zeros((3000, 1), int)], axis=1)
-    labels, score = find_assemblies(activity.correlations(counts))
+    labels, score = find_assemblies(spike_trains.correlations(counts))
     assert labels[-1] == -1
     assert (labels[:12, None] == labels[None, :12]).tolist() == np.kron(np.eye(3), np.ones((4, 4))).astype(
         bool

@@ -20,7 +20,7 @@ from experiments.neuroscience.analysis import (
 )
 from experiments.neuroscience.wiring import Wiring
 from experiments.run_folder.layout import CONFIG
-from experiments.run_folder.rho_histogram import BINS, COLUMNS
+from experiments.run_folder.rho.histogram import BINS, COLUMNS
 
 STEPS, SUBSTEPS, N = 1200, 4, 6
 

@@ -10,7 +10,6 @@ import pytest
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.structure import (
     clustering,
-    entropy,
     input_correlation,
     measure,
     participation_ratio,
@@ -149,6 +148,5 @@ def test_neurons_with_the_same_inputs_that_connect_show_in_the_input_correlation
     assert input_correlation(Wiring(kernel_in, ~same, kernel_in.T, 2)) == pytest.approx(-1)
 
 
-def test_dimensions_and_entropies_by_hand():
+def test_dimensions_by_hand():
     assert participation_ratio(np.array([3.0, 1.0])) == pytest.approx(16 / 10)
-    assert entropy(np.array([0.0, 0.5, 1.0, 0.25])) == pytest.approx((1 + 0.25 * 2 + 0.75 * np.log2(4 / 3)) / 4)

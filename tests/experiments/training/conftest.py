@@ -20,7 +20,7 @@ def assert_same_end(rows):
 
     def compare(folder: Path, unbroken: Path) -> None:
         assert rows(folder).equals(rows(unbroken))
-        for name in ("policy.safetensors", "policy.json", "rho_histogram.csv"):
+        for name in ("policy.safetensors", "policy.json", "rho_histogram.csv", "rho_blocks.csv"):
             assert (folder / name).exists() == (unbroken / name).exists()
             assert not (unbroken / name).exists() or (folder / name).read_bytes() == (unbroken / name).read_bytes()
         ours, theirs = (flat(load_checkpoint(find_checkpoints(run)[-1])["search"]) for run in (folder, unbroken))

@@ -13,7 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from experiments.cli import main
-from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, RHO_HISTOGRAM, RUN_FILES
+from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, RHO_BLOCKS, RHO_HISTOGRAM, RUN_FILES
 from experiments.run_folder.metrics import MetricsWriter
 from experiments.run_folder.policy import load_policy
 from experiments.run_folder.versions import git_commit
@@ -23,7 +23,7 @@ from experiments.training.run import train
 
 def test_a_finished_run_is_complete(finished_run):
     names = {path.name for path in finished_run.iterdir()}
-    assert names == {*RUN_FILES, CHECKPOINTS, RHO_HISTOGRAM} - {EVALUATION}
+    assert names == {*RUN_FILES, CHECKPOINTS, RHO_HISTOGRAM, RHO_BLOCKS} - {EVALUATION}
 
 
 def test_the_generation_that_crosses_the_budget_is_the_last(finished_run, rows):
