@@ -71,8 +71,9 @@ class RSNN(CompiledAgent):
             connections and 0.5 with others, times the share of a kernel's connections that can exist.
         surrogate: Derivative of a spike that `unroll` uses: the arguments of `agents.rsnn.surrogate.Surrogate` by name,
             `name` and `beta` at least. None for SuperSpike with β = 10.
-        connection_mask: Which connections can exist: {"density": 0.25, "seed": 0} draws them; a mapping from the names
-            of some kernels to arrays in their shapes says it, True where a connection can exist. None: all can. See
+        connection_mask: Which connections can exist: {"density": 0.25, "seed": 0} draws them, with a density for all,
+            or for some kernels or blocks, as in {"kernel_in": 0.5, "E_E": 0.25}; a mapping from the names of some
+            kernels to arrays in their shapes says it, True where a connection can exist. None: all can. See
             `agents.rsnn.connection_mask.ConnectionMask`.
         backend: "numba", "torch", "warp", or "auto" for numba where tensors are on the CPU. "warp" gives what "numba"
             gives, on the CPU to the last bit; it is for CUDA devices, on which it has not been tried, and needs the
@@ -127,7 +128,11 @@ class RSNN(CompiledAgent):
             "kernel_h": (n, n),
             "kernel_out": (n, act_length),
         }
-        self._mask = None if connection_mask is None else ConnectionMask(connection_mask, self.parameter_shapes)
+        self.num_excitatory = n if real else round(excitatory_ratio * n)
+        self._mask = None
+        if connection_mask is not None:
+            kinds = None if real else self.num_excitatory
+            self._mask = ConnectionMask(connection_mask, self.parameter_shapes, kinds)
         self.connection_mask = None if self._mask is None else self._mask.possible
         of_in, of_hidden, of_out = self._densities(density)
         self.constants = LIFConstants(
@@ -142,7 +147,6 @@ class RSNN(CompiledAgent):
             threshold=check_positive("threshold", threshold),
         )
         self.surrogate = Surrogate.of(surrogate)
-        self.num_excitatory = n if real else round(excitatory_ratio * n)
         self._signs = torch.ones(n, dtype=torch.int8)
         self._signs[self.num_excitatory :] = -1
 
@@ -216,7 +220,7 @@ class RSNN(CompiledAgent):
         return kernels if self._mask is None else self._mask.gather(kernels)
 
     def solution_blocks(self) -> dict[str, np.ndarray]:
-        """Returns the places of the connections between kinds of neurons, as "in→E" or "E→I"; of real ones, by kernel."""
+        """Returns the places of connections between kinds of neurons, "in→E" to "I→out"; of real ones, by kernel."""
         if self.connections == "real":
             return super().solution_blocks()
         views = block_views(self.places(), self.num_excitatory)

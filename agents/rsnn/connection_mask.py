@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from agents.rsnn.anatomy import BLOCKS, block_views
 from native.arguments import check_in_range, check_whole
 
 _PURPOSE = 0x4D61736B  # keeps these random numbers apart from others drawn from the same seed
@@ -26,12 +27,13 @@ class ConnectionMask:
             their shapes of booleans (or of 0 and 1), or to such an array as `pack_mask` writes it. All connections of
             the other kernels can exist.
         shapes: Shapes of all kernels by name, in the order in which they stand in a solution.
+        num_excitatory: As for `draw_mask`.
 
     Raises:
         ValueError: If the mask is something else, or no connection is left.
     """
 
-    def __init__(self, mask: Mapping, shapes: Mapping[str, tuple[int, ...]]):
+    def __init__(self, mask: Mapping, shapes: Mapping[str, tuple[int, ...]], num_excitatory: int | None = None):
         keys = set(mask) if isinstance(mask, Mapping) else set()
         if not keys or not (keys <= {"density", "seed"} or keys <= set(shapes)):
             got = f"the keys {', '.join(map(str, mask))}" if keys else repr(mask)
@@ -40,7 +42,7 @@ class ConnectionMask:
                 f"{', '.join(shapes)}; got {got}"
             )
         if "density" in mask or "seed" in mask:
-            self.possible = draw_mask(shapes, mask.get("density"), mask.get("seed", 0))
+            self.possible = draw_mask(shapes, mask.get("density"), mask.get("seed", 0), num_excitatory)
         else:
             self.possible = {name: _kernel(name, mask.get(name), shape) for name, shape in shapes.items()}
         self._length = sum(kernel.size for kernel in self.possible.values())
@@ -60,35 +62,52 @@ class ConnectionMask:
         return kernels[:, self._places.to(kernels.device)]
 
 
-def draw_mask(shapes: Mapping[str, tuple[int, ...]], density, seed: int) -> dict[str, np.ndarray]:
-    """Draws which connections can exist, each with the same chance.
+def draw_mask(
+    shapes: Mapping[str, tuple[int, ...]], density, seed: int, num_excitatory: int | None = None
+) -> dict[str, np.ndarray]:
+    """Draws which connections can exist, each with the same chance within its kernel or block.
 
     Args:
         shapes: Shapes of the kernels by name.
         density: Share of the connections of each kernel that can exist, in [0, 1]: a number, or one for each of some
-            kernels, with 1 for the others. Exactly round(density · size) can.
+            kernels, with 1 for the others. Exactly round(density · size) can. In the place of a kernel or besides it,
+            the blocks of `agents.rsnn.anatomy.BLOCKS`, such as "E_I", may have numbers of their own.
         seed: Chooses them; a whole number of at least 0.
+        num_excitatory: How many neurons are excitatory; they are the first. None where there are no kinds of neurons,
+            and so no blocks.
 
     Returns:
         Name -> bool array in the shape of the kernel.
 
     Raises:
-        ValueError: If a density or the seed is out of range, or a kernel is unknown.
+        ValueError: If a density or the seed is out of range, or a kernel or block is unknown.
     """
     seed = check_whole("connection_mask.seed", seed, minimum=0)
     name = "connection_mask.density"
-    if isinstance(density, Mapping) and not set(density) <= {*shapes}:
-        raise ValueError(f"{name}: expected a number, or one for some of {', '.join(shapes)}; got {dict(density)!r}")
-    drawn = {}
-    for number, (kernel, shape) in enumerate(shapes.items()):
-        if isinstance(density, Mapping):
-            share = check_in_range(f"{name}.{kernel}", density.get(kernel, 1.0), 0.0, 1.0)
-        else:
-            share = check_in_range(name, density, 0.0, 1.0)
-        size = math.prod(shape)
-        order = np.random.default_rng([seed, _PURPOSE, number]).permutation(size)
-        drawn[kernel] = (order < round(share * size)).reshape(shape)
+    blocks = () if num_excitatory is None else [block for block, kernel in BLOCKS.items() if kernel in shapes]
+    is_mapping = isinstance(density, Mapping)
+    if is_mapping and not set(density) <= {*shapes, *blocks}:
+        known = ", ".join([*shapes, *blocks])
+        raise ValueError(f"{name}: expected a number, or one for some of {known}; got {dict(density)!r}")
+    shares = dict(density) if is_mapping else dict.fromkeys(shapes, density)
+    shares = {part: check_in_range(f"{name}.{part}" if is_mapping else name, shares[part], 0.0, 1.0) for part in shares}
+    orders = {
+        kernel: np.random.default_rng([seed, _PURPOSE, number]).permutation(math.prod(shape)).reshape(shape)
+        for number, (kernel, shape) in enumerate(shapes.items())
+    }
+    drawn = {kernel: _first(order, shares.get(kernel, 1.0)) for kernel, order in orders.items()}
+    if blocks:
+        parts, views = block_views(orders, num_excitatory), block_views(drawn, num_excitatory)
+        for block in shares.keys() & views.keys():
+            views[block][:] = _first(parts[block], shares[block])
     return drawn
+
+
+def _first(order: np.ndarray, share: float) -> np.ndarray:
+    """Returns which of some different numbers are among the smallest, of which there are round(share · size)."""
+    ranks = np.empty(order.size, dtype=np.int64)
+    ranks[np.argsort(order, axis=None)] = np.arange(order.size)
+    return (ranks < round(share * order.size)).reshape(order.shape)
 
 
 def pack_mask(mask: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -11,13 +11,25 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 from scipy.stats import binom
 
-from experiments.figures.style import BLUE, LARGE, SMALL, VERMILLION, WIDTH, tidy_axes
+from experiments.figures.style import (
+    BLUE,
+    COLORS,
+    DASHES,
+    LARGE,
+    SMALL,
+    VERMILLION,
+    WIDTH,
+    draw_point_or_line,
+    tidy_axes,
+)
 from experiments.run_folder.rho.histogram import BINS, EDGES, NUM_BINS
 
 EXCITATORY, INHIBITORY, CHANCE = BLUE, VERMILLION, "0.5"
 UNDECIDED_IS_WHITE, BITS = colormaps["PuOr"], colormaps["Greys"]
 SHARES = colormaps["cividis"]
 BORDER = "#009E73"
+COLOR_OF_ORIGIN = {"in": "black", "E": EXCITATORY, "I": INHIBITORY}
+DASH_OF_END = {"E": DASHES[0], "I": DASHES[1], "out": DASHES[2]}
 SHOWN_STEPS = 60  # environment steps of a raster
 
 
@@ -85,6 +97,38 @@ def rho_over_training(histogram: pd.DataFrame) -> Figure:
     return figure
 
 
+def blocks_over_training(blocks: pd.DataFrame) -> Figure:
+    """Draws the entropy and the mean ρ of each block of connections at each evaluation.
+
+    Colours tell from where connections come, and dashes where they go.
+
+    Args:
+        blocks: A table of `read_rho_blocks` with at least one row.
+    """
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True)
+    for number, (name, rows) in enumerate(blocks.groupby("block", sort=False)):
+        before, _, after = name.partition("→")
+        style = {
+            "color": COLOR_OF_ORIGIN.get(before, COLORS[number % len(COLORS)]),
+            "linestyle": DASH_OF_END.get(after, "-"),
+        }
+        style |= {"label": name.replace("$", r"\$"), "linewidth": 1}
+        draw_point_or_line(upper, rows.steps, rows.entropy, **style)
+        draw_point_or_line(lower, rows.steps, rows.mean_rho, **style)
+    upper.set_ylabel("entropy (bits for\neach connection)", fontsize=LARGE)
+    lower.set_ylabel("mean ρ", fontsize=LARGE)
+    upper.set_ylim(0, 1)
+    for axes in (upper, lower):
+        tidy_axes(axes)
+    lower.set_xlabel("environment steps", fontsize=LARGE)
+    lower.xaxis.set_major_locator(MaxNLocator(5))
+    lower.xaxis.set_major_formatter(EngFormatter(sep=""))
+    lines, names = upper.get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    return figure
+
+
 def rho_now(kernels: Mapping[str, np.ndarray]) -> Figure:
     """Draws how ρ is distributed in each of the kernels of a network.
 
@@ -139,28 +183,30 @@ def raster(spikes: np.ndarray, num_excitatory: int, substeps: int, dt: float) ->
     return figure
 
 
-def degrees(kernel_h: np.ndarray, num_excitatory: int) -> Figure:
+def degrees(kernel_h: np.ndarray, num_excitatory: int, possible: np.ndarray | None = None) -> Figure:
     """Draws how many recurrent connections neurons receive and send, by kind of neuron, and what chance would give.
 
-    Chance is the binomial distribution of a network with as many connections, all of them equally likely.
+    Chance is the binomial distribution of a network with as many connections, all of them equally likely; the mean of
+    those of all neurons, where not all connections can exist.
 
     Args:
         kernel_h: (n, n) bool, presynaptic index first.
         num_excitatory: How many neurons are excitatory; they are the first.
+        possible: (n, n) bool, which connections can exist; None where all can.
     """
-    n = len(kernel_h)
+    possible = np.ones_like(kernel_h) if possible is None else possible
+    share = kernel_h.sum() / max(1, possible.sum())
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    for axes, (name, degree) in zip(
-        figure.subplots(2, sharex=True),
-        {"in-degree": kernel_h.sum(axis=0), "out-degree": kernel_h.sum(axis=1)}.items(),
-        strict=True,
+    for axes, (name, axis) in zip(
+        figure.subplots(2, sharex=True), {"in-degree": 0, "out-degree": 1}.items(), strict=True
     ):
+        degree, most = kernel_h.sum(axis=axis), possible.sum(axis=axis)
         width = max(1, round(np.ptp(degree) / 20))
         edges = np.arange(degree.min() - width, degree.max() + 2 * width, width) - 0.5
         for part, color in ((degree[:num_excitatory], EXCITATORY), (degree[num_excitatory:], INHIBITORY)):
             if len(part):
                 axes.stairs(np.histogram(part, edges)[0] / len(part), edges, color=color, linewidth=1)
-        chance = np.diff(binom.cdf(edges, n, kernel_h.mean()))
+        chance = np.diff(binom.cdf(edges[:, None], most, share).mean(axis=1))
         axes.plot((edges[1:] + edges[:-1]) / 2, chance, color=CHANCE, linewidth=0.8)
         axes.set_ylabel(f"share of neurons\nwith this {name}", fontsize=LARGE)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -1,13 +1,17 @@
 """A trained network taken through all analyses, as tidy tables."""
 
-from collections.abc import Collection, Iterator, Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from agents import RSNN
 from experiments.analysis.exact_tests import LEVEL, holm
+from experiments.errors import ResultsWarning, UserError
 from experiments.evaluation.episodes import episode_seed
 from experiments.evaluation.spikes import SpikeTrain, record_spikes
 from experiments.evaluation.trained_network import TrainedNetwork
@@ -15,11 +19,13 @@ from experiments.neuroscience.activity import avalanches, currents, gait, spike_
 from experiments.neuroscience.activity.assemblies import find_assemblies
 from experiments.neuroscience.comparison import compare
 from experiments.neuroscience.lesions import flips, lesion_table, lesions, play
+from experiments.neuroscience.matching import can_match, matching_table
 from experiments.neuroscience.modules import find_modules
 from experiments.neuroscience.null_models import bernoulli, first_generation, rewire, shuffle
 from experiments.neuroscience.structure import measure
 from experiments.neuroscience.wiring import KERNELS, Wiring
-from experiments.run_folder.layout import CONFIG
+from experiments.run_folder.archive import load_checkpoint
+from experiments.run_folder.layout import CONFIG, RHO_BLOCKS, START
 from experiments.run_folder.read import read_config
 from experiments.run_folder.rho.blocks import DECIDED, entropy, summarize
 from experiments.run_folder.rho.histogram import BINS, EDGES
@@ -48,7 +54,7 @@ def rho_of(network: TrainedNetwork) -> Wiring | None:
 
 
 def structure_table(
-    wiring: Wiring, rho: Wiring | None, prob_init: Mapping[str, float] | None, draws: int, seed: int
+    wiring: Wiring, rho: Wiring | None, prob_init: Mapping[str, np.ndarray] | None, draws: int, seed: int
 ) -> pd.DataFrame:
     """Compares the wiring with null models.
 
@@ -322,11 +328,16 @@ def analyze(
     rho = rho_of(network)
     modules, _ = find_modules(wiring.kernel_h, _generator(seed, 7, 0))
     if "structure" in parts:
-        yield "structure", structure_table(wiring, rho, prob_init_of(run), draws, seed)
+        yield "structure", structure_table(wiring, rho, prob_init_of(run, network.agent), draws, seed)
         yield "blocks", block_table(wiring, rho)
         yield "spectrum", spectrum_table(wiring)
         if network.rho_histogram is not None and len(network.rho_histogram):
             yield "decisions", decision_table(network.rho_histogram)
+            if network.rho_blocks is None:
+                lacking = f"'{run}' has no {RHO_BLOCKS}, as none of an earlier version has"
+                warnings.warn(f"{lacking}: how fast each block was decided is not known", ResultsWarning, stacklevel=2)
+        if network.rho_blocks is not None and len(network.rho_blocks):
+            yield "decisions_by_block", network.rho_blocks
     if "activity" in parts:
         trains = list(record_spikes(network.saved, [episode_seed(seed, episode) for episode in range(episodes)]))
         neurons = neuron_table(trains, wiring, modules, has_go_nogo(network.saved.env))
@@ -337,22 +348,87 @@ def analyze(
         yield "lesions", lesions_of(network, modules, lesion_episodes, seed)
 
 
+def match_runs(
+    names: Sequence[str], networks: Sequence[TrainedNetwork], draws: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Matches the neurons of every two runs in the same environment whose networks have the same sizes.
+
+    It is done by ρ where both runs tell it, else by the connections θ*.
+
+    Args:
+        names: Names of the runs.
+        networks: Their networks.
+        draws: Random networks to compare each match with.
+        seed: Chooses them.
+
+    Returns:
+        The table of `compare` for every two runs, with the columns one, other and network ("ρ" or "θ*") before its own;
+        and for every neuron of one its partner in the other: one, other, neuron, kind, partner. None if no two runs
+        can be matched.
+    """
+    scores, partners = [], []
+    for (one, network), (other, another) in combinations(zip(names, networks, strict=True), 2):
+        pair = wiring_of(network), wiring_of(another)
+        if network.saved.env["id"] != another.saved.env["id"] or not can_match(*pair):
+            continue
+        rhos = rho_of(network), rho_of(another)
+        has_rho = all(rho is not None for rho in rhos)
+        order, table = matching_table(*(rhos if has_rho else pair), draws, lambda draw: _generator(seed, 10, draw))
+        table.insert(0, "one", one)
+        table.insert(1, "other", other)
+        table.insert(2, "network", "ρ" if has_rho else "θ*")
+        scores.append(table)
+        kinds = np.where(pair[0].signs > 0, "E", "I")
+        columns = {"one": one, "other": other, "neuron": np.arange(len(order)), "kind": kinds, "partner": order}
+        partners.append(pd.DataFrame(columns))
+    return (pd.concat(scores, ignore_index=True), pd.concat(partners, ignore_index=True)) if scores else None
+
+
 def has_go_nogo(env: Mapping) -> bool:
     """Returns whether an environment, by its keywords, shows the signals GO and NOGO in its last two observations."""
     wrappers = env.get("wrappers") or [{"_target_": ""}]
     return GO_NOGO in env["id"] or wrappers[-1]["_target_"].endswith(GO_NOGO)
 
 
-def prob_init_of(run: Path) -> dict[str, float] | None:
-    """Returns the probabilities of generation 0 for each kernel; None where the run does not tell them."""
+def prob_init_of(run: Path, agent: RSNN) -> dict[str, np.ndarray] | None:
+    """Returns the probabilities of generation 0.
+
+    Args:
+        run: The folder of the run.
+        agent: Its agent.
+
+    Returns:
+        Name -> probabilities in the shape of the kernel, or 0-d; None where the run does not tell them.
+
+    Raises:
+        UserError: If the file with what the search began with is damaged or of another network.
+    """
     path = run / CONFIG
     if not path.is_file():
         return None
     searcher = read_config(path).get("searcher")
     given = searcher.get("prob_init") if isinstance(searcher, Mapping) else None
-    given = given if isinstance(given, Mapping) else dict.fromkeys(KERNELS, given)
-    is_known = all(isinstance(given.get(name), int | float) and 0 <= given[name] <= 1 for name in KERNELS)
-    return {name: float(given[name]) for name in KERNELS} if is_known else None
+    whole = given if isinstance(given, Mapping) else dict.fromkeys(KERNELS, given)
+    if all(isinstance(whole.get(name), int | float) and 0 <= whole[name] <= 1 for name in KERNELS):
+        return {name: np.array(float(whole[name])) for name in KERNELS}
+    return _read_start(run / START, agent) if (run / START).is_file() else None
+
+
+def _read_start(path: Path, agent: RSNN) -> dict[str, np.ndarray] | None:
+    """Returns the probabilities of generation 0 that a run has kept; None where it began with something else."""
+    try:
+        searcher = load_checkpoint(path).get("searcher")
+    except (OSError, ValueError) as error:
+        raise UserError(f"'{path}': expected what the search began with: {error}") from error
+    rho = searcher.get("prob_init") if isinstance(searcher, Mapping) else None
+    if rho is None:
+        return None
+    expected = f"'{path}': expected {agent.solution_length} probabilities that the search began with"
+    if not isinstance(rho, np.ndarray) or rho.shape != (agent.solution_length,) or rho.dtype.kind != "f":
+        raise UserError(f"{expected}; got others")
+    if not ((rho >= 0) & (rho <= 1)).all():
+        raise UserError(f"{expected}; got numbers that are none")
+    return {name: kernel[0].numpy() for name, kernel in agent.split(torch.from_numpy(rho)[None]).items()}
 
 
 def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:

@@ -28,12 +28,15 @@ def bernoulli(wiring: Wiring, generator: np.random.Generator) -> Wiring:
     return drawn
 
 
-def first_generation(wiring: Wiring, prob_init: Mapping[str, float], generator: np.random.Generator) -> Wiring:
+def first_generation(
+    wiring: Wiring, prob_init: Mapping[str, float | np.ndarray], generator: np.random.Generator
+) -> Wiring:
     """Draws a network of a run's generation 0.
 
     Args:
         wiring: A network of the run.
-        prob_init: Probability of a connection in generation 0, for each of kernel_in, kernel_h and kernel_out.
+        prob_init: Probability of a connection in generation 0, for each of kernel_in, kernel_h and kernel_out: a
+            number, or numbers in the shape of the kernel.
         generator: Source of the random numbers.
     """
     kernels = zip(KERNELS, wiring.kernels, strict=True)

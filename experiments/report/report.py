@@ -21,7 +21,7 @@ from experiments.evaluation.spikes import SpikeTrain, record_spikes
 from experiments.evaluation.trained_network import TrainedNetwork, load_network
 from experiments.figures.bars import bars
 from experiments.figures.curves import curves
-from experiments.figures.network import degrees, matrices, raster, rho_now, rho_over_training
+from experiments.figures.network import blocks_over_training, degrees, matrices, raster, rho_now, rho_over_training
 from experiments.report.page import Command, Contents, NetworkSection, Picture, RunSection, render
 from experiments.report.videos import read_videos
 from experiments.run_folder.layout import CONFIG, POLICY_DESCRIPTION, STATUS
@@ -141,14 +141,24 @@ def _network_section(name: str, run: Path, trust: Collection[str]) -> NetworkSec
     agent = network.agent
     (train,) = record_spikes(network.saved, [episode_seed(0, 0)])
     kernels = network.connections if network.probabilities is None else network.probabilities
-    density = network.connections["kernel_h"].mean()
     note = (
-        f"{agent.num_neurons} neurons, {agent.num_excitatory} of them excitatory; {density:.1%} of the recurrent "
-        f"connections exist. The episode is the first of ec-evotorch evaluate: {train.steps:,} steps, return "
+        f"{agent.num_neurons} neurons, {agent.num_excitatory} of them excitatory; {_share_of_recurrent(network)}. "
+        f"The episode is the first of ec-evotorch evaluate: {train.steps:,} steps, return "
         f"{short_number(train.episode_return)}, {np.abs(train.spikes).mean():.1%} of the neurons fire in a time "
         f"step of {train.dt:g} ms."
     )
     return NetworkSection(name, note, list(_network_pictures(network, kernels, train)))
+
+
+def _share_of_recurrent(network: TrainedNetwork) -> str:
+    """Says which share of the recurrent connections exists: of those that can exist."""
+    kernel_h, mask = network.connections["kernel_h"], network.agent.connection_mask
+    if mask is None:
+        return f"{kernel_h.mean():.1%} of the recurrent connections exist"
+    possible = kernel_h[mask["kernel_h"]]
+    if not possible.size:
+        return "no recurrent connection can exist"
+    return f"{possible.mean():.1%} of the recurrent connections that can exist do, which are {possible.size:,}"
 
 
 def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], train: SpikeTrain) -> Iterator[Picture]:
@@ -164,14 +174,19 @@ def _network_pictures(network: TrainedNetwork, kernels: dict[str, np.ndarray], t
     if network.rho_histogram is not None and len(network.rho_histogram):
         caption = "How the probabilities ρ of all connections were distributed, at each evaluation of the centre."
         yield Picture("ρ over training", caption, rho_over_training(network.rho_histogram))
+    if network.rho_blocks is not None and len(network.rho_blocks):
+        caption = "How undecided each block of connections was at each evaluation of the centre, and its mean ρ."
+        yield Picture("Blocks over training", caption, blocks_over_training(network.rho_blocks))
     if network.probabilities is not None:
         mask = agent.connection_mask or {name: ... for name in kernels}
         searched = {name: kernel[mask[name]] for name, kernel in kernels.items()}
         yield Picture("ρ at the end", "How ρ is distributed in the last checkpoint.", rho_now(searched))
     caption = "Spikes of every neuron in the middle of the episode: each is a dot."
     yield Picture("Spikes", caption, raster(train.spikes, agent.num_excitatory, train.substeps, train.dt))
-    caption = "How many recurrent connections neurons have. Chance: a network with as many, all equally likely."
-    yield Picture("Degrees", caption, degrees(network.connections["kernel_h"], agent.num_excitatory))
+    caption = "How many recurrent connections neurons have. Chance: a network with as many, all equally likely"
+    caption += "." if agent.connection_mask is None else " that can exist."
+    possible = None if agent.connection_mask is None else agent.connection_mask["kernel_h"]
+    yield Picture("Degrees", caption, degrees(network.connections["kernel_h"], agent.num_excitatory, possible))
 
 
 def _methods(last: pd.DataFrame) -> TextTable:

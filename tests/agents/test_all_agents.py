@@ -77,6 +77,13 @@ def test_a_solution_holds_the_arrays_in_order(name):
 
 
 @EVERY
+def test_the_blocks_are_all_of_a_solution(name):
+    agent = MAKERS[name](7, 3)
+    places = np.concatenate(list(agent.solution_blocks().values()))
+    assert sorted(places) == list(range(agent.solution_length))
+
+
+@EVERY
 def test_initial_solutions_are_a_function_of_the_generator_alone(name):
     agent, before = MAKERS[name](7, 3), torch.random.get_rng_state()
     first = agent.initial_solutions(3, generator(5))

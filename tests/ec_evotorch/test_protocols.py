@@ -101,7 +101,9 @@ def test_a_fault_is_found(members, faults):
 
 @pytest.mark.parametrize("make", AGENTS.values(), ids=AGENTS)
 def test_agents_offer_what_problems_and_searchers_use(make):
-    assert_offers(make(), protocols.Agent, protocols.InitializingAgent, protocols.DifferentiableAgent)
+    assert_offers(
+        make(), protocols.Agent, protocols.InitializingAgent, protocols.DifferentiableAgent, protocols.BlockAgent
+    )
 
 
 @pytest.mark.parametrize("name", ["rsnn", "rnn", "gru", "lstm"])

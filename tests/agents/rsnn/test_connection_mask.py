@@ -85,6 +85,38 @@ def test_the_density_is_exact_in_each_kernel_and_follows_from_the_seed():
     assert any((drawn[name] != other[name]).any() for name in drawn)
 
 
+def test_the_density_is_exact_in_each_block_and_that_of_a_block_counts_before_that_of_its_kernel():
+    shapes, density = {"kernel_in": (10, 40), "kernel_h": (40, 40), "kernel_out": (40, 3)}, {"kernel_h": 0.5}
+    drawn = draw_mask(shapes, density | {"E_I": 0.25, "E_out": 0.0}, seed=1, num_excitatory=30)
+    assert (drawn["kernel_in"].all(), drawn["kernel_out"].sum(axis=1).tolist()) == (True, [0] * 30 + [3] * 10)
+    assert drawn["kernel_h"][:30, 30:].sum() == 75
+    whole = draw_mask(shapes, density, seed=1)["kernel_h"]
+    drawn["kernel_h"][:30, 30:] = whole[:30, 30:]
+    assert (drawn["kernel_h"] == whole).all()
+
+
+def test_densities_of_blocks_are_those_of_the_kinds_of_the_network():
+    density = {"E_E": 0.25, "E_I": 0.25, "E_out": 0.25}
+    agent = RSNN(5, 4, 20, excitatory_ratio=0.8, connection_mask={"density": density, "seed": 0})
+    kernel_h, kernel_out = agent.connection_mask["kernel_h"], agent.connection_mask["kernel_out"]
+    assert (kernel_h[:16, :16].sum(), kernel_h[:16, 16:].sum(), kernel_out[:16].sum()) == (64, 16, 16)
+    assert kernel_h[16:].all()
+    assert kernel_out[16:].all()
+    with pytest.raises(ValueError, match="expected a number, or one for some of kernel_in, kernel_h, kernel_out; got"):
+        RSNN(5, 4, 20, "real", connection_mask={"density": density})
+
+
+def test_blocks_are_the_places_of_connections_between_kinds_that_can_exist():
+    agent = masked()
+    blocks, solution = agent.solution_blocks(), torch.zeros(1, agent.solution_length, dtype=torch.bool)
+    assert sorted(np.concatenate(list(blocks.values()))) == list(range(agent.solution_length))
+    solution[0, blocks["E→I"]] = True
+    kernels = agent.split(solution)
+    assert (kernels["kernel_h"][0].numpy()[:10, 10:] == agent.connection_mask["kernel_h"][:10, 10:]).all()
+    assert sum(int(kernel.sum()) for kernel in kernels.values()) == len(blocks["E→I"]) > 0
+    assert list(masked("real").solution_blocks()) == ["kernel_in", "kernel_h", "kernel_out"]
+
+
 def test_by_default_the_resistances_preserve_variance_over_what_can_exist():
     mask = {"kernel_in": np.eye(10, 20), "kernel_h": np.ones((20, 20)), "kernel_out": np.zeros((20, 3))}
     found, whole = RSNN(5, 3, 20, connection_mask=mask).constants, RSNN(5, 3, 20).constants
@@ -112,6 +144,7 @@ def test_a_mask_as_text_is_the_mask():
         ({"seed": 1}, "connection_mask.density: expected a number in [0, 1], got None"),
         ({"density": 1.5}, "connection_mask.density: expected a number in [0, 1], got 1.5"),
         ({"density": {"kernel_h": -1}}, "connection_mask.density.kernel_h: expected a number in [0, 1], got -1"),
+        ({"density": {"E_E": 2}}, "connection_mask.density.E_E: expected a number in [0, 1], got 2"),
         ({"density": {"kernel_x": 1}}, "connection_mask.density: expected a number, or one for some of kernel_in"),
         ({"density": 0.5, "seed": -1}, "connection_mask.seed: expected a whole number of at least 0, got -1"),
         ({"density": 0.0}, "connection_mask: expected connections that can exist, got none"),
