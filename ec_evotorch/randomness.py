@@ -54,7 +54,8 @@ Where each is drawn, and by which function:
 17. `experiments/neuroscience/analysis.py`, which hands its generators to `experiments/neuroscience/null_models.py`,
     `experiments/neuroscience/modules.py`, `experiments/neuroscience/activity/spike_trains.py` and
     `experiments/neuroscience/lesions.py`. Purposes 0 to 3 are null models, 4 the modules of the network itself,
-    7 those of its lesions, 8 shifts of spike trains and 9 flipped connections.
+    7 those of its lesions, 8 shifts of spike trains, 9 flipped connections and 10 networks whose neurons are matched
+    by `experiments/neuroscience/matching.py`.
 18. `draw_mask` in `agents/rsnn/connection_mask.py`; the seed stands beside the density, and is not that of the run.
 19. `draw_positions` in `agents/rsnn/anatomy.py`; likewise.
 

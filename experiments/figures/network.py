@@ -114,6 +114,7 @@ def blocks_over_training(blocks: pd.DataFrame) -> Figure:
             "linestyle": DASH_OF_END.get(after, "-"),
         }
         style |= {"label": name.replace("$", r"\$"), "linewidth": 1}
+        style["label"] = name.replace("$", r"\$")  # which Matplotlib would take for the start of a formula
         draw_point_or_line(upper, rows.steps, rows.entropy, **style)
         draw_point_or_line(lower, rows.steps, rows.mean_rho, **style)
     upper.set_ylabel("entropy (bits for\neach connection)", fontsize=LARGE)
@@ -186,14 +187,16 @@ def raster(spikes: np.ndarray, num_excitatory: int, substeps: int, dt: float) ->
 def degrees(kernel_h: np.ndarray, num_excitatory: int, possible: np.ndarray | None = None) -> Figure:
     """Draws how many recurrent connections neurons receive and send, by kind of neuron, and what chance would give.
 
-    Chance is the binomial distribution of a network with as many connections, all of them equally likely; the mean of
-    those of all neurons, where not all connections can exist.
+    Chance is the binomial distribution of a network with as many connections, all of them equally likely. Where not all
+    connections can exist, it differs between neurons, and a line for each kind is the mean over its neurons.
 
     Args:
         kernel_h: (n, n) bool, presynaptic index first.
         num_excitatory: How many neurons are excitatory; they are the first.
         possible: (n, n) bool, which connections can exist; None where all can.
     """
+    kinds = slice(None, num_excitatory), slice(num_excitatory, None)
+    alike = (slice(None),) if possible is None else kinds  # neurons with one line for chance
     possible = np.ones_like(kernel_h) if possible is None else possible
     share = kernel_h.sum() / max(1, possible.sum())
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
@@ -203,11 +206,13 @@ def degrees(kernel_h: np.ndarray, num_excitatory: int, possible: np.ndarray | No
         degree, most = kernel_h.sum(axis=axis), possible.sum(axis=axis)
         width = max(1, round(np.ptp(degree) / 20))
         edges = np.arange(degree.min() - width, degree.max() + 2 * width, width) - 0.5
-        for part, color in ((degree[:num_excitatory], EXCITATORY), (degree[num_excitatory:], INHIBITORY)):
-            if len(part):
+        for kind, color in zip(kinds, (EXCITATORY, INHIBITORY), strict=True):
+            if len(part := degree[kind]):
                 axes.stairs(np.histogram(part, edges)[0] / len(part), edges, color=color, linewidth=1)
-        chance = np.diff(binom.cdf(edges[:, None], most, share).mean(axis=1))
-        axes.plot((edges[1:] + edges[:-1]) / 2, chance, color=CHANCE, linewidth=0.8)
+        for neurons in alike:
+            if len(limits := most[neurons]):
+                chance = np.diff(binom.cdf(edges[:, None], limits, share).mean(axis=1))
+                axes.plot((edges[1:] + edges[:-1]) / 2, chance, color=CHANCE, linewidth=0.8)
         axes.set_ylabel(f"share of neurons\nwith this {name}", fontsize=LARGE)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -334,7 +334,7 @@ def analyze(
         if network.rho_histogram is not None and len(network.rho_histogram):
             yield "decisions", decision_table(network.rho_histogram)
             if network.rho_blocks is None:
-                lacking = f"'{run}' has no {RHO_BLOCKS}, as none of an earlier version has"
+                lacking = f"'{run}' has no {RHO_BLOCKS}, which earlier versions did not write"
                 warnings.warn(f"{lacking}: how fast each block was decided is not known", ResultsWarning, stacklevel=2)
         if network.rho_blocks is not None and len(network.rho_blocks):
             yield "decisions_by_block", network.rho_blocks

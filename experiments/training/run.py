@@ -169,7 +169,7 @@ class Run:
         self._why_ended: str | None = None  # if that is before the budget
         self._policy = None
         self._metrics: MetricsWriter | None = None  # None until the run is loaded or begins
-        self._rho_history = RhoHistory(self._folder, _blocks_of(self._problem))
+        self._rho_history = RhoHistory(self._folder)
         self._elapsed_before = 0.0  # seconds that a loaded run had already taken
 
     def load(self, checkpoint: Checkpoint) -> None:
@@ -327,7 +327,8 @@ class Run:
             if self._why_ended is not None and settings.eval.final_episodes:
                 self._evaluate(settings.eval.final_episodes)
             if "prob" in self._searcher.status:
-                self._rho_history.append(generation, steps, self._searcher.status["prob"].cpu().numpy())
+                rho = self._searcher.status["prob"].cpu().numpy()
+                self._rho_history.append(generation, steps, rho, _blocks_of(self._problem))
         self._row["elapsed_seconds"] = clock()
         self._metrics.append(self._row)
         with writing(self._folder):

@@ -53,11 +53,9 @@ class RhoHistory:
 
     Args:
         folder: Folder of the run.
-        blocks: Block -> places in ρ, as of `agents.agent.Agent.solution_blocks`; empty where the solution has none.
     """
 
-    def __init__(self, folder: Path, blocks: Mapping[str, np.ndarray]):
-        self._blocks = blocks
+    def __init__(self, folder: Path):
         self._histogram = RhoTable(folder / RHO_HISTOGRAM, read_rho_histogram)
         self._by_block = RhoTable(folder / RHO_BLOCKS, read_rho_blocks)
 
@@ -66,17 +64,18 @@ class RhoHistory:
         for table in (self._histogram, self._by_block):
             table.cut(generation)
 
-    def append(self, generation: int, steps: int, rho: np.ndarray) -> None:
+    def append(self, generation: int, steps: int, rho: np.ndarray, blocks: Mapping[str, np.ndarray]) -> None:
         """Writes what one evaluation adds.
 
         Args:
             generation: Generations since the start of the run.
             steps: Environment steps since the start of the run.
             rho: (L,) connection probabilities.
+            blocks: Block -> places in ρ, as of `agents.agent.Agent.solution_blocks`; empty where the solution has none.
 
         Raises:
             UserError: If a file cannot be written.
         """
         self._histogram.append(histogram_row(generation, steps, rho))
-        if self._blocks:
-            self._by_block.append(block_rows(generation, steps, rho, self._blocks))
+        if blocks:
+            self._by_block.append(block_rows(generation, steps, rho, blocks))

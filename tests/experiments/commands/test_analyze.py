@@ -1,12 +1,17 @@
 """`ec-evotorch analyze` writes its tables and figures, the same each time, and refuses what it cannot analyse."""
 
+import shutil
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from experiments.cli import main
 
 SMALL = ["--draws", "3", "--episodes", "2", "--lesion-episodes", "2"]
-TABLES = ("structure", "blocks", "spectrum", "decisions", "population", "neurons", "lesions")
+TABLES = ("structure", "blocks", "spectrum", "decisions", "decisions_by_block", "population", "neurons", "lesions")
+
+FIGURES = ("structure", "spectrum", "decisions_by_block", "lesions")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def analysis(finished_run, tmp_path_factory):
 
 def test_all_tables_and_figures_are_written(analysis):
     written = {path.name for path in (analysis / "first" / "run").iterdir()}
-    assert {f"{name}.csv" for name in TABLES} | {"structure.png", "spectrum.png", "lesions.png"} <= written
+    assert {f"{name}.csv" for name in TABLES} | {f"{name}.png" for name in FIGURES} <= written
     structure = pd.read_csv(analysis / "first" / "run" / "structure.csv")
     assert set(zip(structure.network, structure.null, strict=True)) == {
         ("θ*", "Bernoulli"),
@@ -40,7 +45,32 @@ def test_the_same_seed_gives_the_same_tables_and_another_others(analysis, finish
     first, again, other = (analysis / name / "run" / "structure.csv" for name in ("first", "again", "other"))
     assert first.read_bytes() == again.read_bytes()
     assert first.read_bytes() != other.read_bytes()
-    assert {path.stem for path in again.parent.iterdir()} == {"structure", "blocks", "spectrum", "decisions"}
+    written = {path.stem for path in again.parent.iterdir()}
+    assert written == {"structure", "blocks", "spectrum", "decisions", "decisions_by_block"}
+
+
+def test_a_run_of_an_earlier_version_is_analysed_without_its_blocks_over_time(finished_run, capsys, working_directory):
+    shutil.copytree(finished_run, "old")
+    Path("old/rho_blocks.csv").unlink()
+    assert main(["analyze", "old", "--part", "structure", "--draws", "2"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'old' has no rho_blocks.csv, which earlier versions did not write: how fast each block" in line
+    written = {path.stem for path in Path("analysis/old").iterdir()}
+    assert written == {"structure", "blocks", "spectrum", "decisions"}
+
+
+def test_the_neurons_of_several_runs_are_matched(finished_run, capsys, working_directory):
+    shutil.copytree(finished_run, "copy")
+    words = [str(finished_run), "copy", "zoo/inverted_pendulum", "--draws", "2"]
+    assert main(["analyze", *words, "--part", "matching"]) == 0
+    assert "neurons matched: " in capsys.readouterr().out
+    assert {path.name for path in Path("analysis").iterdir()} == {"matching.csv", "matched_neurons.csv"}
+    scores, partners = (pd.read_csv(f"analysis/{name}.csv") for name in ("matching", "matched_neurons"))
+    assert set(zip(scores.one, scores.other, strict=True)) == {("run", "copy")}
+    assert scores.observed[scores.measure == "all"].tolist() == pytest.approx([1])
+    assert (partners.neuron == partners.partner).all()
+    assert main(["analyze", "copy", "zoo/inverted_pendulum", "--part", "matching"]) == 0
+    assert "no two of these runs have the same environment and sizes" in capsys.readouterr().out
 
 
 def test_several_runs_are_also_compared_with_chance_together(finished_run, capsys, working_directory):
@@ -77,6 +107,7 @@ def test_a_policy_of_the_zoo_is_analysed_into_a_folder_of_its_name(capsys, worki
         (["nowhere"], "'nowhere' holds no policy"),
         (["zoo/nobody"], "run: "),
         (["zoo/hopper", "x/hopper"], "runs: expected folders of different names"),
+        (["zoo/hopper", "--part", "matching"], "--part matching: expected several runs, got one"),
         (["zoo/hopper", "--part", "anatomy"], "--part: invalid choice: 'anatomy'"),
     ],
 )

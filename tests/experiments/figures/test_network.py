@@ -5,9 +5,19 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from experiments.figures.network import EXCITATORY, INHIBITORY, SHOWN_STEPS, degrees, matrices, raster, rho_now
+from experiments.figures.network import (
+    EXCITATORY,
+    INHIBITORY,
+    SHOWN_STEPS,
+    blocks_over_training,
+    degrees,
+    matrices,
+    raster,
+    rho_now,
+)
 from experiments.figures.network import rho_over_training as over_training
 from experiments.figures.style import encode
+from experiments.run_folder.rho.blocks import COLUMNS as BLOCK_COLUMNS
 from experiments.run_folder.rho.histogram import BINS, COLUMNS
 
 KERNELS = {
@@ -75,6 +85,29 @@ def test_degrees_are_counted_by_kind_of_neuron():
     ]
     for share, expected in zip(shares, ({1: 1.0}, {3: 1.0}, {1: 0.5, 3: 0.5}, {1: 1.0}), strict=True):
         assert {degree: value for degree, value in share.items() if value} == expected
+
+
+def test_chance_is_over_the_connections_that_can_exist_in_each_kind():
+    """Two of three possible connections exist: to neuron 0 all three can, and to the others none."""
+    possible = np.zeros((3, 3), dtype=bool)
+    possible[:, 0] = True
+    kernel = possible & (np.arange(3) < 2)[:, None]
+    incoming, _ = degrees(kernel, 2, possible).axes
+    found = [dict(zip(*(values.tolist() for values in line.get_data()), strict=True)) for line in incoming.lines]
+    excitatory = {0.0: (1 + 1 / 27) / 2, 1.0: 6 / 27 / 2, 2.0: 12 / 27 / 2}
+    for chance, expected in zip(found, (excitatory, {0.0: 1.0, 1.0: 0.0}), strict=True):
+        assert {degree: chance[degree] for degree in expected} == pytest.approx(expected)
+
+
+def test_each_block_has_a_line_of_its_entropy_and_one_of_its_mean():
+    rows = [(1, 100, "E→I", 4, 0.5, 1.0, 0.0), (1, 100, r"$\x$", 4, 0.4, 0.9, 0.0), (2, 200, "E→I", 4, 0.6, 0.8, 0.5)]
+    figure = blocks_over_training(pd.DataFrame(rows, columns=BLOCK_COLUMNS))
+    upper, lower = figure.axes
+    assert lines(upper)[EXCITATORY] == ([100, 200], [1.0, 0.8])
+    assert lines(lower)[EXCITATORY] == ([100, 200], [0.5, 0.6])
+    single = next(line for line in upper.lines if list(line.get_xdata()) == [100])
+    assert single.get_marker() == "o"
+    assert encode(figure, "png").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("num_excitatory", [0, 3])

@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from agents import RSNN
+from experiments.errors import UserError
 from experiments.evaluation.spikes import SpikeTrain
 from experiments.neuroscience.analysis import (
     block_table,
@@ -19,7 +20,8 @@ from experiments.neuroscience.analysis import (
     summarize_neurons,
 )
 from experiments.neuroscience.wiring import Wiring
-from experiments.run_folder.layout import CONFIG
+from experiments.run_folder.archive import save_checkpoint
+from experiments.run_folder.layout import CONFIG, START
 from experiments.run_folder.rho.histogram import BINS, COLUMNS
 
 STEPS, SUBSTEPS, N = 1200, 4, 6
@@ -134,12 +136,45 @@ def test_generation_0_is_known_where_the_configuration_tells_it(prob_init, expec
     config = OmegaConf.load(finished_run / CONFIG)
     config.searcher.prob_init = prob_init
     OmegaConf.save(config, tmp_path / CONFIG)
-    found = prob_init_of(tmp_path)
-    assert (found and list(found.values())) == expected
+    found = prob_init_of(tmp_path, RSNN(4, 1, 16))
+    assert (found and [float(kernel) for kernel in found.values()]) == expected
 
 
 def test_a_policy_without_a_configuration_has_no_generation_0(tmp_path):
-    assert prob_init_of(tmp_path) is None
+    assert prob_init_of(tmp_path, RSNN(4, 1, 16)) is None
+
+
+@pytest.mark.parametrize(
+    ("searcher", "message"),
+    [
+        ({"prob_init": np.zeros(3, dtype=np.float32)}, "expected 400 probabilities that the search began with; got"),
+        ({"prob_init": np.full(400, 2.0, dtype=np.float32)}, "got numbers that are none"),
+        ({"prob_init": np.full(400, np.nan, dtype=np.float32)}, "got numbers that are none"),
+        ({"center_init": np.zeros(3, dtype=np.float32)}, None),
+        (None, None),
+    ],
+)
+def test_a_start_of_another_network_is_refused_and_one_of_another_search_is_none(
+    searcher, message, finished_run, tmp_path
+):
+    config = OmegaConf.load(finished_run / CONFIG)
+    config.searcher.prob_init = "rho.npz"
+    OmegaConf.save(config, tmp_path / CONFIG)
+    save_checkpoint(tmp_path / START, {"searcher": searcher})
+    if message is None:
+        assert prob_init_of(tmp_path, RSNN(4, 1, 16)) is None
+    else:
+        with pytest.raises(UserError, match=f"start.safetensors': .*{message}"):
+            prob_init_of(tmp_path, RSNN(4, 1, 16))
+
+
+def test_a_damaged_start_is_refused(finished_run, tmp_path):
+    config = OmegaConf.load(finished_run / CONFIG)
+    config.searcher.prob_init = "rho.npz"
+    OmegaConf.save(config, tmp_path / CONFIG)
+    (tmp_path / START).write_bytes(b"damaged")
+    with pytest.raises(UserError, match="expected what the search began with"):
+        prob_init_of(tmp_path, RSNN(4, 1, 16))
 
 
 @pytest.mark.parametrize(

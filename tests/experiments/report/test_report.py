@@ -42,8 +42,9 @@ def test_a_trained_network_is_on_the_page(finished_run, capsys):
     assert main(["report", str(finished_run), "--output", "r.html"]) == 0
     assert capsys.readouterr().out == "r.html\n"
     page = Page(Path("r.html").read_text(encoding="utf-8"))
-    assert page.pictures[3:] == ["ρ", "ρ over training", "ρ at the end", "Spikes", "Degrees"]
-    assert "16 neurons, 8 of them excitatory" in page.text
+    assert page.pictures[3:] == ["ρ", "ρ over training", "Blocks over training", "ρ at the end", "Spikes", "Degrees"]
+    assert "16 neurons, 8 of them excitatory; " in page.text
+    assert "% of the recurrent connections exist. " in page.text
     assert f"{finished_run}: finished" in page.text
 
 
@@ -157,7 +158,7 @@ def test_without_a_checkpoint_the_connections_are_shown_and_why(train_tiny):
     for path in find_checkpoints(folder):
         path.unlink()
     page = Page(report([folder]))
-    assert page.pictures[3:] == ["θ*", "ρ over training", "Spikes", "Degrees"]
+    assert page.pictures[3:] == ["θ*", "ρ over training", "Blocks over training", "Spikes", "Degrees"]
     assert "ρ are not known: the run has no checkpoint" in page.text
 
 

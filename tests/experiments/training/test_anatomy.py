@@ -15,7 +15,9 @@ from experiments.evaluation.energy import fan_outs
 from experiments.evaluation.faults import count_connections, flip_connections, silence_neurons
 from experiments.evaluation.trained_network import load_network
 from experiments.export.parts import kernels
-from experiments.neuroscience.analysis import block_table, lesions_of, rho_of, wiring_of
+from experiments.neuroscience.analysis import block_table, lesions_of, prob_init_of, rho_of, structure_table, wiring_of
+from experiments.neuroscience.null_models import first_generation
+from experiments.report.report import report
 from experiments.run_config.compose import compose_config
 from experiments.training.resume import resume
 from experiments.training.run import train
@@ -102,6 +104,29 @@ def test_a_masked_network_is_analysed_over_what_can_exist(masked):
     e_e = network.connections["kernel_h"][:6, :6]
     assert blocks.density["E→E"] == pytest.approx(e_e.sum() / mask["kernel_h"][:6, :6].sum())
     assert np.isfinite(lesions_of(network, np.zeros(8, dtype=int), 2, seed=0).mean_return).all()
+
+
+def test_the_null_model_of_generation_0_has_the_probabilities_of_rules_and_files(masked):
+    for run in masked[:2]:  # also where it was moved and resumed
+        network = load_network(run)
+        prob_init = prob_init_of(run, network.agent)
+        expected = distance_rule(POSITIONS, 0.8, 0.5).clip(np.float32(1e-3), np.float32(1 - 1e-3))
+        np.testing.assert_allclose(prob_init["kernel_h"], expected * masked[2]["kernel_h"], rtol=1e-6)
+        assert set(np.unique(prob_init["kernel_in"])) == {0.0, 0.5}
+        assert set(np.unique(prob_init["kernel_out"])) == {0.0, 0.25}
+        wiring = wiring_of(network)
+        drawn = [first_generation(wiring, prob_init, np.random.default_rng(seed)).kernel_h for seed in range(400)]
+        np.testing.assert_allclose(np.mean(drawn, axis=0), prob_init["kernel_h"], atol=0.13)  # five deviations
+        structure = structure_table(wiring, rho_of(network), prob_init, 2, seed=0)
+        assert "generation 0" in set(structure.null)
+
+
+def test_the_report_counts_the_recurrent_connections_that_can_exist(masked):
+    run, _, mask = masked
+    kernel_h = load_network(run).connections["kernel_h"]
+    possible = mask["kernel_h"].sum()
+    share = f"{kernel_h.sum() / possible:.1%} of the recurrent connections that can exist do, which are {possible}. "
+    assert share in report([run])
 
 
 def test_a_table_of_runs_shows_digests_of_masks_and_files(masked, write_run):

@@ -20,37 +20,37 @@ def contents(folder):
 
 
 def test_rows_from_the_generation_on_that_is_evaluated_again_are_cut_off(tmp_path):
-    whole = RhoHistory(tmp_path, BLOCKS)
+    whole = RhoHistory(tmp_path)
     for generation in (1, 2, 3):
-        whole.append(generation, 10 * generation, rho(generation))
+        whole.append(generation, 10 * generation, rho(generation), BLOCKS)
     unbroken = contents(tmp_path)
     assert set(unbroken) == {"rho_histogram.csv", "rho_blocks.csv"}
-    again = RhoHistory(tmp_path, BLOCKS)
+    again = RhoHistory(tmp_path)
     again.cut(2)
     for generation in (2, 3):
-        again.append(generation, 10 * generation, rho(generation))
+        again.append(generation, 10 * generation, rho(generation), BLOCKS)
     assert contents(tmp_path) == unbroken
 
 
 def test_tables_from_which_all_rows_are_cut_begin_anew(tmp_path):
-    RhoHistory(tmp_path, BLOCKS).append(1, 10, rho(1))
+    RhoHistory(tmp_path).append(1, 10, rho(1), BLOCKS)
     unbroken = contents(tmp_path)
-    again = RhoHistory(tmp_path, BLOCKS)
+    again = RhoHistory(tmp_path)
     again.cut(1)
-    again.append(1, 10, rho(1))
+    again.append(1, 10, rho(1), BLOCKS)
     assert contents(tmp_path) == unbroken
 
 
 def test_a_run_without_tables_begins_them_when_resumed(tmp_path):
-    history = RhoHistory(tmp_path, BLOCKS)
+    history = RhoHistory(tmp_path)
     history.cut(5)
-    history.append(5, 50, rho(5))
+    history.append(5, 50, rho(5), BLOCKS)
     assert read_rho_histogram(tmp_path / "rho_histogram.csv").generation.tolist() == [5]
     assert read_rho_blocks(tmp_path / "rho_blocks.csv").generation.tolist() == [5, 5]
 
 
 def test_a_search_without_blocks_has_a_histogram_only(tmp_path):
-    RhoHistory(tmp_path, {}).append(1, 10, rho(1))
+    RhoHistory(tmp_path).append(1, 10, rho(1), {})
     assert set(contents(tmp_path)) == {"rho_histogram.csv"}
 
 
@@ -58,4 +58,4 @@ def test_a_search_without_blocks_has_a_histogram_only(tmp_path):
 def test_a_damaged_table_is_not_continued(tmp_path, name):
     (tmp_path / name).write_text("damaged")
     with pytest.raises(UserError, match=name):
-        RhoHistory(tmp_path, BLOCKS).cut(1)
+        RhoHistory(tmp_path).cut(1)
