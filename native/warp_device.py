@@ -5,6 +5,7 @@ Nothing imports Warp unless it is asked for, and everything else works without i
 """
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -107,6 +108,29 @@ def launch_blocks(kernel, blocks: int, inputs: list, outputs: list, device, bloc
         block_dim: Lanes of a block. The CPU has one lane unless `warp.config.enable_cpu_blocks` is set.
     """
     load_warp().launch_tiled(kernel, dim=blocks, inputs=inputs, outputs=outputs, device=device, block_dim=block_dim)
+
+
+class Graph:
+    """Launches that were captured, and are replayed without Python.
+
+    Numbers of Python are part of the graph; what is to change from one replay to the next is in arrays, which must live
+    as long as the graph.
+
+    Args:
+        function: Function without arguments that launches kernels, none of them for the first time: kernels are loaded
+            before they are captured. It is called once, and nothing is computed meanwhile.
+        device: Device of Warp.
+    """
+
+    def __init__(self, function: Callable[[], None], device):
+        wp = load_warp()
+        with wp.ScopedCapture(device=device, force_module_load=False) as capture:
+            function()
+        self._graph = capture.graph
+
+    def replay(self) -> None:
+        """Launches everything once more, on Warp's current stream of the device, without waiting for it."""
+        load_warp().capture_launch(self._graph)
 
 
 def ptx_of(kernel, arch: int = 90) -> str:
