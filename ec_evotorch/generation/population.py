@@ -1,7 +1,6 @@
 """Populations that know their place in a generation, and in which a failed evaluation is never the best."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from evotorch import Problem, Solution, SolutionBatch
@@ -110,4 +109,4 @@ class SeededPopulation(Population):
 
     def __getitem__(self, index):
         """Returns a solution, or a population of some, with their evaluations."""
-        return Solution(self, index) if isinstance(index, Integral) else self.take(index)
+        return Solution(self, index) if torch.arange(len(self))[index].ndim == 0 else self.take(index)
