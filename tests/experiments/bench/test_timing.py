@@ -76,7 +76,7 @@ def test_trainings_are_measured_with_small_populations_on_every_environment(monk
         trained.append(words)
         return int, SimpleNamespace(env=SimpleNamespace(close=int), status={"mean_episode_length": 9.0})
 
-    monkeypatch.setattr(speed, "_training", train)
+    monkeypatch.setattr(speed, "begin_training", train)
     monkeypatch.setattr(speed, "_raw_physics", lambda *arguments: int)
     monkeypatch.setattr(speed, "measure_speeds", lambda *arguments: pd.DataFrame({"raw": [4.0], "training": [2.0]}))
     rows = pd.DataFrame(speed.measure_trainings(64, 1.0))
