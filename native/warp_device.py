@@ -5,6 +5,7 @@ Nothing imports Warp unless it is asked for, and everything else works without i
 """
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -107,6 +108,21 @@ def launch_blocks(kernel, blocks: int, inputs: list, outputs: list, device, bloc
         block_dim: Lanes of a block. The CPU has one lane unless `warp.config.enable_cpu_blocks` is set.
     """
     load_warp().launch_tiled(kernel, dim=blocks, inputs=inputs, outputs=outputs, device=device, block_dim=block_dim)
+
+
+def capture(launch_all: Callable[[], None], device):
+    """Records launches as a graph, which `warp.capture_launch` replays without Python.
+
+    They are carried out once before, because kernels must be compiled and loaded when a graph captures them.
+
+    Args:
+        launch_all: Function that launches and does nothing else.
+        device: Device of Warp.
+    """
+    launch_all()
+    with load_warp().ScopedCapture(device=device) as captured:
+        launch_all()
+    return captured.graph
 
 
 def ptx_of(kernel, arch: int = 90) -> str:
