@@ -110,27 +110,19 @@ def launch_blocks(kernel, blocks: int, inputs: list, outputs: list, device, bloc
     load_warp().launch_tiled(kernel, dim=blocks, inputs=inputs, outputs=outputs, device=device, block_dim=block_dim)
 
 
-class Graph:
-    """Launches that were captured, and are replayed without Python.
+def capture(launch_all: Callable[[], None], device):
+    """Records launches as a graph, which `warp.capture_launch` replays without Python.
 
-    Numbers of Python are part of the graph; what is to change from one replay to the next is in arrays, which must live
-    as long as the graph.
+    They are carried out once before, because kernels must be compiled and loaded when a graph captures them.
 
     Args:
-        function: Function without arguments that launches kernels, none of them for the first time: kernels are loaded
-            before they are captured. It is called once, and nothing is computed meanwhile.
+        launch_all: Function that launches and does nothing else.
         device: Device of Warp.
     """
-
-    def __init__(self, function: Callable[[], None], device):
-        wp = load_warp()
-        with wp.ScopedCapture(device=device, force_module_load=False) as capture:
-            function()
-        self._graph = capture.graph
-
-    def replay(self) -> None:
-        """Launches everything once more, on Warp's current stream of the device, without waiting for it."""
-        load_warp().capture_launch(self._graph)
+    launch_all()
+    with load_warp().ScopedCapture(device=device) as captured:
+        launch_all()
+    return captured.graph
 
 
 def ptx_of(kernel, arch: int = 90) -> str:

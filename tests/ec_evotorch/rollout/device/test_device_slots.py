@@ -13,7 +13,7 @@ from evotorch.algorithms import PGPE
 
 from agents import GRU, RSNN
 from ec_evotorch import EvolutionStrategy, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem, protocols
-from native.warp_device import Graph, load_warp
+from native.warp_device import load_warp
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
@@ -90,7 +90,7 @@ def test_what_an_interrupted_call_has_left_does_not_play_on(monkeypatch):
     problem = make_problem("cpu")
     solutions = random_solutions(problem)
     expected = problem.play(solutions, 0)
-    whole, calls = Graph.replay, []
+    whole, calls = load_warp().capture_launch, []
 
     def replay(graph):
         calls.append(graph)
@@ -99,7 +99,7 @@ def test_what_an_interrupted_call_has_left_does_not_play_on(monkeypatch):
         whole(graph)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Graph, "replay", replay)
+        patch.setattr(load_warp(), "capture_launch", replay)
         problem.play(solutions, 0)
     assert_same_episodes(problem.play(solutions[:3], 0), make_problem("cpu").play(solutions[:3], 0))
     assert_same_episodes(problem.play(solutions, 0), expected)

@@ -1,0 +1,191 @@
+"""The sub-environments of a task in a device's memory: what is launched there in a step, and the arrays it writes."""
+
+from collections.abc import Sequence
+
+import gymnasium
+import numpy as np
+from gymnasium.utils.seeding import np_random
+
+from envs.start_states import draw_start
+from envs.tasks import Task
+from envs.warp import episode_kernels as kernels
+from envs.warp import rewards
+from envs.warp.model import load_mujoco_warp, make_worlds
+from envs.warp.observation import Observation
+from envs.warp.sizes import Sizes
+from envs.warp.tasks import ROOT, read_task
+from native.arguments import check_whole
+from native.warp_device import check_array, launch, load_warp
+
+wp = load_warp()
+
+_NEVER = np.iinfo(np.int32).max
+
+
+class Worlds:
+    """B sub-environments. Methods that begin with `launch_` only launch kernels, and a graph can capture them.
+
+    They launch on Warp's current stream of the device, wait for nothing, and write to the arrays below, which stay
+    where they are. Kernels are compiled and loaded when they are launched for the first time, and that must be before a
+    capture: launch a reset of no slot and a step while all slots rest. Python's numbers become part of a graph; what
+    may change between two replays is in arrays.
+
+    Nothing runs before its first reset. Episodes end by themselves as Gymnasium's do, after `max_episode_steps`, or
+    when the physics diverge: a joint coordinate, velocity or acceleration is not finite or exceeds 10¹⁰, or an action
+    was not finite. Such an episode is terminated; its last step pays 0 and leaves the observation as it was.
+
+    Attributes:
+        device: Device of Warp.
+        num_envs: B.
+        observations: (B, d) array of float32; those of slots that rest stay as they were.
+        actions: (B, nu) array of float32, to be written before each step, in the range of the environment's actions.
+        rewards: (B,) array of float64, of the last step; 0 of slots that rest.
+        parts: (B, number of `part_names`) array of float64, the parts of these rewards.
+        part_names: Names of the parts of the reward, as in Gymnasium's `info`.
+        episode_returns: (B,) array of float64, sums of rewards in order of time.
+        episode_lengths: (B,) array of int32.
+        terminated, truncated, diverged: (B,) arrays of bool, of the last episode of each slot.
+        overflowed: (B,) array of bool: contacts or constraints were lost in this episode, in this or (of contacts)
+            another world, for want of room.
+        finished: (B,) array of bool: the slot rests, because its episode is over or none has begun.
+        max_episode_steps: (1,) array of int32.
+        data: MuJoCo Warp's `Data`.
+        sizes: Room for contacts and constraints of a world.
+
+    Args:
+        task: The native task.
+        env: The environment of Gymnasium, without wrappers, from which model, settings and first states are taken.
+        num_envs: B.
+        device: Device of Warp.
+        max_episode_steps: Steps after which an episode is truncated; None for no limit.
+        deterministic: Whether a CUDA device repeats its results to the last bit.
+        sizes: Room for contacts and constraints of a world; None for as much as there can ever be.
+
+    Raises:
+        ValueError: If MuJoCo Warp cannot simulate the model, or a setting is not of the kind that its name says.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        env: gymnasium.Env,
+        num_envs: int,
+        device,
+        *,
+        max_episode_steps: int | None = None,
+        deterministic: bool = True,
+        sizes: Sizes | None = None,
+    ):
+        self.device, self.num_envs = device, num_envs
+        self._env, self._frame_skip = env, check_whole("frame_skip", env.frame_skip)
+        self._contact_forces = task.contact_forces
+        self._task = read_task(task, env)
+        self._library = load_mujoco_warp()
+        self._model, self.data, self.sizes, self._lost = make_worlds(env.model, num_envs, device, deterministic, sizes)
+        self._observation = Observation(self._task.sensors, device)
+        self.part_names = self._task.parts
+
+        def make(dtype, *shape, value=0):
+            return wp.full((num_envs, *shape), value, dtype=dtype, device=device)
+
+        self.observations = make(wp.float32, len(self._task.sensors))
+        self.actions = make(wp.float32, env.model.nu)
+        self.rewards, self.episode_returns = make(wp.float64), make(wp.float64)
+        self.parts = make(wp.float64, len(self.part_names))
+        self.episode_lengths = make(wp.int32)
+        self.terminated, self.finished = make(wp.bool, value=True), make(wp.bool, value=True)
+        self.truncated, self.diverged, self.overflowed = make(wp.bool), make(wp.bool), make(wp.bool)
+        self.max_episode_steps = wp.full(1, max_episode_steps or _NEVER, dtype=wp.int32, device=device)
+
+        self._step = step = rewards.Step()
+        step.sound = make(wp.bool)
+        step.before, step.after = (wp.zeros(num_envs, dtype=wp.vec2d, device=device) for _ in range(2))
+        bounds = self._task.healthy
+        step.healthy_low, step.healthy_high = (wp.array(row, dtype=wp.float64, device=device) for row in bounds)
+        step.actions = self.actions
+        for name in ("qpos", "qvel", "cfrc_ext", "site_xpos"):
+            setattr(step, name, getattr(self.data, name))
+
+    def draw_starts(self, seeds: Sequence[int]) -> tuple:
+        """Draws first states, those of `gymnasium.make(id).reset(seed=seed)` rounded to float32.
+
+        Args:
+            seeds: E seeds.
+
+        Returns:
+            Arrays of float32 of Warp: joint positions (E, nq) and velocities (E, nv).
+        """
+        return self.upload_starts([draw_start(self._env, np_random(int(seed))[0]) for seed in seeds])
+
+    def upload_starts(self, states: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple:
+        """Returns first states (joint positions, velocities) as `launch_reset` takes them."""
+        model = self._env.model
+        starts = []
+        for column, size in enumerate((model.nq, model.nv)):
+            rows = np.array([state[column] for state in states], dtype=np.float32).reshape(len(states), size)
+            starts.append(wp.array(rows, dtype=wp.float32, device=self.device))
+        return tuple(starts)
+
+    def launch_reset(self, starting, starts: tuple, rows) -> None:
+        """Begins an episode in some slots, with its first observation.
+
+        Args:
+            starting: (B,) array of bool.
+            starts: First states, as `draw_starts` returns them.
+            rows: (B,) array of int32, rows of `starts` for the slots in which an episode begins.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
+        """
+        m, d = self._model, self.data
+        check_array("starting", starting, wp.bool, (self.num_envs,), self.device)
+        for name, array, like in zip(("starts[0]", "starts[1]"), starts, (d.qpos, d.qvel), strict=True):
+            check_array(name, array, wp.float32, (None, like.shape[1]), self.device)
+        check_array("rows", rows, wp.int32, (self.num_envs,), self.device)
+        state = [d.qpos, d.qvel, d.qacc_warmstart, d.ctrl, d.act, d.time, d.overflow]
+        episode = [self.rewards, self.episode_returns, self.episode_lengths]
+        flags = [self.terminated, self.truncated, self.diverged, self.overflowed, self.finished]
+        launch(kernels.begin, self.num_envs, [starting, rows, *starts], [*state, *episode, *flags], self.device)
+        if not self._observation.is_of_the_state or self._task.position != ROOT:
+            with wp.ScopedDevice(self.device):
+                self._library.forward(m, d)  # of all worlds; nothing that it computes outlasts the next step
+        self._launch_look(starting, is_first=True)
+
+    def launch_rest(self, resting) -> None:
+        """Ends the episodes of some slots.
+
+        Args:
+            resting: (B,) array of bool.
+
+        Raises:
+            ValueError: If it has another type or shape, or is elsewhere.
+        """
+        check_array("resting", resting, wp.bool, (self.num_envs,), self.device)
+        launch(kernels.rest, self.num_envs, [resting], [self.terminated, self.finished], self.device)
+
+    def launch_step(self) -> None:
+        """Takes one step of the environment in all slots that are not finished, with the `actions` that are there."""
+        m, d, step, num_envs, device = self._model, self.data, self._step, self.num_envs, self.device
+        launch(kernels.act, self.actions.shape, [self.finished, self.actions], [d.ctrl, self.diverged], device)
+        with wp.ScopedDevice(device):
+            for _ in range(self._frame_skip):
+                self._library.step(m, d)
+            if self._contact_forces:
+                self._library.rne_postconstraint(m, d)
+        physics = [self._lost, d.overflow, d.qpos, d.qvel, d.qacc]
+        outputs = [step.sound, self.diverged, self.overflowed]
+        launch(kernels.judge, num_envs, [self.finished, *physics], outputs, device)
+        self._launch_look(step.sound, is_first=False)
+        self.parts.zero_()
+        outputs = [self.rewards, self.parts, self.terminated]
+        launch(self._task.reward, num_envs, [self._task.settings, step], outputs, device)
+        episode = [self.rewards, self.episode_returns, self.episode_lengths, self.terminated, self.truncated]
+        inputs = [step.sound, self.max_episode_steps, self.finished]
+        launch(kernels.conclude, num_envs, inputs, episode, device)
+
+    def _launch_look(self, which, is_first: bool) -> None:
+        """Locates and observes some worlds."""
+        m, d, step = self._model, self.data, self._step
+        inputs = [which, self._task.position, self._task.main_body, m.body_mass, d.qpos, d.xpos, d.xipos]
+        launch(kernels.locate, self.num_envs, inputs, [step.before, step.after], self.device)
+        self._observation.launch(which, is_first, d, self.observations)
