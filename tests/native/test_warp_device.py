@@ -40,7 +40,12 @@ def test_nothing_loads_warp_unless_it_is_asked_for():
     with_warp = {"warp"}
     while more := {name for name, found in needs.items() if found & with_warp} - with_warp:
         with_warp |= more
-    of_kernels = ("agents.rsnn.device.", "ec_evotorch.distributions.warp_bernoulli", "ec_evotorch.rollout.device.", "envs.warp.")
+    of_kernels = (
+        "agents.rsnn.device.",
+        "ec_evotorch.distributions.warp_bernoulli",
+        "ec_evotorch.rollout.device.",
+        "envs.warp.",
+    )
     assert {name for name in with_warp - {"warp"} if not name.startswith(of_kernels)} == set()
     assert len(with_warp) == 19
 
