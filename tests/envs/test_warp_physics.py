@@ -7,6 +7,7 @@ alone. Physics are float32: what agrees to the bit is what Warp computes twice, 
 import copy
 import logging
 import pickle
+import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,9 +26,11 @@ pytestmark = pytest.mark.skipif(
     find_spec("mujoco_warp") is None, reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'"
 )
 
+_SCRIPT = runpy.run_path(Path(__file__).parents[2] / "docs" / "measured" / "device_errors.py")
+begin_at, compare_step, visit_states = (_SCRIPT[name] for name in ("begin_at", "compare_step", "visit_states"))
+
 OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in sorted(TASKS) if name != "Hopper-v5"]
 EVERY = ["Hopper-v5", *OTHERS]
-FALLS = {"Ant-v5", "Hopper-v5", "Humanoid-v5", "Walker2d-v5"}
 LESS_EXACT = {"HalfCheetah-v5", "Humanoid-v5", "HumanoidStandup-v5"}
 BOUNDS = {
     "Ant-v5": (25, 108),
@@ -63,36 +66,6 @@ def draw_actions(env, seed=0, steps=1):
     return np.random.default_rng(seed).uniform(space.low, space.high, shape).astype(np.float32)
 
 
-def visit_states(env_id, number, seed=0, every=7):
-    """Returns states (qpos, qvel), as float32 holds them, along random episodes that go on after a fall."""
-    kwargs = {"terminate_when_unhealthy": False} if env_id in FALLS else {}
-    env = gymnasium.make(env_id, **kwargs).unwrapped
-    rng = np.random.default_rng(seed)
-    env.reset(seed=seed)
-    states, step = [], 0
-    while len(states) < number:
-        terminated = env.step(rng.uniform(env.action_space.low, env.action_space.high))[2]
-        step += 1
-        if terminated or step % 150 == 0:
-            env.reset(seed=seed + step)
-        if step % every == 0:
-            states.append(tuple(part.astype(np.float32).astype(float) for part in (env.data.qpos, env.data.qvel)))
-    return states
-
-
-def relative_error(got, expected):
-    """Returns the largest difference as a share of the largest number, or of 1 if that is less."""
-    return np.abs(got - expected).max() / max(1, np.abs(expected).max())
-
-
-def begin_at(env, states):
-    """Begins an episode of every slot at a state."""
-    wp, worlds = load_warp(), env.on_device
-    env.reset(seed=0)
-    every, rows = wp.full(env.num_envs, True, dtype=bool, device="cpu"), warp_array(range(env.num_envs), int)
-    worlds.launch_reset(every, worlds.upload_starts(states), rows)
-
-
 def assert_same_episodes(one, other, steps=30, seed=3):
     """Compares two environments' steps from where they are, to the last bit."""
     for actions in draw_actions(one, seed, steps):
@@ -105,30 +78,16 @@ def assert_same_episodes(one, other, steps=30, seed=3):
 
 @pytest.mark.parametrize("env_id", EVERY)
 def test_a_step_is_gymnasiums_up_to_the_rounding_of_float32(env_id):
-    states = visit_states(env_id, 64)
-    env, plain = make_warp(env_id, len(states)), gymnasium.make(env_id).unwrapped
-    begin_at(env, states)
-    first, (actions,) = env.observations, draw_actions(env, 1)
-    observations, rewards, terminated, truncated, info = env.step(actions)
-    plain.reset(seed=0)
-    errors = []
-    for i, state in enumerate(states):
-        mujoco.mj_resetData(plain.model, plain.data)
-        plain.set_state(*state)
-        expected = plain._get_obs()
-        np.testing.assert_allclose(first[i], expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
-        expected, reward, is_over, _, parts = plain.step(actions[i])
-        errors.append((relative_error(observations[i], expected), relative_error(rewards[i], reward)))
-        assert terminated[i] == is_over
-        for name, value in parts.items():
-            np.testing.assert_allclose(info[name][i], value, rtol=1e-3, atol=1e-3, err_msg=name)
+    found = compare_step(env_id, 64)
     tolerance = 5e-5 if env_id in LESS_EXACT else 1e-5
-    assert (np.quantile(errors, 0.95, axis=0) <= tolerance).all()
-    assert np.max(errors) <= 1e-3  # PGS of MuJoCo does not always converge on a fallen humanoid
-    assert not truncated.any()
-    assert not env.diverged.any()
-    assert not env.overflowed.any()
-    assert np.unique(np.round(observations, 3), axis=0).shape[0] > 60
+    assert found.first.max() <= 1e-5
+    for errors in (found.observations, found.rewards):
+        assert np.quantile(errors, 0.95) <= tolerance
+        assert errors.max() <= 1e-3  # PGS of MuJoCo does not always converge on a fallen humanoid
+    assert found.info.max() <= 1e-3
+    assert found.same_ends.all()
+    assert found.is_sound
+    assert len(np.unique(found.moved.round(3), axis=0)) > 60
 
 
 @pytest.mark.parametrize("env_id", EVERY)
