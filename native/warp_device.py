@@ -12,7 +12,7 @@ from functools import cache
 from types import ModuleType
 
 LOGGER = logging.getLogger(__name__)
-_PATIENCE = 5.0  # seconds of launches, after which a user wants to know what takes so long
+_PATIENCE = 10.0  # seconds of launches, after which a user wants to know what takes so long
 
 EXACT = {"fuse_fp": False, "enable_backward": False}
 """Options of modules whose results are those of other code to the last bit: each operation is rounded by itself.
