@@ -13,7 +13,6 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from envs.fallback import AsyncFallbackVectorEnv, FallbackVectorEnv
 from envs.go_nogo import GoNoGo, make_go_nogo
-from envs.go_nogo.native_task import find_go_nogo
 from envs.make_plain import Wrappers, make_plain, make_wrapped
 from envs.mujoco_vector_env import MujocoVectorEnv
 from envs.tasks import TASKS, Task
@@ -155,15 +154,13 @@ def _make_on_warp(task: Task | None, template: gymnasium.Env, num_envs: int, dev
     """Makes a task on MuJoCo Warp.
 
     Raises:
-        ValueError: If it is none of the nine, or has signals.
+        ValueError: If it is none of the nine.
     """
     from envs.warp.vector_env import WarpVectorEnv
 
     name = template.spec.id
     if task is None:
         raise ValueError(f"physics: expected 'mujoco' for {name}; 'warp' plays {', '.join(TASKS)}")
-    if find_go_nogo(template) is not None:
-        raise ValueError(f"physics: expected 'mujoco' for {name}; 'warp' does not play tasks with signals")
     return WarpVectorEnv(task, template, num_envs, device, deterministic=deterministic, output=output)
 
 

@@ -42,8 +42,8 @@ class PopulationSearch(SearchAlgorithm):
                 return self.distribution.vector
 
     A problem with `begin_generation` and `end_generation` (`protocols.GenerationProblem`) is told of each generation.
-    On a problem that plays on a device (`protocols.DeviceProblem`), a distribution that can be sampled there has no array
-    of the population, whatever `chunk_size` is.
+    On a problem that plays on a device (`protocols.DeviceProblem`), a distribution that can be sampled there has no
+    array of the population, whatever `chunk_size` is.
 
     Status after step k, besides that of the problem (`best`, `best_eval`, …) and of the subclass:
         pop_best, pop_best_eval: Best finite solution of the population of step k; its first one if all are NaN.

@@ -53,6 +53,7 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
         ValueError: If it cannot simulate the model.
     """
     mjw = load_mujoco_warp()
+    _check_state(model)
     model = copy.copy(model)
     if model.opt.solver == mujoco.mjtSolver.mjSOL_PGS:
         model.opt.solver = mujoco.mjtSolver.mjSOL_NEWTON
@@ -71,3 +72,19 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
     m.callback.contactfilter = align_capsules
     lost = int(mjw.OverflowType.ALL) & ~sum(int(mjw.OverflowType[name]) for name in _NOT_LOST)
     return m, d, sizes, lost
+
+
+def _check_state(model: mujoco.MjModel) -> None:
+    """Refuses models of which MuJoCo keeps more from step to step than `envs.warp.episode_kernels.begin` writes.
+
+    Raises:
+        ValueError: If the model is one.
+    """
+    kept = {
+        "delayed actuators or sensors": model.nhistory,
+        "plastic joints or tendons": model.nplastic,
+        "sleeping bodies": model.opt.enableflags & mujoco.mjtEnableBit.mjENBL_SLEEP,
+    }
+    for what, number in kept.items():
+        if number:
+            raise ValueError(f"physics: expected a model without {what} with physics='warp'")

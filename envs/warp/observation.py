@@ -125,8 +125,8 @@ class Observation:
             observed: (B,) array of bool of Warp.
             is_first: Whether their episodes have just begun.
             d: MuJoCo Warp's `Data`.
-            observations: (B, d) array of float32 of Warp.
+            observations: (B, d) array of float32 of Warp, whose first columns are written.
         """
         fields = [d.qpos, d.qvel, d.cinert, d.cvel, d.qfrc_actuator, d.qfrc_constraint, d.cfrc_ext]
         inputs = [observed, is_first, *self._table, *fields]
-        launch(observe, observations.shape, inputs, [observations], self._device)
+        launch(observe, (len(observations), len(self._table[0])), inputs, [observations], self._device)

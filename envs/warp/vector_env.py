@@ -10,9 +10,9 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.go_nogo.native_task import STEP_INFO, find_go_nogo
 from envs.model_digest import model_digest
 from envs.remaking import Remade
-from envs.start_states import draw_start
 from envs.tasks import Task
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from envs.warp.sizes import Sizes
@@ -84,6 +84,7 @@ class WarpVectorEnv(Remade, VectorEnv):
             env,
             num_envs,
             device,
+            wrapper=find_go_nogo(template),
             max_episode_steps=template.spec.max_episode_steps,
             deterministic=deterministic,
             sizes=sizes,
@@ -92,7 +93,7 @@ class WarpVectorEnv(Remade, VectorEnv):
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._starting = wp.zeros(num_envs, dtype=wp.bool, device=device)
         self._rows = wp.array(np.arange(num_envs), dtype=wp.int32, device=device)
-        self._starts = self.on_device.upload_starts([(env.init_qpos, env.init_qvel)] * num_envs)
+        self._starts = self.on_device.draw_starts([0] * num_envs)
         self._graphs: tuple | None = None
         self._has_warned = False
 
@@ -143,15 +144,16 @@ class WarpVectorEnv(Remade, VectorEnv):
         check_open(self)
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
-        qpos, qvel = (np.zeros(array.shape) for array in self._starts)
+        starts = [array.numpy().copy() for array in self._starts]
         for slot in np.flatnonzero(mask):
             if seeds[slot] is not None or self._generators[slot] is None:
                 self._generators[slot] = np_random(seeds[slot])[0]
-            qpos[slot], qvel[slot] = draw_start(self._template, self._generators[slot])
+            for rows, row in zip(starts, self.on_device.draw_start(self._generators[slot]), strict=True):
+                rows[slot] = row
         _, graph = self._captured()
         with self._stream():
-            for array, rows in zip(self._starts, (qpos, qvel), strict=True):
-                array.assign(rows.astype(np.float32))
+            for array, rows in zip(self._starts, starts, strict=True):
+                array.assign(rows)
             self._starting.assign(mask)
             wp.capture_launch(graph)
         return self.observations, self._state_info(mask)
@@ -243,7 +245,8 @@ class WarpVectorEnv(Remade, VectorEnv):
 
     def _part_columns(self) -> list[tuple[int, str]]:
         """Returns the parts of the reward that Gymnasium shows, with their columns."""
-        return [(i, name) for i, name in enumerate(self.on_device.part_names) if name in self._task.step_info]
+        shown = (*self._task.step_info, *STEP_INFO)
+        return [(i, name) for i, name in enumerate(self.on_device.part_names) if name in shown]
 
     def _state_info(self, mask: np.ndarray) -> dict[str, Any]:
         """Returns the entries of `info` that describe the state, as Gymnasium's vector environments pack them."""

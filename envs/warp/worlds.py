@@ -6,12 +6,15 @@ import gymnasium
 import numpy as np
 from gymnasium.utils.seeding import np_random
 
+from envs.go_nogo import GoNoGo
+from envs.go_nogo.native_task import STEP_INFO
 from envs.start_states import draw_start
 from envs.tasks import Task
 from envs.warp import episode_kernels as kernels
 from envs.warp import rewards
 from envs.warp.model import load_mujoco_warp, make_worlds
 from envs.warp.observation import Observation
+from envs.warp.signals import Signals
 from envs.warp.sizes import Sizes
 from envs.warp.tasks import ROOT, read_task
 from native.arguments import check_whole
@@ -57,6 +60,7 @@ class Worlds:
         env: The environment of Gymnasium, without wrappers, from which model, settings and first states are taken.
         num_envs: B.
         device: Device of Warp.
+        wrapper: The `GoNoGo` of a task with signals.
         max_episode_steps: Steps after which an episode is truncated; None for no limit.
         deterministic: Whether a CUDA device repeats its results to the last bit.
         sizes: Room for contacts and constraints of a world; None for as much as there can ever be.
@@ -72,6 +76,7 @@ class Worlds:
         num_envs: int,
         device,
         *,
+        wrapper: GoNoGo | None = None,
         max_episode_steps: int | None = None,
         deterministic: bool = True,
         sizes: Sizes | None = None,
@@ -83,12 +88,15 @@ class Worlds:
         self._library = load_mujoco_warp()
         self._model, self.data, self.sizes, self._lost = make_worlds(env.model, num_envs, device, deterministic, sizes)
         self._observation = Observation(self._task.sensors, device)
-        self.part_names = self._task.parts
+        self.part_names, num_sensors, self._signals = self._task.parts, len(self._task.sensors), None
+        if wrapper is not None:
+            self._signals = Signals(wrapper, self.part_names, num_sensors, env.dt, num_envs, device)
+            self.part_names, num_sensors = (*self.part_names, *STEP_INFO), num_sensors + 2
 
         def make(dtype, *shape, value=0):
             return wp.full((num_envs, *shape), value, dtype=dtype, device=device)
 
-        self.observations = make(wp.float32, len(self._task.sensors))
+        self.observations = make(wp.float32, num_sensors)
         self.actions = make(wp.float32, env.model.nu)
         self.rewards, self.episode_returns = make(wp.float64), make(wp.float64)
         self.parts = make(wp.float64, len(self.part_names))
@@ -106,32 +114,37 @@ class Worlds:
         for name in ("qpos", "qvel", "cfrc_ext", "site_xpos"):
             setattr(step, name, getattr(self.data, name))
 
+    def draw_start(self, generator: np.random.Generator) -> tuple:
+        """Draws the beginning of one episode: joint positions and velocities, then signals if the task has them."""
+        signals = () if self._signals is None else (self._signals,)
+        return (*draw_start(self._env, generator), *(part for one in signals for part in one.draw(generator)))
+
     def draw_starts(self, seeds: Sequence[int]) -> tuple:
-        """Draws first states, those of `gymnasium.make(id).reset(seed=seed)` rounded to float32.
+        """Draws the beginnings of episodes, those of `gymnasium.make(id).reset(seed=seed)` rounded to float32.
 
         Args:
             seeds: E seeds.
 
         Returns:
-            Arrays of float32 of Warp: joint positions (E, nq) and velocities (E, nv).
+            Arrays of Warp with E rows, for `launch_reset`.
         """
-        return self.upload_starts([draw_start(self._env, np_random(int(seed))[0]) for seed in seeds])
+        return self.upload_starts([self.draw_start(np_random(int(seed))[0]) for seed in seeds])
 
-    def upload_starts(self, states: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple:
-        """Returns first states (joint positions, velocities) as `launch_reset` takes them."""
-        model = self._env.model
-        starts = []
-        for column, size in enumerate((model.nq, model.nv)):
-            rows = np.array([state[column] for state in states], dtype=np.float32).reshape(len(states), size)
-            starts.append(wp.array(rows, dtype=wp.float32, device=self.device))
-        return tuple(starts)
+    def upload_starts(self, starts: Sequence[tuple]) -> tuple:
+        """Returns beginnings of episodes, each as `draw_start` returns it, as `launch_reset` takes them."""
+        kinds = (np.float32, np.float32, np.bool_, np.int32)
+        columns = zip(*starts, strict=True)
+        return tuple(
+            wp.array(np.array(column, dtype=kind), device=self.device)
+            for column, kind in zip(columns, kinds, strict=False)
+        )
 
     def launch_reset(self, starting, starts: tuple, rows) -> None:
         """Begins an episode in some slots, with its first observation.
 
         Args:
             starting: (B,) array of bool.
-            starts: First states, as `draw_starts` returns them.
+            starts: Beginnings of E episodes, as `draw_starts` returns them.
             rows: (B,) array of int32, rows of `starts` for the slots in which an episode begins.
 
         Raises:
@@ -139,13 +152,15 @@ class Worlds:
         """
         m, d = self._model, self.data
         check_array("starting", starting, wp.bool, (self.num_envs,), self.device)
-        for name, array, like in zip(("starts[0]", "starts[1]"), starts, (d.qpos, d.qvel), strict=True):
-            check_array(name, array, wp.float32, (None, like.shape[1]), self.device)
+        for i, like in enumerate((d.qpos, d.qvel)):
+            check_array(f"starts[{i}]", starts[i], wp.float32, (None, like.shape[1]), self.device)
         check_array("rows", rows, wp.int32, (self.num_envs,), self.device)
         state = [d.qpos, d.qvel, d.qacc_warmstart, d.ctrl, d.act, d.time, d.overflow]
         episode = [self.rewards, self.episode_returns, self.episode_lengths]
         flags = [self.terminated, self.truncated, self.diverged, self.overflowed, self.finished]
-        launch(kernels.begin, self.num_envs, [starting, rows, *starts], [*state, *episode, *flags], self.device)
+        launch(kernels.begin, self.num_envs, [starting, rows, *starts[:2]], [*state, *episode, *flags], self.device)
+        if self._signals is not None:
+            self._signals.launch_begin(starting, starts[2:], rows)
         if not self._observation.is_of_the_state or self._task.position != ROOT:
             with wp.ScopedDevice(self.device):
                 self._library.forward(m, d)  # of all worlds; nothing that it computes outlasts the next step
@@ -179,6 +194,10 @@ class Worlds:
         self.parts.zero_()
         outputs = [self.rewards, self.parts, self.terminated]
         launch(self._task.reward, num_envs, [self._task.settings, step], outputs, device)
+        if self._signals is not None:
+            self._signals.launch_pay(
+                step.sound, self.episode_lengths, step.before, step.after, self.parts, self.rewards
+            )
         episode = [self.rewards, self.episode_returns, self.episode_lengths, self.terminated, self.truncated]
         inputs = [step.sound, self.max_episode_steps, self.finished]
         launch(kernels.conclude, num_envs, inputs, episode, device)
@@ -189,3 +208,6 @@ class Worlds:
         inputs = [which, self._task.position, self._task.main_body, m.body_mass, d.qpos, d.xpos, d.xipos]
         launch(kernels.locate, self.num_envs, inputs, [step.before, step.after], self.device)
         self._observation.launch(which, is_first, d, self.observations)
+        if self._signals is not None:
+            taken = 0 if is_first else 1
+            self._signals.launch_observe(which, taken, self.episode_lengths, self.observations)

@@ -202,6 +202,7 @@ def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
 
 @contextmanager
 def closing(*vectors) -> Iterator[None]:
+    """Closes environments or problems at the end of a `with` block."""
     try:
         yield
     finally:
@@ -288,6 +289,7 @@ def _gradients(agent: Agent, unroll: Callable) -> Callable[[], int]:
 
 
 def population_words(size: int) -> tuple[str, str]:
+    """Returns the words of a configuration with a population of some size and a slot for each of its members."""
     return f"searcher.popsize={size}", f"problem.num_envs={size}"
 
 

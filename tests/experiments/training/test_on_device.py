@@ -102,7 +102,6 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
             "problem.device: agent: expected a function .*such as RSNN.*'device'",
         ),
         ([*ON_DEVICE, "+agent.backend=numba"], r".*device: expected none with backend='numba', got 'cpu'"),
-        ([*ON_DEVICE, "env=hopper_go_nogo"], "problem.physics: expected 'mujoco' for HopperGoNoGo-v5; .*signals"),
         ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
         (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
     ],
