@@ -46,7 +46,7 @@ def test_bench_prints_and_writes_a_table(capsys, working_directory):
         (
             ["nope"],
             "expected tables among environments, agents, trainings, gradients, sizes, memory, bytes, workers, "
-            "clusters; got 'nope'",
+            "clusters, device; got 'nope'",
         ),
         (["--seconds", "0"], "--seconds: expected a positive number"),
         (["--csv", "nowhere"], "--csv: 'nowhere' is not a folder"),

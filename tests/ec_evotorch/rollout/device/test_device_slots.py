@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import pickle
 import sys
 from dataclasses import fields
 from functools import partial
@@ -213,7 +214,10 @@ def test_a_search_goes_on_to_the_bit_from_a_saved_state():
     assert torch.equal(second.status["prob"], whole.status["prob"])
 
 
-@pytest.mark.parametrize("copied", [lambda problem: problem.clone(), copy.deepcopy])
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing))}
+
+
+@pytest.mark.parametrize("copied", [*COPIES.values(), lambda problem: problem.clone()], ids=[*COPIES, "clone"])
 def test_a_copy_of_a_problem_plays_alike(copied):
     problem = make_problem("cpu")
     solutions = random_solutions(problem)
@@ -221,6 +225,16 @@ def test_a_copy_of_a_problem_plays_alike(copied):
     other = copied(problem)
     problem.close()
     assert_same_episodes(other.play(solutions, 1), expected)
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_search_goes_on_alike(copied):
+    search = search_ec(make_problem("cpu"))
+    search.run(2)
+    other = copied(search)
+    for one in (search, other):
+        one.run(1)
+    assert_same_search(other, search)
 
 
 # --- contract ---
