@@ -116,8 +116,8 @@ class Worlds:
 
     def draw_start(self, generator: np.random.Generator) -> tuple:
         """Draws the beginning of one episode: joint positions and velocities, then signals if the task has them."""
-        signals = () if self._signals is None else (self._signals,)
-        return (*draw_start(self._env, generator), *(part for one in signals for part in one.draw(generator)))
+        start = draw_start(self._env, generator)
+        return start if self._signals is None else (*start, *self._signals.draw(generator))
 
     def draw_starts(self, seeds: Sequence[int]) -> tuple:
         """Draws the beginnings of episodes, those of `gymnasium.make(id).reset(seed=seed)` rounded to float32.

@@ -4,6 +4,7 @@ Kernels of a model take a minute to compile when they are not in Warp's cache, s
 alone. Physics are float32: what agrees to the bit is what Warp computes twice, never Warp and MuJoCo.
 """
 
+import importlib
 import logging
 import pickle
 import runpy
@@ -20,7 +21,7 @@ import torch
 from envs import make_vec
 from envs.make import native_task
 from envs.tasks import TASKS
-from native.warp_device import find_device, load_warp
+from native.warp_device import find_device, load_warp, ptx_of
 
 pytestmark = pytest.mark.skipif(
     find_spec("mujoco_warp") is None, reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'"
@@ -513,3 +514,17 @@ def test_tensors_share_the_memory_of_the_device(hopper):
     actions[0, 1] = torch.nan
     ended = env.step(actions)[2]
     assert ended.tolist() == env.diverged.tolist() == [True, False, False, False]
+
+
+# --- what a GPU would run ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kernel",
+    ["contact_frames.align", "observation.observe", "rewards.move", "episode_kernels.conclude", "signals.pay"],
+)
+def test_the_kernels_compile_for_a_gpu(kernel):
+    name, function = kernel.split(".")
+    module = importlib.import_module(f"envs.warp.{name}")
+    assert ".target sm_90" in ptx_of(getattr(module, function), arch=90)  # with all others of its file
