@@ -154,13 +154,13 @@ def _make_on_warp(task: Task | None, template: gymnasium.Env, num_envs: int, dev
     """Makes a task on MuJoCo Warp.
 
     Raises:
-        ValueError: If it is none of the nine.
+        ValueError: If it is none that MuJoCo Warp plays.
     """
+    from envs.warp.tasks import READERS
     from envs.warp.vector_env import WarpVectorEnv
 
-    name = template.spec.id
-    if task is None:
-        raise ValueError(f"physics: expected 'mujoco' for {name}; 'warp' plays {', '.join(TASKS)}")
+    if task is None or task.env_id not in READERS:
+        raise ValueError(f"physics: expected 'mujoco' for {template.spec.id}; 'warp' plays {', '.join(READERS)}")
     return WarpVectorEnv(task, template, num_envs, device, deterministic=deterministic, output=output)
 
 

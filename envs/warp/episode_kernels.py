@@ -7,14 +7,9 @@ wp = load_warp()
 wp.set_module_options({"enable_backward": False})
 
 _BODY, _CENTRE = wp.constant(BODY), wp.constant(CENTRE)
-_LIMIT = wp.constant(1.0e10)  # mjMAXVAL: beyond it MuJoCo calls a state unstable
+_LARGEST_STATE = wp.constant(1.0e6)  # beyond it a float32 has steps of more than a twentieth
+_LARGEST_ACCELERATION = wp.constant(1.0e10)  # mjMAXVAL, beyond which MuJoCo calls a simulation unstable
 _ZERO = wp.constant(wp.float64(0.0))
-
-
-@wp.func
-def is_stable(value: float):
-    """Whether a number of the state is finite and not too large."""
-    return wp.abs(value) < _LIMIT  # not so of NaN
 
 
 @wp.kernel
@@ -37,31 +32,40 @@ def act(
 
 
 @wp.kernel
-def judge(
+def watch(
     finished: wp.array[bool],
-    lost: int,  # bits of `overflow` that say that contacts or constraints were lost
-    overflow: wp.array[int],
     qpos: wp.array2d[float],
     qvel: wp.array2d[float],
     qacc: wp.array2d[float],
-    sound: wp.array[bool],
     diverged: wp.array[bool],
+):
+    """Finds the running worlds that a step of the physics has left unstable."""
+    world = wp.tid()
+    if finished[world]:
+        return
+    stable = not diverged[world]  # each comparison is false of NaN
+    for i in range(qpos.shape[1]):
+        stable = stable and wp.abs(qpos[world, i]) < _LARGEST_STATE
+    for i in range(qvel.shape[1]):
+        stable = stable and wp.abs(qvel[world, i]) < _LARGEST_STATE
+        stable = stable and wp.abs(qacc[world, i]) < _LARGEST_ACCELERATION
+    diverged[world] = not stable
+
+
+@wp.kernel
+def judge(
+    finished: wp.array[bool],
+    diverged: wp.array[bool],
+    lost: int,  # bits of `overflow` that say that contacts or constraints were lost
+    overflow: wp.array[int],
+    sound: wp.array[bool],
     overflowed: wp.array[bool],
 ):
     """Finds the running worlds whose physics are sound."""
     world = wp.tid()
-    sound[world] = False
-    if finished[world]:
-        return
-    if (overflow[world] & lost) != 0:
+    sound[world] = not finished[world] and not diverged[world]
+    if not finished[world] and (overflow[world] & lost) != 0:
         overflowed[world] = True
-    stable = not diverged[world]
-    for i in range(qpos.shape[1]):
-        stable = stable and is_stable(qpos[world, i])
-    for i in range(qvel.shape[1]):
-        stable = stable and is_stable(qvel[world, i]) and is_stable(qacc[world, i])
-    sound[world] = stable
-    diverged[world] = not stable
 
 
 @wp.kernel
@@ -71,15 +75,22 @@ def locate(
     main_body: int,
     body_mass: wp.array2d[float],
     qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
     xpos: wp.array2d[wp.vec3],
     xipos: wp.array2d[wp.vec3],
+    last_qpos: wp.array2d[float],
+    last_qvel: wp.array2d[float],
     before: wp.array[wp.vec2d],
     after: wp.array[wp.vec2d],
 ):
-    """Finds the positions that velocities are taken from."""
+    """Notes the states, and finds the positions that velocities are taken from."""
     world = wp.tid()
     if not located[world]:
         return
+    for i in range(qpos.shape[1]):
+        last_qpos[world, i] = qpos[world, i]
+    for i in range(qvel.shape[1]):
+        last_qvel[world, i] = qvel[world, i]
     before[world] = after[world]
     x = wp.float64(qpos[world, 0])
     y = _ZERO

@@ -1,7 +1,6 @@
 """A MuJoCo model and the worlds that simulate it, in a device's memory."""
 
 import copy
-import warnings
 from types import ModuleType
 
 import mujoco
@@ -60,8 +59,7 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
     if sizes is None:
         sizes = bound_sizes(model)
     try:
-        with load_warp().ScopedDevice(device), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the library's own
+        with load_warp().ScopedDevice(device):
             m = mjw.put_model(model)
             d = mjw.make_data(model, nworld=num_worlds, nconmax=sizes.contacts, njmax=sizes.rows)
     except (NotImplementedError, ValueError) as error:

@@ -73,10 +73,11 @@ def control_cost(world: int, s: Settings, step: Step):
 def contact_cost(world: int, s: Settings, step: Step):
     """The weighted sum of squares of the external forces, with bounds on each and on the whole."""
     total = wp.float64(0.0)
-    for body in range(step.cfrc_ext.shape[1]):
-        for i in range(6):
-            force = wp.clamp(wp.float64(step.cfrc_ext[world, body][i]), s.force_low, s.force_high)
-            total += force * force
+    if s.contact_cost_weight != _ZERO:
+        for body in range(step.cfrc_ext.shape[1]):
+            for i in range(6):
+                force = wp.clamp(wp.float64(step.cfrc_ext[world, body][i]), s.force_low, s.force_high)
+                total += force * force
     return wp.clamp(s.contact_cost_weight * total, s.cost_low, s.cost_high)
 
 
@@ -88,33 +89,7 @@ def move(
     parts: wp.array2d[wp.float64],  # (B, number of parts)
     terminated: wp.array[bool],  # (B,)
 ):
-    """Pays progress and health, less control (Hopper, Walker2d, HalfCheetah, Swimmer)."""
-    world = wp.tid()
-    if not step.sound[world]:
-        return
-    healthy = is_healthy(world, step)
-    velocity = (step.after[world] - step.before[world]) / s.dt
-    forward = s.forward_reward_weight * velocity[0]
-    survive = wp.where(healthy, s.healthy_reward, _ZERO)
-    ctrl = control_cost(world, s, step)
-    rewards[world] = (forward + survive) - ctrl
-    terminated[world] = s.terminate_when_unhealthy and not healthy
-    parts[world, 0] = velocity[0]
-    parts[world, 1] = velocity[1]
-    parts[world, 2] = forward
-    parts[world, 3] = -ctrl
-    parts[world, 4] = survive
-
-
-@wp.kernel
-def move_and_touch(
-    s: Settings,
-    step: Step,
-    rewards: wp.array[wp.float64],
-    parts: wp.array2d[wp.float64],
-    terminated: wp.array[bool],
-):
-    """Pays progress and health, less control and contacts (Ant, Humanoid)."""
+    """Pays progress and health, less control and contacts (Hopper, Walker2d, HalfCheetah, Swimmer, Ant, Humanoid)."""
     world = wp.tid()
     if not step.sound[world]:
         return
@@ -130,8 +105,8 @@ def move_and_touch(
     parts[world, 1] = velocity[1]
     parts[world, 2] = forward
     parts[world, 3] = -ctrl
-    parts[world, 4] = survive
-    parts[world, 5] = -contact
+    parts[world, 4] = -contact
+    parts[world, 5] = survive
 
 
 @wp.kernel

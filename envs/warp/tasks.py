@@ -18,8 +18,7 @@ ROOT, BODY, CENTRE = range(3)
 """Which position velocities are taken from: the first two joint coordinates, a body, the centre of mass."""
 
 _INFINITE = (-np.inf, np.inf)
-_MOVE = ("x_velocity", "y_velocity", "reward_forward", "reward_ctrl", "reward_survive")
-_TIMES_TEN, _TIMES_SIX = 10, 6  # numbers of a body
+_MOVE = ("x_velocity", "y_velocity", "reward_forward", "reward_ctrl", "reward_contact", "reward_survive")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class DeviceTask:
         reward: Kernel that pays.
         settings: Numbers for that kernel.
         healthy: (2, nq + nv) bounds between which all coordinates and velocities are, of a healthy body.
-        parts: Names of the parts of the reward, in the order in which the kernel writes them.
+        parts: Names of the numbers that the kernel writes beside the reward, in order; the task's `info` shows those
+            that it has.
         position: `ROOT`, `BODY` or `CENTRE`.
         main_body: The body of `BODY`.
     """
@@ -57,7 +57,7 @@ def read_task(task: Task, env: gymnasium.Env) -> DeviceTask:
     """
     record = read_settings(task, env)[0]
     given = {name: record[name] for name in task.parameters.names or ()}
-    return _READERS[task.env_id](env, given)
+    return READERS[task.env_id](env, given)
 
 
 def _settings(env: gymnasium.Env, given: dict, **changed: float):
@@ -74,12 +74,12 @@ def _settings(env: gymnasium.Env, given: dict, **changed: float):
     return settings
 
 
-def _healthy(env: gymnasium.Env, **ranges: tuple[float, float]) -> np.ndarray:
-    """Returns bounds of all coordinates and velocities, ±∞ but for the joint coordinates `q1`, `q2` and so on."""
+def _healthy(env: gymnasium.Env, ranges: dict[int, tuple[float, float]]) -> np.ndarray:
+    """Returns bounds of all coordinates and velocities, ±∞ but for some joint coordinates."""
     bounds = np.empty((2, env.model.nq + env.model.nv))
     bounds[0], bounds[1] = _INFINITE
-    for name, (low, high) in ranges.items():
-        bounds[:, int(name[1:])] = low, high
+    for coordinate, (low, high) in ranges.items():
+        bounds[:, coordinate] = low, high
     return bounds
 
 
@@ -95,7 +95,7 @@ def _state(env: gymnasium.Env, skipped: int, most: float = np.inf) -> list[Senso
 
 
 def _read_hopper(env, given):
-    healthy = _healthy(env)
+    healthy = _healthy(env, {})
     healthy[:, 2:] = given["healthy_state_range"][:, None]
     for i, name in ((1, "healthy_z_range"), (2, "healthy_angle_range")):
         low, high = given[name]
@@ -105,29 +105,28 @@ def _read_hopper(env, given):
 
 
 def _read_walker2d(env, given):
-    healthy = _healthy(env, q1=given["healthy_z_range"], q2=given["healthy_angle_range"])
+    healthy = _healthy(env, {1: given["healthy_z_range"], 2: given["healthy_angle_range"]})
     sensors = _state(env, int(given["exclude_current_positions_from_observation"]), 10.0)
     return DeviceTask(sensors, rewards.move, _settings(env, given), healthy, _MOVE)
 
 
 def _read_half_cheetah(env, given):
     sensors = _state(env, int(given["exclude_current_positions_from_observation"]))
-    return DeviceTask(sensors, rewards.move, _settings(env, given), _healthy(env), _MOVE)
+    return DeviceTask(sensors, rewards.move, _settings(env, given), _healthy(env, {}), _MOVE)
 
 
 def _read_swimmer(env, given):
     sensors = _state(env, 2 * int(given["exclude_current_positions_from_observation"]))
-    return DeviceTask(sensors, rewards.move, _settings(env, given), _healthy(env), _MOVE)
+    return DeviceTask(sensors, rewards.move, _settings(env, given), _healthy(env, {}), _MOVE)
 
 
 def _read_ant(env, given):
     sensors = _state(env, 2 * int(given["exclude_current_positions_from_observation"]))
     if given["include_cfrc_ext_in_observation"]:
-        sensors += of_bodies("cfrc_ext", env.model.nbody, _TIMES_SIX, *given["contact_force_range"])
-    healthy = _healthy(env, q2=_closed(*given["healthy_z_range"]))
-    parts = (*_MOVE, "reward_contact")
+        sensors += of_bodies("cfrc_ext", env.model.nbody, 6, *given["contact_force_range"])
+    healthy = _healthy(env, {2: _closed(*given["healthy_z_range"])})
     settings, main_body = _settings(env, given), int(given["main_body"])
-    return DeviceTask(sensors, rewards.move_and_touch, settings, healthy, parts, BODY, main_body)
+    return DeviceTask(sensors, rewards.move, settings, healthy, _MOVE, BODY, main_body)
 
 
 def _body_sensors(env, given) -> list[Sensor]:
@@ -135,10 +134,10 @@ def _body_sensors(env, given) -> list[Sensor]:
     model = env.model
     sensors = _state(env, 2 * int(given["exclude_current_positions_from_observation"]))
     for name, more in (
-        ("cinert", of_bodies("cinert", model.nbody, _TIMES_TEN)),
-        ("cvel", of_bodies("cvel", model.nbody, _TIMES_SIX)),
+        ("cinert", of_bodies("cinert", model.nbody, 10)),
+        ("cvel", of_bodies("cvel", model.nbody, 6)),
         ("qfrc_actuator", of_items("qfrc_actuator", range(6, model.nv))),
-        ("cfrc_ext", of_bodies("cfrc_ext", model.nbody, _TIMES_SIX)),
+        ("cfrc_ext", of_bodies("cfrc_ext", model.nbody, 6)),
     ):
         if given[f"include_{name}_in_observation"]:
             sensors += more
@@ -146,10 +145,8 @@ def _body_sensors(env, given) -> list[Sensor]:
 
 
 def _read_humanoid(env, given):
-    healthy = _healthy(env, q2=given["healthy_z_range"])
-    parts = (*_MOVE, "reward_contact")
-    settings = _settings(env, given)
-    return DeviceTask(_body_sensors(env, given), rewards.move_and_touch, settings, healthy, parts, CENTRE)
+    healthy = _healthy(env, {2: given["healthy_z_range"]})
+    return DeviceTask(_body_sensors(env, given), rewards.move, _settings(env, given), healthy, _MOVE, CENTRE)
 
 
 def _read_humanoid_standup(env, given):
@@ -163,11 +160,11 @@ def _read_humanoid_standup(env, given):
         cost_high=high,
     )
     parts = ("reward_linup", "reward_quadctrl", "reward_impact")
-    return DeviceTask(_body_sensors(env, given), rewards.stand_up, settings, _healthy(env), parts)
+    return DeviceTask(_body_sensors(env, given), rewards.stand_up, settings, _healthy(env, {}), parts)
 
 
 def _read_inverted_pendulum(env, given):
-    healthy = _healthy(env, q1=_closed(-0.2, 0.2))
+    healthy = _healthy(env, {1: _closed(-0.2, 0.2)})
     settings = _settings(env, given, healthy_reward=1.0)
     return DeviceTask(_state(env, 0), rewards.balance, settings, healthy, ("reward_survive",))
 
@@ -182,10 +179,10 @@ def _read_inverted_double_pendulum(env, given):
         Sensor("qfrc_constraint", 0, 0, -10.0, 10.0),
     ]
     parts = ("reward_survive", "distance_penalty", "velocity_penalty")
-    return DeviceTask(sensors, rewards.balance_two, _settings(env, given), _healthy(env), parts)
+    return DeviceTask(sensors, rewards.balance_two, _settings(env, given), _healthy(env, {}), parts)
 
 
-_READERS = {
+READERS = {
     "Ant-v5": _read_ant,
     "HalfCheetah-v5": _read_half_cheetah,
     "Hopper-v5": _read_hopper,
@@ -196,3 +193,4 @@ _READERS = {
     "Swimmer-v5": _read_swimmer,
     "Walker2d-v5": _read_walker2d,
 }
+"""For each task that MuJoCo Warp plays, the function that reads it from (environment, its settings by name)."""

@@ -210,9 +210,8 @@ class WarpVectorEnv(Remade, VectorEnv):
         check_open(self)
         if self.render_mode is None:
             return None
-        data = self.on_device.data
         frames = []
-        for qpos, qvel in zip(data.qpos.numpy(), data.qvel.numpy(), strict=True):
+        for qpos, qvel in zip(self.on_device.qpos.numpy(), self.on_device.qvel.numpy(), strict=True):
             self._template.set_state(qpos.astype(np.float64), qvel.astype(np.float64))
             frames.append(self._template.render())
         return tuple(frames)
@@ -253,7 +252,7 @@ class WarpVectorEnv(Remade, VectorEnv):
         if self._output == "torch":
             return {}
         data = self.on_device.data
-        qpos = data.qpos.numpy().astype(np.float64)
+        qpos = self.on_device.qpos.numpy().astype(np.float64)
         values = {name: f(qpos, self._template.init_qpos) for name, f in self._task.state_info.items()}
         if self._task.tendon_info:
             values["tendon_length"] = data.ten_length.numpy().astype(np.float64)

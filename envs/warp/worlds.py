@@ -34,8 +34,9 @@ class Worlds:
     may change between two replays is in arrays.
 
     Nothing runs before its first reset. Episodes end by themselves as Gymnasium's do, after `max_episode_steps`, or
-    when the physics diverge: a joint coordinate, velocity or acceleration is not finite or exceeds 10¹⁰, or an action
-    was not finite. Such an episode is terminated; its last step pays 0 and leaves the observation as it was.
+    when the physics diverge: after a step of the physics a joint coordinate or velocity is not below 10⁶, beyond which
+    float32 has no resolution, or an acceleration not below 10¹⁰, as MuJoCo asks; or an action was not finite. Such an
+    episode is terminated; its last step pays 0 and leaves the observation as it was.
 
     Attributes:
         device: Device of Warp.
@@ -52,7 +53,8 @@ class Worlds:
             another world, for want of room.
         finished: (B,) array of bool: the slot rests, because its episode is over or none has begun.
         max_episode_steps: (1,) array of int32.
-        data: MuJoCo Warp's `Data`.
+        qpos, qvel: (B, nq) and (B, nv) arrays of float32, states after the last step of each slot's episode.
+        data: MuJoCo Warp's `Data`; there the bodies of slots that rest move on.
         sizes: Room for contacts and constraints of a world.
 
     Args:
@@ -98,6 +100,7 @@ class Worlds:
 
         self.observations = make(wp.float32, num_sensors)
         self.actions = make(wp.float32, env.model.nu)
+        self.qpos, self.qvel = make(wp.float32, env.model.nq), make(wp.float32, env.model.nv)
         self.rewards, self.episode_returns = make(wp.float64), make(wp.float64)
         self.parts = make(wp.float64, len(self.part_names))
         self.episode_lengths = make(wp.int32)
@@ -116,8 +119,8 @@ class Worlds:
 
     def draw_start(self, generator: np.random.Generator) -> tuple:
         """Draws the beginning of one episode: joint positions and velocities, then signals if the task has them."""
-        signals = () if self._signals is None else (self._signals,)
-        return (*draw_start(self._env, generator), *(part for one in signals for part in one.draw(generator)))
+        start = draw_start(self._env, generator)
+        return start if self._signals is None else (*start, *self._signals.draw(generator))
 
     def draw_starts(self, seeds: Sequence[int]) -> tuple:
         """Draws the beginnings of episodes, those of `gymnasium.make(id).reset(seed=seed)` rounded to float32.
@@ -185,11 +188,11 @@ class Worlds:
         with wp.ScopedDevice(device):
             for _ in range(self._frame_skip):
                 self._library.step(m, d)
+                launch(kernels.watch, num_envs, [self.finished, d.qpos, d.qvel, d.qacc], [self.diverged], device)
             if self._contact_forces:
                 self._library.rne_postconstraint(m, d)
-        physics = [self._lost, d.overflow, d.qpos, d.qvel, d.qacc]
-        outputs = [step.sound, self.diverged, self.overflowed]
-        launch(kernels.judge, num_envs, [self.finished, *physics], outputs, device)
+        inputs = [self.finished, self.diverged, self._lost, d.overflow]
+        launch(kernels.judge, num_envs, inputs, [step.sound, self.overflowed], device)
         self._launch_look(step.sound, is_first=False)
         self.parts.zero_()
         outputs = [self.rewards, self.parts, self.terminated]
@@ -205,8 +208,10 @@ class Worlds:
     def _launch_look(self, which, is_first: bool) -> None:
         """Locates and observes some worlds."""
         m, d, step = self._model, self.data, self._step
-        inputs = [which, self._task.position, self._task.main_body, m.body_mass, d.qpos, d.xpos, d.xipos]
-        launch(kernels.locate, self.num_envs, inputs, [step.before, step.after], self.device)
+        position = [self._task.position, self._task.main_body, m.body_mass]
+        inputs = [which, *position, d.qpos, d.qvel, d.xpos, d.xipos]
+        outputs = [self.qpos, self.qvel, step.before, step.after]
+        launch(kernels.locate, self.num_envs, inputs, outputs, self.device)
         self._observation.launch(which, is_first, d, self.observations)
         if self._signals is not None:
             taken = 0 if is_first else 1

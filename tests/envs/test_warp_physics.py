@@ -4,6 +4,7 @@ Kernels of a model take a minute to compile when they are not in Warp's cache, s
 alone. Physics are float32: what agrees to the bit is what Warp computes twice, never Warp and MuJoCo.
 """
 
+import importlib
 import logging
 import pickle
 import runpy
@@ -20,7 +21,7 @@ import torch
 from envs import make_vec
 from envs.make import native_task
 from envs.tasks import TASKS
-from native.warp_device import find_device, load_warp
+from native.warp_device import find_device, load_warp, ptx_of
 
 pytestmark = pytest.mark.skipif(
     find_spec("mujoco_warp") is None, reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'"
@@ -64,6 +65,15 @@ def draw_actions(env, seed=0, steps=1):
     space = env.single_action_space
     shape = (steps, env.num_envs, *space.shape)
     return np.random.default_rng(seed).uniform(space.low, space.high, shape).astype(np.float32)
+
+
+def write_hopper(folder, old, new):
+    """Writes Gymnasium's hopper.xml with a change, and returns its path."""
+    model = (Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "hopper.xml").read_text()
+    assert old in model
+    path = folder / "hopper.xml"
+    path.write_text(model.replace(old, new))
+    return str(path)
 
 
 def assert_same_episodes(one, other, steps=30, seed=3):
@@ -279,6 +289,7 @@ def test_a_finished_sub_environment_rests_until_reset():
     for actions in draw_actions(env, steps=3):
         last = env.step(actions)
         total += last[1]
+    state = env.on_device.qpos.numpy().copy()
     assert last[3].all()
     np.testing.assert_array_equal(env.episode_return, total)
     observations, rewards, _, truncated, info = env.step(np.full((2, 3), np.nan, np.float32))
@@ -288,6 +299,7 @@ def test_a_finished_sub_environment_rests_until_reset():
     assert not any(info[name].any() for name in info)
     assert env.episode_length.tolist() == [3, 3]
     np.testing.assert_array_equal(env.episode_return, total)
+    np.testing.assert_array_equal(env.on_device.qpos.numpy(), state)
 
 
 def test_an_environment_put_to_rest_does_not_run_until_it_is_reset(hopper):
@@ -324,7 +336,7 @@ def test_a_copy_is_made_anew_and_is_the_same():
 # --- what goes wrong ---
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e11])
+@pytest.mark.parametrize("bad", [np.nan, -np.inf, 1e7])
 @pytest.mark.parametrize("part", [0, 1])
 def test_physics_that_diverge_end_the_episode_and_nothing_else(hopper, part, bad):
     states = visit_states("Hopper-v5", 4)
@@ -348,6 +360,22 @@ def test_physics_that_diverge_end_the_episode_and_nothing_else(hopper, part, bad
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_nothing_of_physics_that_diverge_is_seen(tmp_path):
+    path = write_hopper(tmp_path, 'timestep="0.002"', 'timestep="0.2"')
+    env = make_warp(num_envs=2, xml_file=path, terminate_when_unhealthy=False)
+    env.reset(seed=0)
+    for t in range(40):
+        observations, rewards, terminated, _, info = env.step(np.full((2, 3), (-1.0) ** t, np.float32))
+        assert np.isfinite(observations).all()
+        assert np.isfinite(rewards).all()
+        assert all(np.isfinite(value).all() for value in info.values())
+        np.testing.assert_array_equal(terminated, env.diverged)
+    assert env.diverged.all()
+    assert (env.episode_length < 40).all()
+    assert (np.abs(env.episode_return) < 1e7).all()  # nothing of a flight at 10⁸ m/s was paid
+    assert env.model_digest is not None
+
+
 def test_an_action_that_is_not_finite_is_refused_before_anything_moves(hopper):
     before, _ = hopper.reset(seed=0)
     for bad in (np.nan, -np.inf):
@@ -369,6 +397,7 @@ def test_an_action_on_the_device_that_is_not_finite_ends_its_episode(hopper, bad
     assert hopper.diverged.tolist() == hopper.finished.tolist() == [False, True, False, False]
     np.testing.assert_array_equal(hopper.observations[1], before[1])
     assert np.isfinite(hopper.episode_return).all()
+    assert np.isfinite(hopper.on_device.qpos.numpy()).all()
 
 
 def test_wrong_shapes_are_refused_with_both_shapes(hopper):
@@ -432,20 +461,25 @@ def test_what_the_device_does_not_offer_is_refused_in_a_line(kwargs, message):
         make_vec(**{"id": "Hopper-v5", "num_envs": 2, **kwargs})
 
 
+def test_a_native_task_that_the_device_does_not_know_is_refused_in_a_line(monkeypatch):
+    from envs.warp.tasks import READERS
+
+    assert READERS.keys() == TASKS.keys()
+    monkeypatch.delitem(READERS, "Hopper-v5")
+    with pytest.raises(ValueError, match=r"^physics: expected 'mujoco' for Hopper-v5; 'warp' plays Ant-v5, [^\n]*$"):
+        make_warp()
+
+
 def test_a_model_that_cannot_be_simulated_is_refused_in_a_line(tmp_path):
-    model = (Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "hopper.xml").read_text()
-    path = tmp_path / "hopper.xml"
-    path.write_text(model.replace('integrator="RK4"', 'integrator="discrete" noslip_iterations="3"'))
+    path = write_hopper(tmp_path, 'integrator="RK4"', 'integrator="discrete" noslip_iterations="3"')
     with pytest.raises(ValueError, match=r"^physics: MuJoCo Warp cannot simulate this model: noslip solver not[^\n]*$"):
-        make_warp(xml_file=str(path))
+        make_warp(xml_file=path)
 
 
 def test_a_model_that_remembers_more_than_its_state_is_refused(tmp_path):
-    model = (Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets" / "hopper.xml").read_text()
-    path = tmp_path / "hopper.xml"
-    path.write_text(model.replace("<option ", '<option><flag sleep="enable"/></option><option '))
+    path = write_hopper(tmp_path, "<option ", '<option><flag sleep="enable"/></option><option ')
     with pytest.raises(ValueError, match=r"^physics: expected a model without sleeping bodies with physics='warp'$"):
-        make_warp(xml_file=str(path))
+        make_warp(xml_file=path)
 
 
 def test_a_model_without_a_bound_is_refused():
@@ -513,3 +547,17 @@ def test_tensors_share_the_memory_of_the_device(hopper):
     actions[0, 1] = torch.nan
     ended = env.step(actions)[2]
     assert ended.tolist() == env.diverged.tolist() == [True, False, False, False]
+
+
+# --- what a GPU would run ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kernel",
+    ["contact_frames.align", "observation.observe", "rewards.move", "episode_kernels.conclude", "signals.pay"],
+)
+def test_the_kernels_compile_for_a_gpu(kernel):
+    name, function = kernel.split(".")
+    module = importlib.import_module(f"envs.warp.{name}")
+    assert ".target sm_90" in ptx_of(getattr(module, function), arch=90)  # with all others of its file
