@@ -368,6 +368,9 @@ class GenerationProblem(Protocol):
 class DeviceProblem(Protocol):
     """A problem that can play a population on a device, of which it is told no more than the seed.
 
+    If the distribution of a `PopulationSearch` is a `DeviceDistribution`, `evaluate` gets a `SeededPopulation`, whose
+    `part.rows` says what the rows are; otherwise it gets solutions as ever.
+
     Attributes:
         device_of_rows: Name of the device of NVIDIA Warp; None where solutions must be in memory.
     """
