@@ -7,6 +7,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | it may have | what for | without it |
 |---|---|---|
 | `NativeAgent` and `NativeVectorEnv` | whole episodes are played without Python | one Python call per step |
+| `DeviceAgent` and `DeviceVectorEnv` | `RolloutProblem(device=…)` | the problem refuses a device |
 | `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
 | `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
 | `RestingVectorEnv` | episodes can be given up | they run on unseen until their slots are reset |
@@ -15,6 +16,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | `GenerationProblem` | a problem prepares a population, or learns with the search | populations are just evaluated |
 | `CountingProblem` | EvoTorch's `num_interactions` goes on after resuming | it starts at zero |
 | `StructuredProblem` | settings of a searcher for each kernel | a number, or one for each element |
+| `DeviceProblem` and `DeviceDistribution` | a population lives as seeds on a device | it is an array |
 | `TrialProblem` | `Incumbent`, which chooses among the centres of a search | `Incumbent` refuses the searcher |
 | `Stateful` | a problem, a searcher or an optimizer can be saved | `Resumable` refuses the searcher or optimizer |
 
@@ -162,6 +164,29 @@ class DifferentiableAgent(Protocol):
         """
 
 
+@runtime_checkable
+class DeviceAgent(Protocol):
+    """An agent whose networks can stay on a device of NVIDIA Warp, for a loop that only launches kernels.
+
+    Its factory takes a keyword `device`, the name of the device.
+    """
+
+    def draw_starts(self, seeds: Sequence[int]) -> torch.Tensor:
+        """Returns what is random in the states with which episodes begin, (n, …) float32, a function of each seed."""
+
+    def on_device(self, num_slots: int) -> Any:
+        """Makes B slots on the agent's device, each with a network of its own.
+
+        Returns:
+            An object whose methods only launch kernels on Warp's current stream, so that a graph can capture them. It
+            has `device`, Warp's; `members`, a (B,) int32 tensor on the device, negative where a slot rests;
+            `launch_load(solutions, renewed)`, with (B, ⌈L / 32⌉) uint32 words of bits, or (B, L) float32, by the
+            agent's dtype; `launch_reset(starting, starts, rows)`, with rows of `draw_starts`; and
+            `launch_step(observations, actions)`, (B, obs_length) and (B, act_length) float32. `renewed` and `starting`
+            are (B,) bool, `rows` (B,) int32. An action that is not finite stays so.
+        """
+
+
 class AgentFactory(Protocol):
     """A function that makes agents, such as `functools.partial(agents.RSNN, num_neurons=256)`."""
 
@@ -278,6 +303,27 @@ class DivergingVectorEnv(Protocol):
         """Sub-environments whose physics became unstable in the current episode, (B,) bool."""
 
 
+@runtime_checkable
+class DeviceVectorEnv(Protocol):
+    """A vector environment that can be stepped on a device of NVIDIA Warp, by a loop that only launches kernels.
+
+    Its factory takes a keyword `device`, the name of the device.
+    """
+
+    @property
+    def on_device(self) -> Any:
+        """An object whose methods that begin with `launch_` only launch kernels on Warp's current stream.
+
+        It has arrays of Warp that live as long as it does: `observations` (B, obs_length) float32, `actions`
+        (B, act_length) float32, `rewards` (B,) float64 of the last step, and `finished`, `diverged` and `overflowed`
+        (B,) bool, the latter where arrays of the physics were too small; and `device` and `num_envs`.
+        `draw_starts(seeds)` returns a tuple of arrays with a row for each seed; `launch_reset(starting, starts, rows)`
+        begins episodes from rows of these where `starting` (B,) bool is true, with `rows` (B,) int32;
+        `launch_rest(resting)` ends all episodes where `resting` is true; and `launch_step()` takes a step in every slot
+        that is not finished; the others pay 0.
+        """
+
+
 class VectorEnvFactory(Protocol):
     """A function that makes vector environments, such as `functools.partial(envs.make_vec, "Hopper-v5")`."""
 
@@ -328,6 +374,20 @@ class GenerationProblem(Protocol):
 
     def end_generation(self, evals: torch.Tensor, learner: Any) -> None:
         """Takes notice of the evaluations (N,) from which the `learner` is about to learn."""
+
+
+@runtime_checkable
+class DeviceProblem(Protocol):
+    """A problem that can play a population on a device, of which it is told no more than the seed.
+
+    If the distribution of a `PopulationSearch` is a `DeviceDistribution`, `evaluate` gets a `SeededPopulation`, whose
+    `part.rows` says what the rows are; otherwise it gets solutions as ever.
+
+    Attributes:
+        device_of_rows: Name of the device of NVIDIA Warp; None where solutions must be in memory.
+    """
+
+    device_of_rows: str | None
 
 
 @runtime_checkable
@@ -421,4 +481,41 @@ class SeededDistribution(Protocol):
             utilities: (N,) float64, finite; higher is better.
             optimizer: An object with `ascent(gradient)`, which returns the step (L,) to add; None for plain ascent.
             learning_rate: Step size of plain ascent; not used if there is an optimizer.
+        """
+
+
+@runtime_checkable
+class DeviceDistribution(Protocol):
+    """A seeded distribution of bits that a device of NVIDIA Warp can sample and learn from, without a population."""
+
+    def on_device(self, device: Any) -> Any:
+        """Returns an object that samples rows on a device.
+
+        Args:
+            device: Name of the device.
+
+        Returns:
+            An object with `solution_length`; `set(vector, key, generation)`, which says which rows; and
+            `launch_sample(rows, renewed, packed)`, which only launches, with numbers of rows (B,) int64, which of them
+            to sample (B,) bool, and the bits (B, ⌈L / 32⌉) uint32 that are overwritten there.
+        """
+
+    def updated_by_seed(
+        self,
+        key: int,
+        generation: int,
+        utilities: torch.Tensor,
+        optimizer: Any,
+        learning_rate: float | None,
+        device: Any,
+    ) -> Self:
+        """Learns as `SeededDistribution.updated` does from the population of a key and a generation.
+
+        Args:
+            key: 64-bit key of the search.
+            generation: Number of the generation.
+            utilities: (N,) float64, finite; higher is better.
+            optimizer: An object with `ascent(gradient)`; None for plain ascent.
+            learning_rate: Step size of plain ascent.
+            device: Name of the device that makes the rows.
         """

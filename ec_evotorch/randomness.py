@@ -44,7 +44,8 @@ Where each is drawn, and by which function:
    `ec_evotorch/searchers/ppo/ppo.py`, which shuffles.
 10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; PPO's
     `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
-11. Gymnasium's `reset_model` with its PCG64, called by `envs/mujoco_vector_env.py`; other environments by themselves.
+11. Gymnasium's `reset_model` with its PCG64, called by `draw_start` in `envs/start_states.py` for
+    `envs/mujoco_vector_env.py`, `envs/warp/vector_env.py` and `envs/warp/worlds.py`; other environments by themselves.
     The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.
 12. `RSNN.draw_starts` in `agents/rsnn/agent.py`. There is nothing random in the first states of other agents.
 13. `episode_seed` in `experiments/evaluation/episodes.py`.

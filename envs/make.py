@@ -16,11 +16,14 @@ from envs.go_nogo import GoNoGo, make_go_nogo
 from envs.make_plain import Wrappers, make_plain, make_wrapped
 from envs.mujoco_vector_env import MujocoVectorEnv
 from envs.tasks import TASKS, Task
-from native.arguments import check_whole
+from native.arguments import check_choice, check_flag, check_whole
+from native.warp_device import find_device
 
 _PASSIVE_WRAPPERS = (OrderEnforcing, PassiveEnvChecker)  # of `gymnasium.make`; they change no number
 _TASKS_OF_CLASSES = {task.env_class: task for task in TASKS.values()}
 _MODES = ("sync", "async")
+_PHYSICS = ("auto", "mujoco", "warp")
+_OUTPUTS = ("numpy", "torch")
 _ACTIONS = (Box, Discrete, MultiDiscrete, MultiBinary)
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,6 +33,10 @@ def make_vec(
     num_envs: int,
     num_threads: int = 0,
     *,
+    physics: str = "auto",
+    device: str = "cpu",
+    deterministic: bool = True,
+    output: str = "numpy",
     vectorization_mode: str | None = None,
     wrappers: Wrappers = (),
     **kwargs: Any,
@@ -48,11 +55,20 @@ def make_vec(
     `pickle` or `copy`, is made anew, see `envs.remaking`. Observations may be of any space that Gymnasium can put
     together; actions of a `Box`, `Discrete`, `MultiDiscrete` or `MultiBinary`.
 
+    With `physics="warp"` the nine run on MuJoCo Warp, in single precision, on a CPU or a CUDA device (extra `gpu`), see
+    `envs.warp.vector_env`. Nothing else runs there.
+
     Args:
         id: Environment id, as for `gymnasium.make`.
         num_envs: Number of sub-environments B.
         num_threads: Number of threads of the native physics, or of the processes of "async"; 0 for all cores, or
             `OMP_NUM_THREADS` if that is smaller. Results do not depend on it.
+        physics: "mujoco" for all that is said above, "warp" for MuJoCo Warp; "auto" is "warp" on a device other than
+            "cpu".
+        device: "cpu", "cuda" for the current CUDA device, or "cuda:0", "cuda:1" and so on.
+        deterministic: Whether physics on a CUDA device are the same each time to the last bit, which takes longer. On
+            a CPU they always are.
+        output: "torch" for tensors on the device with `physics="warp"`, see `envs.warp.vector_env`.
         vectorization_mode: "sync" lets Gymnasium play all sub-environments in this process, "async" in several; None
             plays natively where that is possible, else as "sync". Results do not depend on it.
         wrappers: Functions, such as classes of wrappers, each of which is called with an environment and returns
@@ -63,15 +79,21 @@ def make_vec(
     Raises:
         ValueError: If the id is unknown, a number is out of range, or the environment cannot be made or played.
         TypeError: If a keyword is unknown, or of a type that the environment refuses.
+        ImportError: If `physics="warp"` needs what is not installed.
         EnvProcessError: If a process of "async" ends.
     """
     if vectorization_mode is not None and vectorization_mode not in _MODES:
         raise ValueError(f"vectorization_mode: expected {' or '.join(_MODES)} or None, got {vectorization_mode!r}")
     num_envs = check_whole("num_envs", num_envs)
     num_threads = check_whole("num_threads", num_threads, minimum=0)
+    on_warp = _is_on_warp(physics, device, output, vectorization_mode, wrappers)
+    deterministic = check_flag("deterministic", deterministic)
+    warp_device = _find_warp_device(device) if on_warp else None  # before anything is made
     template = make_plain(id, wrappers, **kwargs)
     task = native_task(template)
-    if task is not None and vectorization_mode is None:
+    if on_warp:
+        env = _make_on_warp(task, template, num_envs, warp_device, deterministic, output)
+    elif task is not None and vectorization_mode is None:
         env = MujocoVectorEnv(task, template, num_envs, num_threads)
     else:
         if vectorization_mode is None and isinstance(template.unwrapped, MujocoEnv):
@@ -85,9 +107,61 @@ def make_vec(
         else:
             env = FallbackVectorEnv(partial(make_wrapped, id, wrappers, **kwargs), num_envs)
     env.made_by = partial(
-        make_vec, id, num_envs, num_threads, vectorization_mode=vectorization_mode, wrappers=wrappers, **kwargs
+        make_vec,
+        id,
+        num_envs,
+        num_threads,
+        physics=physics,
+        device=device,
+        deterministic=deterministic,
+        output=output,
+        vectorization_mode=vectorization_mode,
+        wrappers=wrappers,
+        **kwargs,
     )
     return env
+
+
+def _is_on_warp(physics: str, device: str, output: str, vectorization_mode: str | None, wrappers: Wrappers) -> bool:
+    """Returns whether MuJoCo Warp is asked for.
+
+    Raises:
+        ValueError: If something is asked for that the physics asked for do not have.
+    """
+    check_choice("physics", physics, _PHYSICS)
+    check_choice("output", output, _OUTPUTS)
+    if physics == "warp" or (physics == "auto" and device != "cpu"):
+        if vectorization_mode is not None:
+            raise ValueError(f"vectorization_mode: expected None with physics='warp', got {vectorization_mode!r}")
+        if wrappers:
+            raise ValueError(f"wrappers: expected none with physics='warp', got {wrappers!r}")
+        return True
+    if device != "cpu":
+        raise ValueError(f"device: expected 'cpu' with physics='mujoco', got {device!r}")
+    if output != "numpy":
+        raise ValueError(f"output: expected 'numpy' without physics='warp', got {output!r}")
+    return False
+
+
+def _find_warp_device(device: str):
+    from envs.warp.model import load_mujoco_warp
+
+    load_mujoco_warp()
+    return find_device(device)
+
+
+def _make_on_warp(task: Task | None, template: gymnasium.Env, num_envs: int, device, deterministic: bool, output: str):
+    """Makes a task on MuJoCo Warp.
+
+    Raises:
+        ValueError: If it is none that MuJoCo Warp plays.
+    """
+    from envs.warp.tasks import READERS
+    from envs.warp.vector_env import WarpVectorEnv
+
+    if task is None or task.env_id not in READERS:
+        raise ValueError(f"physics: expected 'mujoco' for {template.spec.id}; 'warp' plays {', '.join(READERS)}")
+    return WarpVectorEnv(task, template, num_envs, device, deterministic=deterministic, output=output)
 
 
 def _check_actions(env: gymnasium.Env) -> None:

@@ -16,7 +16,9 @@ from envs.go_nogo.native_task import NativeGoNoGo, find_go_nogo
 from envs.model_digest import model_digest
 from envs.physics import Physics, function_address
 from envs.remaking import Remade
+from envs.start_states import draw_start
 from envs.tasks import Task
+from envs.tasks.settings import read_settings
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from native.arguments import check_whole
 
@@ -50,7 +52,7 @@ class MujocoVectorEnv(Remade, VectorEnv):
     def __init__(self, task: Task, template: gymnasium.Env, num_envs: int, num_threads: int = 0):
         env = template.unwrapped
         frame_skip = check_whole("frame_skip", env.frame_skip)
-        self._parameters = _task_parameters(task, env)
+        self._parameters = read_settings(task, env)
         wrapper = find_go_nogo(template)
         self._signals = None if wrapper is None else NativeGoNoGo(task, wrapper, num_envs)
         if self._signals is not None:
@@ -276,22 +278,11 @@ class MujocoVectorEnv(Remade, VectorEnv):
         self._physics.apply(ids, advance_slot.address, self._call.ctypes.data)
 
     def _draw_start(self, slot: int, seed: int | None) -> None:
-        """Lets Gymnasium's own `reset_model` draw the initial state from this slot's generator."""
+        """Draws the first state of an episode from this slot's generator."""
         if seed is not None or self._generators[slot] is None:
             self._generators[slot] = np_random(seed)[0]
-        env = self._template
-        env.np_random = self._generators[slot]
-
-        def keep_state(qpos, qvel):
-            self._arrays["start_qpos"][slot] = qpos
-            self._arrays["start_qvel"][slot] = qvel
-
-        env.set_state = keep_state
-        env._get_obs = _no_observation  # observed where the physics run
-        try:
-            env.reset_model()
-        finally:
-            del env.set_state, env._get_obs
+        start = draw_start(self._template, self._generators[slot])
+        self._arrays["start_qpos"][slot], self._arrays["start_qvel"][slot] = start
         if self._signals is not None:
             self._signals.draw(slot, self._generators[slot])
 
@@ -305,41 +296,3 @@ class MujocoVectorEnv(Remade, VectorEnv):
             info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)
             info[f"_{name}"] = mask
         return info
-
-
-def _no_observation() -> None:
-    """Stands in for Gymnasium's own observation."""
-
-
-def _task_parameters(task: Task, env: gymnasium.Env) -> np.ndarray:
-    """Returns the task's record, read from the environment's attributes and model.
-
-    Raises:
-        ValueError: If a value would be another one in the record, such as a flag of 0.5.
-    """
-    model = env.model
-    derived = {
-        "body_mass_address": lambda: model.body_mass.ctypes.data,
-        "total_mass": lambda: model.body_mass.sum(),
-        "timestep": lambda: model.opt.timestep,
-        "exponent": lambda: 2.0,
-        "main_body": lambda: model.body(env._main_body).id,
-    }
-    record = np.zeros(1, dtype=task.parameters)
-    for name in task.parameters.names or ():
-        if name in derived:
-            record[0][name] = derived[name]()
-        else:
-            record[0][name] = _checked(name, getattr(env, f"_{name}"), task.parameters[name])
-    return record
-
-
-def _checked(name: str, value: object, dtype: np.dtype) -> np.ndarray:
-    """Returns a setting as an array, unless it is not of the kind or shape of its place in the record."""
-    array = np.asarray(value)
-    kinds, expected = ("bi", "True or False") if dtype.base == np.int64 else ("biuf", "a number")
-    if dtype.shape:
-        expected = f"{dtype.shape[0]} numbers"
-    if array.shape != dtype.shape or array.dtype.kind not in kinds:
-        raise ValueError(f"{name}: expected {expected}, got {value!r}")
-    return array

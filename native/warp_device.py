@@ -4,9 +4,15 @@ Nothing imports Warp unless it is asked for, and everything else works without i
 `wp = load_warp()` and is itself imported where it is needed.
 """
 
+import logging
 import tempfile
+import threading
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
+
+LOGGER = logging.getLogger(__name__)
+_PATIENCE = 10.0  # seconds of launches, after which a user wants to know what takes so long
 
 EXACT = {"fuse_fp": False, "enable_backward": False}
 """Options of modules whose results are those of other code to the last bit: each operation is rounded by itself.
@@ -107,6 +113,29 @@ def launch_blocks(kernel, blocks: int, inputs: list, outputs: list, device, bloc
         block_dim: Lanes of a block. The CPU has one lane unless `warp.config.enable_cpu_blocks` is set.
     """
     load_warp().launch_tiled(kernel, dim=blocks, inputs=inputs, outputs=outputs, device=device, block_dim=block_dim)
+
+
+def capture(launch_all: Callable[[], None], device):
+    """Records launches as a graph, which `warp.capture_launch` replays without Python.
+
+    They are carried out once before, because kernels must be compiled and loaded when a graph captures them. If that
+    takes long, a warning says why.
+
+    Args:
+        launch_all: Function that launches and does nothing else.
+        device: Device of Warp.
+    """
+    words = "compiling kernels for the device %s: a minute or more, once only"
+    waiting = threading.Timer(_PATIENCE, LOGGER.warning, [words, device])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        launch_all()
+    finally:
+        waiting.cancel()
+    with load_warp().ScopedCapture(device=device) as captured:
+        launch_all()
+    return captured.graph
 
 
 def ptx_of(kernel, arch: int = 90) -> str:

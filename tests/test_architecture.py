@@ -30,7 +30,7 @@ DEVELOPMENT_ONLY = {"hypothesis", "networkx", "optuna", "pytest", "sklearn", "te
 REST = "*"
 FLOORS = {
     "native": (REST, "__init__"),
-    "envs": (REST, "tasks", "go_nogo", ("fallback", "mujoco_vector_env"), "make", "__init__"),
+    "envs": (REST, "tasks", "go_nogo", ("fallback", "mujoco_vector_env", "warp"), "make", "__init__"),
     "agents": (REST, "rsnn", "__init__"),
     "ec_evotorch": (
         ("protocols", "randomness", "threads", "tensors", "logging"),

@@ -79,7 +79,7 @@ class RSNN(CompiledAgent):
             gives, on the CPU to the last bit; it is for CUDA devices, on which it has not been tried, and needs the
             extra `gpu`.
         device: Where "warp" acts, and where it expects solutions and state: "cpu", "cuda", "cuda:1" and so on; None for
-            the CPU. Only with `backend="warp"`.
+            the CPU. Where it is given, "auto" means "warp", and other backends are refused.
 
     Raises:
         ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is asked for and not
@@ -154,9 +154,11 @@ class RSNN(CompiledAgent):
         self._device = self._name_device(device)
 
     def _name_device(self, device: str | None) -> str | None:
+        if self._backend == "auto" and device is not None:
+            self._backend = "warp"
         if self._backend != "warp":
             if device is not None:
-                raise ValueError(f"device: expected none without backend='warp', got {device!r}")
+                raise ValueError(f"device: expected none with backend={self._backend!r}, got {device!r}")
             return None
         try:
             return str(find_device("cpu" if device is None else device))

@@ -13,6 +13,7 @@ from ec_evotorch.distributions.ranking import compute_utilities
 from ec_evotorch.randomness import draw_key
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_in_range
+from native.warp_device import find_device
 
 
 class SeparableBernoulli(Distribution):
@@ -209,19 +210,63 @@ class SeparableBernoulli(Distribution):
             optimizer: An object with `ascent(gradient)`, or None for plain ascent.
             learning_rate: Step size of plain ascent; not used if there is an optimizer.
         """
-        gradients = {"rho": self._gradient(parts, utilities)}
+        return self._following(self._gradient(parts, utilities), optimizer, learning_rate)
+
+    # --- on a device of NVIDIA Warp, where no array of a population is made ---
+
+    def on_device(self, device):
+        """Makes what samples rows of a population as packed bits where they are needed.
+
+        Args:
+            device: Name of a device of Warp.
+
+        Returns:
+            `ec_evotorch.distributions.warp_bernoulli.DeviceBernoulli`, of rows of this length; its `set` says which.
+        """
+        from ec_evotorch.distributions.warp_bernoulli import DeviceBernoulli  # Warp is an extra
+
+        return DeviceBernoulli(self.solution_length, find_device(device))
+
+    def updated_by_seed(
+        self,
+        key: int,
+        generation: int,
+        utilities: torch.Tensor,
+        optimizer,
+        learning_rate: float | None,
+        device,
+    ) -> "SeparableBernoulli":
+        """Returns what `updated` does, from the rows of a population that a device makes once more.
+
+        Args:
+            key: 64-bit key of the search.
+            generation: Number of the generation.
+            utilities: As for `updated`.
+            optimizer: As for `updated`.
+            learning_rate: As for `updated`.
+            device: Name of a device of Warp.
+        """
+        from ec_evotorch.distributions.warp_bernoulli import seeded_rho_gradient  # Warp is an extra
+
+        utilities = _less_their_mean(utilities)
+        gradient = seeded_rho_gradient(utilities, self.rho, key, generation=generation, device=device)
+        return self._following(gradient, optimizer, learning_rate)
+
+    def _following(self, gradient: torch.Tensor, optimizer, learning_rate: float | None) -> "SeparableBernoulli":
         if optimizer is None:
-            return self.update_parameters(gradients, learning_rates={"rho": learning_rate})
-        return self.update_parameters(gradients, optimizers={"rho": optimizer})
+            return self.update_parameters({"rho": gradient}, learning_rates={"rho": learning_rate})
+        return self.update_parameters({"rho": gradient}, optimizers={"rho": optimizer})
 
     def _gradient(self, parts: Iterable[torch.Tensor], utilities: torch.Tensor) -> torch.Tensor:
-        if len(utilities) and torch.all(utilities == utilities[0]):
-            # No network stands out. What is left of utilities less their mean, and of an optimizer's step that scales
-            # it up, would be rounding errors.
-            utilities = torch.zeros_like(utilities)
-        else:
-            utilities = utilities - utilities.mean()
-        return rho_gradient_of_parts(parts, utilities, self.rho)
+        return rho_gradient_of_parts(parts, _less_their_mean(utilities), self.rho)
+
+
+def _less_their_mean(utilities: torch.Tensor) -> torch.Tensor:
+    if len(utilities) and torch.all(utilities == utilities[0]):
+        # No network stands out. What is left of utilities less their mean, and of an optimizer's step that scales it
+        # up, would be rounding errors.
+        return torch.zeros_like(utilities)
+    return utilities - utilities.mean()
 
 
 def check_prob_min(prob_min: torch.Tensor) -> None:

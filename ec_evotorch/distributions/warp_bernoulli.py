@@ -208,7 +208,7 @@ def sample_packed_theta(
 
 
 def seeded_rho_gradient(
-    utilities: torch.Tensor, rho: torch.Tensor, key: int, *, generation: int = 0, first_row: int = 0
+    utilities: torch.Tensor, rho: torch.Tensor, key: int, *, generation: int = 0, first_row: int = 0, device=None
 ) -> torch.Tensor:
     """Estimates `rho_gradient` of networks that are known by their seeds; on the CPU it is that to the last bit.
 
@@ -218,6 +218,7 @@ def seeded_rho_gradient(
         key: Integer in [0, 2**64).
         generation: Number of the generation, in [0, 2**32).
         first_row: Number of the first network within its generation; rows are numbered in [0, 2**32).
+        device: Name of the device that makes and weighs the networks; None for that of `rho`.
 
     Returns:
         (L,) float32, on the device of `rho`.
@@ -225,20 +226,21 @@ def seeded_rho_gradient(
     Raises:
         ValueError: If a number is out of its range, `rho` holds no probabilities, or there is no utility.
     """
-    rows = _make_rows(rho, key, generation)
+    rows = _make_rows(rho, key, generation, device)
     check_tensor("utilities", utilities, "a tensor of real numbers, one for each row")
     if utilities.ndim != 1 or len(utilities) == 0:
         raise ValueError(f"utilities: expected shape (N,) with N ≥ 1, got {tuple(utilities.shape)}")
     _, first_row = check_rows(generation, first_row, len(utilities))
     utilities = utilities.detach().to(device=rho.device, dtype=torch.float64).contiguous()
-    weighted = torch.empty(len(rho), dtype=torch.float64, device=rho.device)
+    weights = utilities.to(str(rows.device))
+    weighted = torch.empty(len(rho), dtype=torch.float64, device=weights.device)
     with on_torch_stream(rows.device):
-        rows.launch_weighted_sum(wp.from_torch(utilities), first_row, wp.from_torch(weighted))
-    return mean_gradient(weighted, utilities, rho.detach())
+        rows.launch_weighted_sum(wp.from_torch(weights), first_row, wp.from_torch(weighted))
+    return mean_gradient(weighted.to(rho.device), utilities, rho.detach())
 
 
-def _make_rows(rho: torch.Tensor, key: int, generation: int) -> DeviceBernoulli:
+def _make_rows(rho: torch.Tensor, key: int, generation: int, device=None) -> DeviceBernoulli:
     check_probabilities(rho)
-    rows = DeviceBernoulli(len(rho), find_device(str(rho.device)))
+    rows = DeviceBernoulli(len(rho), find_device(str(rho.device) if device is None else device))
     rows.set(rho, key, generation)
     return rows

@@ -71,10 +71,25 @@ class Learner:
                 may then be overwritten.
         """
         with one_torch_thread():
-            utilities = compute_utilities(
-                evals, objective_sense=self.objective_sense, ranking_method=self.ranking_method
+            self.distribution = self.distribution.updated(
+                parts, self._utilities(evals), self.optimizer, self.learning_rate
             )
-            self.distribution = self.distribution.updated(parts, utilities, self.optimizer, self.learning_rate)
+
+    def learn_by_seed(self, evals: torch.Tensor, generation: int, device: str) -> None:
+        """Learns from a generation of which no row is kept, on the CPU to the same last bit.
+
+        Args:
+            evals: As for `learn`.
+            generation: Number of the generation.
+            device: Name of the device of NVIDIA Warp that makes its rows once more.
+        """
+        with one_torch_thread():
+            self.distribution = self.distribution.updated_by_seed(
+                self.key, generation, self._utilities(evals), self.optimizer, self.learning_rate, device
+            )
+
+    def _utilities(self, evals: torch.Tensor) -> torch.Tensor:
+        return compute_utilities(evals, objective_sense=self.objective_sense, ranking_method=self.ranking_method)
 
     def digest(self) -> bytes:
         """Returns eight bytes that differ, except for one case in 2^64, if what was learned differs in any bit."""

@@ -1,9 +1,9 @@
-"""A population that knows its place in a generation, and in which a failed evaluation is never the best."""
+"""Populations that know their place in a generation, and in which a failed evaluation is never the best."""
 
 from dataclasses import dataclass
 
 import torch
-from evotorch import SolutionBatch
+from evotorch import Problem, Solution, SolutionBatch
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,41 @@ class Population(SolutionBatch):
         obj_index = self._optionally_get_obj_index(obj_index)
         evals = self.access_evals(obj_index)
         return torch.where(torch.isfinite(evals), self._get_objective_sign(obj_index) * evals, instead_of_failed)
+
+
+class SeededPopulation(Population):
+    """A population of which no row is in memory: its evaluations, and solutions that are made as they are looked at.
+
+    `place` says which rows they are. A solution or some of them, `population[i]` or `population[i:j]`, are copies.
+    EvoTorch's batch insists on a tensor of all values; here it is on PyTorch's device "meta", which holds no numbers.
+
+    Args:
+        problem: Problem of the solutions.
+        popsize: N.
+    """
+
+    def __init__(self, problem: Problem, popsize: int):
+        super().__init__(problem, 1, device=problem.device, empty=True)
+        self._problem = problem
+        self._data = torch.empty((popsize, problem.solution_length), dtype=problem.dtype, device="meta")
+        self._evdata = self._evdata.repeat(popsize, 1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where evaluations are, and the solutions that are made."""
+        return self._evdata.device
+
+    @torch.no_grad()
+    def take(self, indices) -> Population:
+        """Makes the solutions of some indices, with their evaluations."""
+        numbers = torch.arange(len(self))[indices]
+        made = Population(self._problem, len(numbers), device=self.device, empty=True)
+        values = made.access_values()
+        for row, number in zip(values.split(1), numbers.tolist(), strict=True):
+            self.part.rows.fill(row, self.part.first_row + number)
+        made.set_evals(self.access_evals()[numbers])
+        return made
+
+    def __getitem__(self, index):
+        """Returns a solution, or a population of some, with their evaluations."""
+        return Solution(self, index) if torch.arange(len(self))[index].ndim == 0 else self.take(index)

@@ -20,7 +20,16 @@ ENV_IS_MADE_BY = (
 AGENT_IS_MADE_BY = (
     "a function of obs_length and act_length that makes an agent, such as RSNN or partial(RSNN, num_neurons=256)"
 )
+ENV_ON_DEVICE = (
+    "a function of num_envs, num_threads and device that makes a vector environment which can be stepped on a device, "
+    "such as partial(make_vec, 'Hopper-v5', physics='warp')"
+)
+AGENT_ON_DEVICE = (
+    "a function of obs_length, act_length and device that makes an agent whose networks can stay on a device, such as "
+    "RSNN or partial(RSNN, num_neurons=256)"
+)
 _ENV_HAS = ("num_envs", "single_observation_space", "single_action_space", "reset", "step", "close")
+_ON_DEVICE, _LIMITED_ON_DEVICE = ("on_device",), ("on_device", "limit_episodes")
 _AGENT_HAS = ("obs_length", "act_length", "solution_length", "dtype", "initial_state", "reset", "step")
 
 
@@ -31,7 +40,7 @@ class EnvError(ValueError):
     """An environment that cannot be made or cannot be played; the message begins with "env: "."""
 
 
-def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None = None):
+def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None = None, **keywords: str):
     """Makes a vector environment and checks that a `RolloutProblem` can play in it.
 
     Args:
@@ -39,18 +48,23 @@ def make_env(env, num_envs: int, num_threads: int, max_episode_steps: int | None
         num_envs: Number of sub-environments.
         num_threads: Threads of the physics; 0 for all cores.
         max_episode_steps: Steps after which an episode is truncated; None for no limit besides the environment's own.
+        **keywords: Further keywords for `env`: `physics`, or `device`, on which it must be able to play then.
 
     Raises:
-        EnvError: If `env` is not a function of these two, raises an exception, or makes something else than a vector
-            environment that does not reset itself and whose spaces are those of `ec_evotorch.rollout.spaces`.
+        EnvError: If `env` is not a function of these, raises an exception, or makes something else than a vector
+            environment that does not reset itself and whose spaces are those of `ec_evotorch.rollout.spaces`; or, with
+            a device, one that cannot be stepped there.
 
     Returns:
         The environment; as a `FlatEnv` where its observations or actions are no vectors.
     """
     try:
-        _check_function("env", env, ENV_IS_MADE_BY, num_envs=num_envs, num_threads=num_threads)
-        made = _call(env, num_envs, num_threads)
+        expected = ENV_ON_DEVICE if "device" in keywords else ENV_IS_MADE_BY
+        _check_function("env", env, expected, num_envs=num_envs, num_threads=num_threads, **keywords)
+        made = _call(env, num_envs=num_envs, num_threads=num_threads, **keywords)
         _check_attributes("env", made, _ENV_HAS, ENV_IS_MADE_BY)
+        if "device" in keywords:
+            _check_attributes("env", made, _ON_DEVICE if max_episode_steps is None else _LIMITED_ON_DEVICE, expected)
     except ValueError as error:
         raise EnvError(str(error)) from error.__cause__
     mode = getattr(made, "metadata", {}).get("autoreset_mode", AutoresetMode.DISABLED)
@@ -117,6 +131,27 @@ def make_agent(agent, obs_length: int, act_length: int):
     return made
 
 
+def make_device_agent(agent, obs_length: int, act_length: int, device: str):
+    """Makes an agent whose networks can stay on a device.
+
+    Args:
+        agent: As for `make_agent`.
+        obs_length: Length of an observation.
+        act_length: Length of an action.
+        device: Name of the device.
+
+    Raises:
+        ValueError: If it cannot be made so.
+    """
+    _check_function("agent", agent, AGENT_ON_DEVICE, obs_length, act_length, device=device)
+    try:
+        made = agent(obs_length, act_length, device=device)
+    except ValueError as error:
+        raise ValueError(f"agent: {error}") from error
+    _check_attributes("agent", made, (*_ON_DEVICE, "draw_starts"), AGENT_ON_DEVICE)
+    return made
+
+
 def _check_function(name: str, function, expected: str, *arguments, **keywords) -> None:
     if not callable(function):
         got = repr(function) if isinstance(function, str) else f"a {type(function).__name__}"
@@ -131,9 +166,9 @@ def _check_function(name: str, function, expected: str, *arguments, **keywords) 
         raise ValueError(f"{name}: expected {expected}, got a function that cannot be called so: {error}") from None
 
 
-def _call(env, num_envs: int, num_threads: int):
+def _call(env, **keywords):
     try:
-        return env(num_envs=num_envs, num_threads=num_threads)
+        return env(**keywords)
     except MemoryError:
         raise  # of this process, and no fault of the environment
     except Exception as error:  # whatever the environment's author did not think of

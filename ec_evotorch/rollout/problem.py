@@ -12,9 +12,9 @@ from gymnasium.error import ClosedEnvironmentError
 
 from ec_evotorch.distributions.ranking import replace_failed
 from ec_evotorch.generation.learner import Learner
-from ec_evotorch.generation.population import Part, Population, part_of_generation
+from ec_evotorch.generation.population import Part, Population, SeededPopulation, part_of_generation
 from ec_evotorch.randomness import split_key
-from ec_evotorch.rollout.components import make_agent, make_env, warn_of_endless_episodes
+from ec_evotorch.rollout.components import make_agent, make_device_agent, make_env, warn_of_endless_episodes
 from ec_evotorch.rollout.episode_seeds import EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL, episode_seeds
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
@@ -27,6 +27,7 @@ from ec_evotorch.rollout.workers.driver import Workers
 from ec_evotorch.rollout.workers.messages import Plan
 from ec_evotorch.tensors import check_tensor
 from native.arguments import check_flag, check_in_range, check_positive, check_whole
+from native.warp_device import find_device
 
 _MOST_SEED = 2**32 - 1
 _MADE_ANEW = ("env", "_envs", "_slots")  # by a copy of a problem
@@ -61,6 +62,15 @@ class RolloutProblem(Problem):
         "normalized", which need the evaluations themselves). Workers that die or hang are replaced, see `Workers`.
         `evaluate_center` plays in this process.
 
+    Devices:
+        With `device`, all episodes are played on a device of NVIDIA Warp, "cpu" or a CUDA device, by kernels that a
+        graph replays; this process reads a number now and then, and the results at the end. On Warp's "cpu" everything
+        but the physics gives the numbers of the CPU path to the last bit; seeds give the same episodes to begin with.
+        `EvolvingConnectivity` then has no array of a population, which is known by its seed; other searchers' solutions
+        are copied to the device. Learning, the observation normaliser and everything saved stay in this process, and
+        so does `agent`, which acts on the CPU. An environment that can be stepped there is
+        `partial(envs.make_vec, "Hopper-v5", physics="warp")`, an agent `agents.RSNN`.
+
     Status:
         After each evaluation of a population:
 
@@ -82,7 +92,9 @@ class RolloutProblem(Problem):
         env: Function called as `env(num_envs=…, num_threads=…)` that makes a `gymnasium.vector.VectorEnv` without
             autoreset and with partial reset, such as `partial(envs.make_vec, "Hopper-v5")`. Observations and actions
             may be of any space of `ec_evotorch.rollout.spaces`, which says what agents see and give of them.
-        agent: Function called as `agent(obs_length, act_length)` that makes an agent, such as `agents.RSNN`.
+            `physics` and `device` are further keywords where they are given.
+        agent: Function called as `agent(obs_length, act_length)` that makes an agent, such as `agents.RSNN`; and as
+            `agent(obs_length, act_length, device=…)` where there is a device.
         num_envs: Number of environment slots, B.
         num_threads: Threads of the physics; 0 for all cores that the process may use, or OMP_NUM_THREADS if smaller.
         num_episodes: Number of episodes of each solution.
@@ -98,6 +110,9 @@ class RolloutProblem(Problem):
         actor_timeout: Seconds that a worker may take for one range of rows, which is an eighth of its share of the
             population or less, or for learning from a generation. Then it is replaced.
         scalar_only: Whether workers have copies of the searcher, which must be one of this package.
+        device: Where all episodes are played: "cpu", "cuda", "cuda:1" and so on are devices of NVIDIA Warp. None for
+            this process or its workers.
+        physics: What simulates, handed on to `env`: "mujoco" or "warp" with `envs.make_vec`; None leaves it to `env`.
 
     Raises:
         ValueError: If an argument is out of range, is not what makes an environment or agent, or cannot be sent to the
@@ -120,6 +135,8 @@ class RolloutProblem(Problem):
         num_actors: int = 0,
         actor_timeout: float = 600.0,
         scalar_only: bool = False,
+        device: str | None = None,
+        physics: str | None = None,
     ):
         num_envs, num_threads = check_whole("num_envs", num_envs), check_whole("num_threads", num_threads, minimum=0)
         self._num_episodes = check_whole("num_episodes", num_episodes)
@@ -133,8 +150,11 @@ class RolloutProblem(Problem):
         actor_timeout = _check_timeout(actor_timeout)
         if check_flag("scalar_only", scalar_only) and not self._num_workers:
             raise ValueError("scalar_only: expected False where num_actors is 0, got True")
+        self._played_on = _check_device(device, self._num_workers)
+        wanted = {"physics": physics, "device": self._played_on}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
 
-        self._make_env = partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps)
+        self._make_env = partial(make_env, env, num_threads=num_threads, max_episode_steps=max_episode_steps, **wanted)
         self._num_envs = num_envs
         self._envs, self._is_closed = WeakSet(), False
         self.env = self.make_env(num_envs)
@@ -142,10 +162,14 @@ class RolloutProblem(Problem):
             warn_of_endless_episodes(self.env)
         self.observation_space, self.action_space = spaces_of(self.env)
         obs_length = self.env.single_observation_space.shape[0]
-        self.agent = make_agent(agent, obs_length, self.env.single_action_space.shape[0])
+        sizes = obs_length, self.env.single_action_space.shape[0]
+        self.agent = make_agent(agent, *sizes)
+        self._make_device_agent = None
+        if self._played_on is not None:
+            self._make_device_agent = partial(make_device_agent, agent, *sizes, self._played_on)
         self.normalizer = ObservationNormalizer(obs_length) if observation_normalization else None
         self.episode_statistics = EpisodeStatistics()
-        self._slots = Slots(self.env, self.agent)
+        self._slots = self._make_slots()
         self._episode_key = split_key(seed)
         self._generation = 0
         self._fresh_evaluations = 0
@@ -173,6 +197,7 @@ class RolloutProblem(Problem):
                 observation_normalization=observation_normalization,
                 max_episode_steps=max_episode_steps,
                 seed=seed,
+                physics=physics,
             )
             self._workers = Workers(
                 make_problem, self._num_workers, actor_timeout, self._num_episodes, obs_length, scalar_only
@@ -214,7 +239,12 @@ class RolloutProblem(Problem):
 
     def _play_batch(self, batch: SolutionBatch, part: Part) -> tuple[np.ndarray, np.ndarray]:
         """Returns returns and lengths, (n, num_episodes) each, and counts the visited states."""
-        played = self.play(batch.access_values(keep_evals=True), self._generation, part.first_row)
+        numbers = np.arange(len(batch))
+        if isinstance(batch, SeededPopulation):
+            solutions, rows = part.rows, part.first_row + numbers
+        else:
+            solutions, rows = batch.access_values(keep_evals=True), numbers
+        played = self._play_training(solutions, rows, self._generation, part.first_row + numbers)
         self._visited.note(played.nonfinite)
         if self.normalizer is not None:
             self._visited.add(played.lengths, played.sums, played.sums_of_squares)
@@ -231,10 +261,15 @@ class RolloutProblem(Problem):
         """
         check_tensor("solutions", solutions, f"a {self.dtype} tensor of shape (n, {self.solution_length})")
         generation = check_whole("generation", generation, minimum=0)
-        members = np.repeat(np.arange(len(solutions)), self._num_episodes)
-        episodes = np.tile(np.arange(self._num_episodes), len(solutions))
-        seeds = self.episode_seeds(generation, first_row + members, episodes, TRAINING)
-        played = self._slots.play(solutions, members, seeds, self.normalizer)
+        rows = np.arange(len(solutions))
+        return self._play_training(solutions, rows, generation, first_row + rows)
+
+    def _play_training(self, solutions, rows: np.ndarray, generation: int, members: np.ndarray) -> Episodes:
+        """Plays with the `rows` of solutions, or of a generation on a device, which are its `members`."""
+        episodes = np.tile(np.arange(self._num_episodes), len(rows))
+        rows, members = (np.repeat(numbers, self._num_episodes) for numbers in (rows, members))
+        seeds = self.episode_seeds(generation, members, episodes, TRAINING)
+        played = self._slots.play(solutions, rows, seeds, self.normalizer)
         played.returns[played.diverged] = np.nan
         played.sums_of_squares[played.diverged] = np.nan  # what was visited there does not count
         return played
@@ -283,10 +318,11 @@ class RolloutProblem(Problem):
             super()._fill(values)
 
     def _get_best_and_worst(self, batch: SolutionBatch) -> dict | None:
-        # EvoTorch finds the best and the worst by comparison, which NaN upsets.
+        # EvoTorch finds the best and the worst by comparison, which NaN upsets; a `Population` leaves it out itself.
         finite = torch.isfinite(batch.access_evals(0))
         if finite.any():
-            return super()._get_best_and_worst(batch if finite.all() else batch.take(finite.nonzero()[:, 0]))
+            is_sound = finite.all() or isinstance(batch, Population)
+            return super()._get_best_and_worst(batch if is_sound else batch.take(finite.nonzero()[:, 0]))
         # Those found before stay the best and the worst; without this EvoTorch's status would have None for them.
         return None if self._best is None else super()._get_best_and_worst(self._best[0].to_batch())
 
@@ -402,6 +438,11 @@ class RolloutProblem(Problem):
         return getattr(self.agent, "connection_mask", None)
 
     @property
+    def device_of_rows(self) -> str | None:
+        """Name of the device that plays populations which it is told the seed of; None without a device."""
+        return self._played_on
+
+    @property
     def num_actors(self) -> int:
         """Number of workers; 0 for none."""
         return self._num_workers
@@ -479,9 +520,20 @@ class RolloutProblem(Problem):
     def _make_anew(self) -> None:
         self._envs = WeakSet()
         self.env = self.make_env(self._num_envs)
-        self._slots = Slots(self.env, self.agent)
+        self._slots = self._make_slots()
         if self._is_closed:
             self.close()
+
+    def _make_slots(self):
+        if self._make_device_agent is None:
+            return Slots(self.env, self.agent)
+        from ec_evotorch.rollout.device.slots import DeviceSlots  # Warp is an extra
+
+        agent = self._make_device_agent()
+        try:
+            return DeviceSlots(self.env, agent)
+        except ValueError as error:  # of a network that cannot be there
+            raise ValueError(f"agent: {error}") from error
 
 
 def _check_decrease(value) -> float:
@@ -491,6 +543,18 @@ def _check_decrease(value) -> float:
         return check_in_range("decrease_rewards_by", value)
     except ValueError:
         raise ValueError(f"decrease_rewards_by: expected a finite number or None, got {value!r}") from None
+
+
+def _check_device(device: str | None, num_actors: int) -> str | None:
+    """Returns the name of a device that is there."""
+    if device is None:
+        return None
+    if num_actors:
+        raise ValueError(f"num_actors: expected 0 with device={device!r}, got {num_actors}")
+    try:
+        return str(find_device(device))
+    except ImportError as error:
+        raise ValueError(f"device: expected None, got {device!r}, but {error}") from error
 
 
 def _check_timeout(value) -> float:

@@ -10,10 +10,10 @@ from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 from ec_evotorch.distributions.ranking import check_ranking_method
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.optimizer import make_optimizer
-from ec_evotorch.generation.population import Population
+from ec_evotorch.generation.population import Population, SeededPopulation
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.generation.solution_state import load_solution, solution_state
-from ec_evotorch.protocols import GenerationProblem, SeededDistribution
+from ec_evotorch.protocols import DeviceDistribution, DeviceProblem, GenerationProblem, SeededDistribution
 from ec_evotorch.randomness import draw_key
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_positive, check_whole
@@ -42,6 +42,8 @@ class PopulationSearch(SearchAlgorithm):
                 return self.distribution.vector
 
     A problem with `begin_generation` and `end_generation` (`protocols.GenerationProblem`) is told of each generation.
+    On a problem that plays on a device (`protocols.DeviceProblem`), a distribution that can be sampled there has no
+    array of the population, whatever `chunk_size` is.
 
     Status after step k, besides that of the problem (`best`, `best_eval`, …) and of the subclass:
         pop_best, pop_best_eval: Best finite solution of the population of step k; its first one if all are NaN.
@@ -118,9 +120,7 @@ class PopulationSearch(SearchAlgorithm):
             solution_length=problem.solution_length,
             device=problem.device,
         )
-        sizes = [min(chunk_size, popsize - row) for row in range(0, popsize, chunk_size)]
-        buffers = {size: Population(problem, size, device=problem.device, empty=True) for size in dict.fromkeys(sizes)}
-        self._chunks = [buffers[size] for size in sizes]
+        self._chunk_sizes = [min(chunk_size, popsize - row) for row in range(0, popsize, chunk_size)]
         self._evals = self._pop_best = None
         self._learner_settings = {
             "popsize": popsize,
@@ -134,6 +134,18 @@ class PopulationSearch(SearchAlgorithm):
     def _begin_with(self, distribution: SeededDistribution) -> None:
         """Makes the learner from the first distribution; a subclass calls this once, at the end of its constructor."""
         self._learner = Learner(distribution, **self._learner_settings)
+        is_on_device = isinstance(self.problem, DeviceProblem) and self.problem.device_of_rows is not None
+        self._keeps_rows = not (is_on_device and isinstance(distribution, DeviceDistribution))
+        self._chunks = self._make_chunks()
+
+    def _make_chunks(self) -> list[Population]:
+        if not self._keeps_rows:
+            return [SeededPopulation(self.problem, sum(self._chunk_sizes))]
+        buffers = {
+            size: Population(self.problem, size, device=self.problem.device, empty=True)
+            for size in dict.fromkeys(self._chunk_sizes)
+        }
+        return [buffers[size] for size in self._chunk_sizes]
 
     @property
     def distribution(self) -> SeededDistribution:
@@ -145,12 +157,12 @@ class PopulationSearch(SearchAlgorithm):
         """The solutions of the last step and their evaluations; reused by the next step.
 
         Raises:
-            RuntimeError: If `chunk_size` is smaller than `popsize`: then the solutions are not kept.
+            RuntimeError: If the solutions are not kept: `chunk_size` is smaller than `popsize`, or they are known by
+                their seeds alone, on a device.
         """
-        if len(self._chunks) > 1:
-            raise RuntimeError(
-                "population: not kept, because chunk_size is less than popsize; the status has pop_best and mean_eval"
-            )
+        if len(self._chunks) > 1 or not self._keeps_rows:
+            why = "chunk_size is less than popsize" if self._keeps_rows else "a device makes it from its seed"
+            raise RuntimeError(f"population: not kept, because {why}; the status has pop_best and mean_eval")
         return self._chunks[0]
 
     @property
@@ -181,14 +193,18 @@ class PopulationSearch(SearchAlgorithm):
         self._evals = torch.cat(evals)
         if is_told:  # its workers' copies of the search learn while this one does
             self.problem.end_generation(self._evals, self._learner)
-        self._learner.learn(self._evals, self._sampled_values(rows))
+        if self._keeps_rows:
+            self._learner.learn(self._evals, self._sampled_values(rows))
+        else:
+            self._learner.learn_by_seed(self._evals, rows.generation, self.problem.device_of_rows)
 
     def _sampled_chunks(self, rows: SeededRows) -> Iterator[Population]:
         """Yields the population in parts, each sampled when its turn comes; a later one may overwrite it."""
         first_row, popsize = 0, sum(map(len, self._chunks))
         for chunk in self._chunks:
             chunk.place(rows, first_row, popsize)
-            rows.fill(chunk.access_values(), first_row)
+            if self._keeps_rows:
+                rows.fill(chunk.access_values(), first_row)
             first_row += len(chunk)
             yield chunk
 

@@ -39,7 +39,7 @@ from experiments.run_folder.read import (
     select,
 )
 from experiments.run_folder.status import FINISHED
-from experiments.run_folder.versions import PACKAGES
+from experiments.run_folder.versions import PACKAGES, WARP_PACKAGES
 
 __all__ = [
     "choose_methods",
@@ -68,8 +68,10 @@ RUN_DTYPES = {
     "finished": "bool",
     "state": "string",
 }
-VERSIONS = tuple(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES))
-PHYSICS = ("versions.mujoco", "versions.gymnasium")  # runs that differ in one of these cannot be compared
+WARP = f"versions.{WARP_PACKAGES[0]}"
+VERSIONS = (*(f"versions.{name}" for name in ("ec-evotorch", "git_commit", "python", *PACKAGES)), WARP)
+PHYSICS = ("versions.mujoco", "versions.gymnasium", WARP)  # runs that differ in one of these cannot be compared
+NOT_THERE = {WARP: "none"}  # what it means that a run has no such version; of others that is not known
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
@@ -103,7 +105,8 @@ def load(sources: str | Path | Iterable[str | Path], config: str | Iterable[str]
         steps_per_second       float64  of the searcher's step alone
         further diagnostics    float64  every other number that the searcher of some run reports, such as the stdev of
                                         PPO; with "_status" behind its name where that is the name of another column
-        versions.…             string   software that the run was made with
+        versions.…             string   software that the run was made with; versions.mujoco-warp is NA unless that
+                                        simulated
         and the keys that `config` asks for: float64, boolean, or else string
 
     A run without a whole generation, which failed in the first or has just begun, has one row of generation 0, with
@@ -172,7 +175,8 @@ def save(frame: pd.DataFrame, path: str | Path) -> None:
     if path.suffix != ".csv":
         raise UserError(f"path: expected a name that ends in .csv; got '{path}'")
     rows = thin(frame)
-    unmeasured = [column for column in COLUMNS if column not in ALWAYS_THERE and rows[column].isna().all()]
+    optional = [column for column in (*COLUMNS, WARP) if column not in ALWAYS_THERE]
+    unmeasured = [column for column in optional if rows[column].isna().all()]
     write_atomic(path, rows.drop(columns=unmeasured).to_csv(index=False, lineterminator="\n").encode())
 
 
@@ -283,8 +287,8 @@ def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
     They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A
-    limit of steps, an incumbent and a first centre that are null are left out, as runs of earlier versions have none.
-    What a search began from is told by what that run was, and not by its path.
+    limit of steps, a device, physics, an incumbent and a first centre that are null are left out, as runs of earlier
+    versions have none. What a search began from is told by what that run was, and not by its path.
     """
     settings, left_out = {}, keys_without_influence(config)
     started_from = config.get(STARTED_FROM)
@@ -305,7 +309,7 @@ def _settings(config: Mapping) -> dict[str, str]:
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    for added_later in (LIMIT, "incumbent", "searcher.center_init"):
+    for added_later in (LIMIT, "problem.device", "problem.physics", "incumbent", "searcher.center_init"):
         if settings.get(added_later) == "null":
             del settings[added_later]
     if digest := select(config, f"env.{MODEL_DIGEST}"):
@@ -416,7 +420,7 @@ def _typed(frame: pd.DataFrame, config: list[str]) -> pd.DataFrame:
 def _warn_of_mixtures(frame: pd.DataFrame) -> None:
     for environment, rows in frame.groupby("environment"):
         for column in (*PHYSICS, "environment_keywords"):
-            values = sorted(rows[column].fillna("unknown").unique())
+            values = sorted(rows[column].fillna(NOT_THERE.get(column, "unknown")).unique())
             if len(values) > 1:
                 what = column.removeprefix("versions.").replace("environment_keywords", "keywords")
                 warnings.warn(

@@ -64,7 +64,7 @@ def measure_environments(num_envs: int, seconds: float) -> Iterator[dict]:
         plain = {
             mode: gymnasium.make_vec(env_id, num_envs, vectorization_mode=mode, **ENDLESS) for mode in ("sync", "async")
         }
-        with _closing(env, *plain.values()):
+        with closing(env, *plain.values()):
             contenders = {"raw": _raw_physics(env_id, num_envs)}
             for name, vector in {"make_vec": env, **plain}.items():
                 vector.reset(seed=0)
@@ -91,7 +91,7 @@ def measure_agents(num_envs: int, seconds: float) -> Iterator[dict]:
     for env, env_id in ENVIRONMENTS.items():
         for agent, searcher in PAIRS if env == "hopper" else PAIRS[:1]:
             vector = make_vec(env_id, num_envs, num_threads=1, **ENDLESS)
-            with _closing(vector):
+            with closing(vector):
                 vector.reset(seed=0)
                 idle = repeat(np.zeros(vector.action_space.shape, dtype=np.float32))
                 config = compose_config([f"env={env}", f"agent={agent}", f"searcher={searcher}"])
@@ -125,9 +125,9 @@ def measure_trainings(num_envs: int, seconds: float) -> Iterator[dict]:
     for env, env_id in ENVIRONMENTS.items():
         for agent, searcher in (*PAIRS, *MORE_TRAININGS) if env == "hopper" else PAIRS[:1]:
             for popsize in POPSIZES if (agent, searcher) == PAIRS[0] else POPSIZES[:1]:
-                words = [f"env={env}", f"agent={agent}", f"searcher={searcher}", *_population(popsize)]
-                step, problem = _training(words)
-                with _closing(problem.env):
+                words = [f"env={env}", f"agent={agent}", f"searcher={searcher}", *population_words(popsize)]
+                step, problem = begin_training(words)
+                with closing(problem.env):
                     speeds = measure_speeds({"raw": _raw_physics(env_id, num_envs), "training": step}, seconds)
                     yield {
                         "environment": env_id,
@@ -154,8 +154,8 @@ def measure_gradients(num_envs: int, seconds: float) -> Iterator[dict]:
         A row for each agent that PPO trains.
     """
     for agent in WITH_GRADIENT:
-        step, problem = _training(["env=hopper", f"agent={agent}", "searcher=ppo"])
-        with _closing(problem.env):
+        step, problem = begin_training(["env=hopper", f"agent={agent}", "searcher=ppo"])
+        with closing(problem.env):
             plain = _gradients(problem.agent, partial(Agent.unroll, problem.agent))
             speeds = measure_speeds(
                 {"plain": plain, "ours": one_torch_thread()(_gradients(problem.agent, problem.agent.unroll))}, seconds
@@ -183,11 +183,11 @@ def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
         agents, trainings, problems = {}, {}, []
         for searcher in ("ec", "es"):
             chosen = [*words, f"searcher={searcher}"]
-            trainings[searcher], problem = _training([*chosen, *_population(128)])
+            trainings[searcher], problem = begin_training([*chosen, *population_words(128)])
             sizes = problem.agent.obs_length, problem.agent.act_length
             agents[searcher] = _agent_steps(compose_config(chosen).agent, sizes, "numba", num_envs)
             problems.append(problem)
-        with _closing(*(problem.env for problem in problems)):
+        with closing(*(problem.env for problem in problems)):
             agent_speeds, training_speeds = measure_speeds(agents, seconds), measure_speeds(trainings, seconds)
         yield {
             "neurons": num_neurons,
@@ -201,7 +201,8 @@ def measure_sizes(num_envs: int, seconds: float) -> Iterator[dict]:
 
 
 @contextmanager
-def _closing(*vectors) -> Iterator[None]:
+def closing(*vectors) -> Iterator[None]:
+    """Closes environments or problems at the end of a `with` block."""
     try:
         yield
     finally:
@@ -287,11 +288,12 @@ def _gradients(agent: Agent, unroll: Callable) -> Callable[[], int]:
     return step
 
 
-def _population(size: int) -> tuple[str, str]:
+def population_words(size: int) -> tuple[str, str]:
+    """Returns the words of a configuration with a population of some size and a slot for each of its members."""
     return f"searcher.popsize={size}", f"problem.num_envs={size}"
 
 
-def _training(words: list[str]) -> tuple[Callable[[], int], Problem]:
+def begin_training(words: list[str]) -> tuple[Callable[[], int], Problem]:
     """Begins a training, and returns a function that plays one more generation, and the problem."""
     problem, searcher = build(compose_config(words))
     searcher.run(FIRST_MEASURED_GENERATION - 2)  # one more is played to warm up

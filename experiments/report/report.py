@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import __version__
-from experiments.analysis.load_results import VERSIONS, load
+from experiments.analysis.load_results import NOT_THERE, VERSIONS, load
 from experiments.analysis.summary import choose_methods, label_methods, summary
 from experiments.analysis.summary_table import text_table
 from experiments.analysis.text_table import MISSING, TextTable, short_number
@@ -219,7 +219,9 @@ def _software(last: pd.DataFrame) -> TextTable:
     """Returns the versions of the software, with the number of runs behind each where there are several."""
     rows = []
     for column in VERSIONS:
-        counts = last[column].fillna("unknown").value_counts()
+        if column in NOT_THERE and last[column].isna().all():
+            continue
+        counts = last[column].fillna(NOT_THERE.get(column, "unknown")).value_counts()
         several = len(counts) > 1
         values = [f"{_short_commit(value)} ({_runs(count)})" if several else value for value, count in counts.items()]
         rows.append([column.removeprefix("versions."), ", ".join(values)])

@@ -20,6 +20,7 @@ from experiments.run_config.env_refusal import env_refusal
 from experiments.run_config.keys import LABELS, leaves
 
 FOR_HYDRA = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+HANDED_ON = {"device", "physics"}  # keywords of the problem that the environment gets
 WORDS = {
     int: "a whole number",
     float: "a number",
@@ -117,7 +118,10 @@ def refusal(error: object, components: Mapping[str, Mapping]) -> UserError:
     """
     text = " ".join(str(error).split())
     if isinstance(error, EnvError) and "env" in components:
-        return env_refusal(text.removeprefix("env: "), components["env"])
+        text = text.removeprefix("env: ")
+        if text.partition(":")[0] in HANDED_ON.difference(components["env"]):
+            return UserError(f"problem.{text}")
+        return env_refusal(text, components["env"])
     for component, given in components.items():
         leading = [key for key in given if key not in FOR_HYDRA and re.match(rf"{re.escape(key)}\b", text)]
         if leading:

@@ -7,7 +7,14 @@ from experiments.errors import UserError
 from experiments.run_config.construct import construct
 
 WRAPPERS = "wrappers"  # key of an environment
-_ONLY_OF_MAKE_VEC = ("_target_", "_partial_", "vectorization_mode")
+_ONLY_OF_MAKE_VEC = (
+    "_target_",
+    "_partial_",
+    "vectorization_mode",
+    "physics",
+    "device",
+    "deterministic",
+)
 _REFUSED_KEYS = ("_args_", "_recursive_", "_convert_")  # Hydra's own, of which no wrapper needs one
 
 

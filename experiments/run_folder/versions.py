@@ -8,14 +8,18 @@ from pathlib import Path
 from experiments import __version__
 
 PACKAGES = ("mujoco", "gymnasium", "torch", "numpy", "numba", "evotorch")
+WARP_PACKAGES = ("mujoco-warp", "warp-lang")  # of runs whose physics are on a device
 
 
-def software_versions() -> dict[str, str | None]:
+def software_versions(*, with_warp: bool = False) -> dict[str, str | None]:
     """Returns the version of everything that the numbers of a run depend on.
 
     The entry `git_commit` is None outside a git checkout.
+
+    Args:
+        with_warp: Whether the physics are on a device of NVIDIA Warp.
     """
-    packages = {package: version(package) for package in PACKAGES}
+    packages = {package: version(package) for package in (*PACKAGES, *(WARP_PACKAGES if with_warp else ()))}
     return {
         "ec-evotorch": __version__,
         "git_commit": git_commit(Path(__file__).resolve().parents[2]),

@@ -20,7 +20,7 @@ from experiments.run_folder.layout import CHECKPOINTS, CONFIG, METRICS, hold
 from experiments.run_folder.read import read_config
 from experiments.run_folder.status import FINISHED, read_status
 from experiments.run_folder.trained_run import TrainedRun
-from experiments.run_folder.versions import software_versions
+from experiments.run_folder.versions import WARP_PACKAGES, software_versions
 from experiments.training.run import Run, build_search, record_own_packages
 from experiments.training.warm_start import WarmStart
 
@@ -169,7 +169,7 @@ def _check_same(path: Path, config: DictConfig, saved: Checkpoint) -> None:
             f"'{path}': expected the checkpoint of a run with the same {CONFIG}, but for the budget; "
             f"these differ: {', '.join(differing)}"
         )
-    differing = differences(saved.versions, software_versions())
+    differing = differences(saved.versions, software_versions(with_warp=WARP_PACKAGES[0] in saved.versions))
     if differing:
         words = "the run may not end as it would have: since the checkpoint these versions changed:"
         print(f"ec-evotorch: warning: {words} {', '.join(differing)}", file=sys.stderr)

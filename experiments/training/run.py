@@ -84,7 +84,7 @@ def train(config: DictConfig, trust: Collection[str] = ()) -> TrainedRun:
         with open_run_folder(settings.run_dir, settings.overwrite):
             with open_dict(config):
                 config.budget = settings.budget
-                config.versions = software_versions()
+                config.versions = software_versions(with_warp=hasattr(searcher.problem.env, "on_device"))
                 config.env.pop(MODEL_DIGEST, None)  # what the configuration of an earlier run says
             record_model(config, searcher.problem.env)
             record_own_packages(config)

@@ -68,13 +68,17 @@ def write_run():
     Its returns are {steps: return of the centre, or None where it was not evaluated}, a generation each, of one second.
     """
 
-    def write(folder, returns, *words, seed=0, method="rsnn-ec", env="Hopper-v5", budget=None, mujoco="4.0.0") -> Path:
+    def write(
+        folder, returns, *words, seed=0, method="rsnn-ec", env="Hopper-v5", budget=None, mujoco="4.0.0", warp=None
+    ) -> Path:
         agent, searcher = method.split("-")
         config = composed(f"agent={agent}", f"searcher={searcher}", *words).copy()
         config.env.id, config.seed, config.run_dir = env, seed, str(folder)
         config.budget = budget or max(returns, default=1)
         with open_dict(config):
             config.versions = {"mujoco": mujoco, "gymnasium": "1.4.0", "git_commit": None}
+            if warp is not None:
+                config.versions["mujoco-warp"] = warp
         path = Path(folder)
         path.mkdir(parents=True)
         OmegaConf.save(config, path / CONFIG)

@@ -2,12 +2,14 @@
 
 import ast
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from native.warp_device import check_array, find_device, launch, launch_blocks, load_warp
+from native import warp_device
+from native.warp_device import capture, check_array, find_device, launch, launch_blocks, load_warp
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
@@ -40,9 +42,14 @@ def test_nothing_loads_warp_unless_it_is_asked_for():
     with_warp = {"warp"}
     while more := {name for name, found in needs.items() if found & with_warp} - with_warp:
         with_warp |= more
-    of_kernels = ("agents.rsnn.device.", "ec_evotorch.distributions.warp_bernoulli")
+    of_kernels = (
+        "agents.rsnn.device.",
+        "ec_evotorch.distributions.warp_bernoulli",
+        "ec_evotorch.rollout.device.",
+        "envs.warp.",
+    )
     assert {name for name in with_warp - {"warp"} if not name.startswith(of_kernels)} == set()
-    assert len(with_warp) == 5
+    assert len(with_warp) == 20
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -83,6 +90,34 @@ def test_launches_reach_every_index_and_lane_once(monkeypatch):
     monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
     launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
     assert lanes.numpy().sum(axis=0).tolist() == [6] + [3] * 31
+
+
+@needs_warp
+def test_a_graph_replays_what_was_carried_out_once():
+    wp, device = load_warp(), find_device("cpu")
+
+    @wp.kernel(module="unique")
+    def double(number: wp.array[int]):
+        number[0] = 2 * number[0]
+
+    number = wp.ones(1, dtype=int, device=device)
+    graph = capture(lambda: launch(double, 1, [], [number], device), device)
+    assert number.numpy()[0] == 2
+    wp.capture_launch(graph)
+    assert number.numpy()[0] == 4
+
+
+@needs_warp
+def test_a_long_wait_for_kernels_is_explained(caplog, monkeypatch):
+    monkeypatch.setattr(warp_device, "_PATIENCE", 0.0)
+
+    def take_long():
+        while not caplog.records:
+            time.sleep(0.01)
+
+    capture(take_long, find_device("cpu"))
+    (record,) = caplog.records
+    assert record.getMessage() == "compiling kernels for the device cpu: a minute or more, once only"
 
 
 @needs_warp

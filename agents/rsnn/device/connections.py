@@ -67,6 +67,37 @@ class BooleanConnections:
         launch(kernels.boolean_readout, output.shape, inputs, [output, actions], self.device)
 
 
+class SignConnections(BooleanConnections):
+    """Connections of N networks that exist where a number is positive; they are kept as bits.
+
+    Args:
+        agent: The `RSNN`.
+        num_networks: N.
+        device: Device of Warp.
+    """
+
+    def __init__(self, agent, num_networks: int, device):
+        super().__init__(agent, num_networks, device)
+        words = num_words(sum(pre * post for pre, post in self._shapes))
+        self._packed = wp.zeros((num_networks, words), dtype=wp.uint32, device=device)
+
+    def launch_load(self, rows, renewed) -> None:
+        """Takes over networks.
+
+        Args:
+            rows: (N, L) array of float32 of Warp, solutions.
+            renewed: (N,) array of bool of Warp, the networks to take over; the others stay.
+
+        Raises:
+            ValueError: If an array has another type or shape, or is elsewhere.
+        """
+        length = sum(pre * post for pre, post in self._shapes)
+        check_array("rows", rows, wp.float32, (self._num_networks, length), self.device)
+        check_array("renewed", renewed, wp.bool, (self._num_networks,), self.device)
+        launch(kernels.pack_positive, self._packed.shape, [rows, renewed], [self._packed], self.device)
+        super().launch_load(self._packed, renewed)
+
+
 class RealConnections:
     """Connections of N networks as float32 numbers.
 

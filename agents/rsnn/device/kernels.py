@@ -43,6 +43,21 @@ def pack_rows(rows: wp.array2d[bool], packed: wp.array2d[wp.uint32]):
 
 
 @wp.kernel
+def pack_positive(rows: wp.array2d[float], renewed: wp.array[bool], packed: wp.array2d[wp.uint32]):
+    """Packs the rows that are renewed like `pack_rows`; a bit is 1 where a number is positive."""
+    row, w = wp.tid()
+    if not renewed[row]:
+        return
+    word = wp.uint32(0)
+    for b in range(32):
+        j = 32 * w + b
+        if j < rows.shape[1]:  # noqa: SIM102 - Warp looks at both sides of an "and"
+            if rows[row, j] > 0.0:
+                word = word | (wp.uint32(1) << wp.uint32(b))
+    packed[row, w] = word
+
+
+@wp.kernel
 def turn_kernel(
     packed: wp.array2d[wp.uint32],  # (N, words) canonical rows
     renewed: wp.array[bool],  # (N,) rows to look at

@@ -5,7 +5,7 @@ import torch
 
 from agents.arguments import as_float32
 from agents.rsnn.device import kernels
-from agents.rsnn.device.connections import BooleanConnections, RealConnections
+from agents.rsnn.device.connections import BooleanConnections, RealConnections, SignConnections
 from agents.rsnn.device.kernels import num_words, wp
 from native.warp_device import check_array, launch, launch_blocks, on_torch_stream
 
@@ -107,7 +107,8 @@ def make_networks(agent, state, device, *, block_dim: int = BLOCK_DIM) -> Networ
         rows = torch.zeros((num_slots, agent.solution_length), dtype=torch.float32, device=str(device))
         connections = RealConnections(agent, rows, device)
     else:
-        connections = BooleanConnections(agent, num_slots, device)
+        kind = SignConnections if agent.connections == "sign" else BooleanConnections
+        connections = kind(agent, num_slots, device)
     return Networks(agent, state, connections, block_dim=block_dim)
 
 

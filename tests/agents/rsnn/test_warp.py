@@ -266,8 +266,8 @@ def test_a_device_that_is_not_there_is_refused():
 
 
 def test_a_device_is_for_warp_only():
-    with pytest.raises(ValueError, match="device: expected none without backend='warp', got 'cpu'"):
-        RSNN(7, 3, device="cpu")
+    with pytest.raises(ValueError, match="device: expected none with backend='numba', got 'cpu'"):
+        RSNN(7, 3, backend="numba", device="cpu")
     with pytest.raises(ValueError, match="on_device: expected an agent with backend='warp', got 'auto'"):
         RSNN(7, 3).on_device(4)
     with pytest.raises(ValueError, match="backend: expected one of 'auto', 'numba', 'torch'; got 'warp'"):

@@ -156,6 +156,10 @@ def test_a_run_of_an_earlier_version_has_the_settings_of_one_without_an_incumben
             {"mujoco": "3.3.0"},
             "Hopper-v5: runs with different mujoco are mixed, whose numbers cannot be compared: 3.3.0,",
         ),
+        (
+            {"warp": "4.0.0"},
+            "Hopper-v5: runs with different mujoco-warp are mixed, whose numbers cannot be compared: 4.0.0, none",
+        ),
         ({"env": "Hopper-v4"}, "versions of Hopper are mixed, whose numbers cannot be compared: Hopper-v4, Hopper-v5"),
         (
             {"words": ["env.healthy_reward=2"]},
@@ -168,7 +172,18 @@ def test_mixed_versions_of_environment_and_physics_warn(write_run, changes, mess
     write_run("b", CURVE, *changes.pop("words", []), seed=1, **changes)
     with pytest.warns(ResultsWarning, match=re.escape(message)):
         load(["a", "b"])
-    assert PHYSICS == ("versions.mujoco", "versions.gymnasium")
+    assert PHYSICS == ("versions.mujoco", "versions.gymnasium", "versions.mujoco-warp")
+
+
+@pytest.mark.parametrize("words", [["problem.device=cpu", "problem.physics=warp"], ["+env.physics=warp"]])
+def test_runs_on_other_physics_are_never_averaged_with_these(write_run, words):
+    write_run("exact", CURVE, seed=0)
+    write_run("warp", CURVE, *words, seed=0, warp="4.0.0")
+    with pytest.warns(ResultsWarning, match="mixed"):
+        frame = load(["exact", "warp"])
+    variants = frame.drop_duplicates("run").set_index("run").variant
+    assert "physics=warp" in variants["warp"]
+    assert len(summary(frame)) == 2
 
 
 def test_one_version_does_not_warn(write_run):
@@ -192,6 +207,7 @@ def long_runs(write_run):
 
 def test_saved_results_come_back_to_the_bit(long_runs):
     save(long_runs, "results.csv")
+    assert "mujoco-warp" not in Path("results.csv").read_text()  # of no run
     again = load("results.csv")
     pd.testing.assert_frame_equal(again, thin(long_runs), check_exact=True)
     save(again, "again.csv")

@@ -46,7 +46,7 @@ def test_bench_prints_and_writes_a_table(capsys, working_directory):
         (
             ["nope"],
             "expected tables among environments, agents, trainings, gradients, sizes, memory, bytes, workers, "
-            "clusters; got 'nope'",
+            "clusters, device; got 'nope'",
         ),
         (["--seconds", "0"], "--seconds: expected a positive number"),
         (["--csv", "nowhere"], "--csv: 'nowhere' is not a folder"),
@@ -76,7 +76,7 @@ def test_trainings_are_measured_with_small_populations_on_every_environment(monk
         trained.append(words)
         return int, SimpleNamespace(env=SimpleNamespace(close=int), status={"mean_episode_length": 9.0})
 
-    monkeypatch.setattr(speed, "_training", train)
+    monkeypatch.setattr(speed, "begin_training", train)
     monkeypatch.setattr(speed, "_raw_physics", lambda *arguments: int)
     monkeypatch.setattr(speed, "measure_speeds", lambda *arguments: pd.DataFrame({"raw": [4.0], "training": [2.0]}))
     rows = pd.DataFrame(speed.measure_trainings(64, 1.0))

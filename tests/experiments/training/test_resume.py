@@ -179,7 +179,7 @@ def test_two_processes_do_not_train_in_one_folder(interrupted):
 
 def test_other_versions_are_warned_of(interrupted, monkeypatch, capsys):
     versions = OmegaConf.to_container(OmegaConf.load(interrupted / "config.yaml").versions)
-    monkeypatch.setattr("experiments.training.resume.software_versions", lambda: versions | {"mujoco": "9.9"})
+    monkeypatch.setattr("experiments.training.resume.software_versions", lambda **_: versions | {"mujoco": "9.9"})
     resume(interrupted)
     assert f"mujoco ('{versions['mujoco']}', now '9.9')" in capsys.readouterr().err
 

@@ -1,0 +1,89 @@
+"""Where the networks of slots come from: solutions that are given, or rows of a generation that are known by a seed.
+
+Both write the solutions of slots in which an episode begins into `taken`, an array of Warp with a row for each slot:
+⌈L / 32⌉ words of uint32 of which bit j % 32 of word j // 32 is number j, or L numbers of float32.
+"""
+
+import numpy as np
+import torch
+
+from ec_evotorch.generation.seeded_rows import SeededRows
+from ec_evotorch.rollout.device import kernels
+from ec_evotorch.rollout.device.kernels import wp
+from native.warp_device import launch
+
+_WORD = 32  # bits
+
+
+class GivenMembers:
+    """Solutions in the memory of the device.
+
+    Attributes:
+        taken: See above.
+        capacity: Number of solutions that fit.
+
+    Args:
+        capacity: Number of solutions.
+        solution_length: L.
+        dtype: `torch.bool` or `torch.float32`.
+        num_slots: B.
+        device: Device of Warp.
+    """
+
+    def __init__(self, capacity: int, solution_length: int, dtype: torch.dtype, num_slots: int, device):
+        self.capacity, self._device = capacity, device
+        width = -(-solution_length // _WORD) if dtype == torch.bool else solution_length
+        self._solutions = torch.zeros((capacity, width), dtype=torch.int32, device=str(device))
+        taken = torch.zeros((num_slots, width), dtype=torch.int32, device=str(device))
+        self._words = [wp.from_torch(words, dtype=wp.uint32) for words in (self._solutions, taken)]
+        self.taken = self._words[1] if dtype == torch.bool else wp.from_torch(taken.view(torch.float32))
+
+    def set(self, solutions: torch.Tensor) -> None:
+        """Takes over (N, L) solutions, at most as many as fit."""
+        solutions = solutions.detach().cpu().contiguous()
+        words = _pack(solutions) if solutions.dtype == torch.bool else solutions.view(torch.int32)
+        self._solutions[: len(words)].copy_(words)
+
+    def launch_take(self, rows, starting) -> None:
+        """Copies solutions.
+
+        Args:
+            rows: (B,) array of int64 of Warp, which solution each slot takes.
+            starting: (B,) array of bool of Warp, slots that take one; the others keep theirs.
+        """
+        solutions, taken = self._words
+        launch(kernels.copy_members, taken.shape, [starting, rows, solutions], [taken], self._device)
+
+
+class SampledMembers:
+    """Rows of a generation of bits, of which each is sampled when a slot takes it.
+
+    Attributes:
+        taken: See above.
+
+    Args:
+        rows: A generation.
+        num_slots: B.
+        device: Device of Warp.
+    """
+
+    def __init__(self, rows: SeededRows, num_slots: int, device):
+        self._rows = rows.distribution.on_device(device)
+        words = torch.zeros((num_slots, -(-self._rows.solution_length // _WORD)), dtype=torch.int32, device=str(device))
+        self.taken = wp.from_torch(words, dtype=wp.uint32)
+
+    def set(self, rows: SeededRows) -> None:
+        """Takes notice of another generation of as long rows."""
+        self._rows.set(rows.distribution.vector, rows.key, rows.generation)
+
+    def launch_take(self, rows, starting) -> None:
+        """Samples rows; the arguments are those of `GivenMembers`, with numbers of rows in the generation."""
+        self._rows.launch_sample(rows, starting, self.taken)
+
+
+def _pack(solutions: torch.Tensor) -> torch.Tensor:
+    """Packs (N, L) bits into (N, ⌈L / 32⌉) int32; bits beyond L are 0."""
+    length = solutions.shape[1]
+    whole = np.zeros((len(solutions), -(-length // _WORD) * _WORD // 8), dtype=np.uint8)
+    whole[:, : -(-length // 8)] = np.packbits(solutions.as_subclass(torch.Tensor).numpy(), axis=1, bitorder="little")
+    return torch.from_numpy(whole.view("<i4"))

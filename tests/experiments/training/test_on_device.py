@@ -1,0 +1,118 @@
+"""Training with physics and networks on Warp's CPU device: against the exact physics, as a run, and what is refused."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from agents import RSNN
+from ec_evotorch import RolloutProblem
+from envs import make_vec
+from experiments.analysis import load
+from experiments.cli import main
+from experiments.evaluation.episodes import evaluate
+from experiments.run_config.compose import compose_config
+from experiments.run_folder.policy import load_policy
+from experiments.training.resume import resume
+from experiments.training.run import train
+from tests.experiments.training.tiny_runs import interruption
+
+pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'")
+
+ON_DEVICE = ["problem.device=cpu", "problem.physics=warp"]
+WORDS = [
+    "env=hopper",
+    "agent.num_neurons=16",
+    "searcher.popsize=4",
+    "problem.num_envs=4",
+    "problem.max_episode_steps=30",
+    "incumbent=null",
+    "budget=350",
+    "eval.every=100",
+    "eval.episodes=1",
+    "eval.final_episodes=2",
+    "checkpoint_every=1",
+    "progress=false",
+]
+
+
+def make_problem(**settings):
+    return RolloutProblem(partial(make_vec, "Hopper-v5"), RSNN, **{"num_envs": 32, "seed": 0} | settings)
+
+
+def test_networks_do_on_the_device_what_they_do_in_the_exact_physics():
+    expected, problem = make_problem(), make_problem(device="cpu", physics="warp")
+    for one in (expected, problem):
+        one.normalizer.update(50, np.ones((1, 11)), np.full((1, 11), 60.0))
+    solutions = expected.agent.initial_solutions(64, torch.Generator().manual_seed(0))
+    exact, played = expected.play(solutions, 0), problem.play(solutions, 0)
+    alike = exact.lengths == played.lengths  # a spike that differs by the rounding of float32 makes another episode
+    assert alike.mean() >= 0.7
+    np.testing.assert_allclose(played.returns.mean(), exact.returns.mean(), rtol=0.05)
+    assert np.median(np.abs(played.returns - exact.returns)[alike]) < 1e-3
+    assert np.isfinite(played.returns).all()
+
+
+@pytest.mark.slow
+def test_episodes_in_these_physics_do_not_depend_on_the_number_of_slots():
+    problems = [make_problem(device="cpu", physics="warp", num_envs=num_envs) for num_envs in (32, 7, 1)]
+    solutions = problems[0].agent.initial_solutions(20, torch.Generator().manual_seed(1))
+    played, *others = (problem.play(solutions, 0) for problem in problems)
+    for other in (*others, problems[0].play(solutions, 0)):
+        np.testing.assert_array_equal(other.returns, played.returns)
+        np.testing.assert_array_equal(other.sums_of_squares, played.sums_of_squares)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return train(compose_config([*WORDS, *ON_DEVICE, f"run_dir={tmp_path_factory.mktemp('device') / 'run'}"]))
+
+
+def test_a_run_says_what_simulated_it_and_its_policy_plays_in_the_exact_physics(unbroken):
+    config = OmegaConf.load(unbroken / "config.yaml")
+    assert (config.problem.device, config.problem.physics) == ("cpu", "warp")
+    assert config.versions["mujoco-warp"] == load(unbroken)["versions.mujoco-warp"].iloc[0]
+    assert "physics" not in load_policy(unbroken).env
+    assert np.isfinite(evaluate(unbroken, 2)["return"]).all()
+
+
+def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
+    with interruption(1):
+        train(compose_config([*WORDS, *ON_DEVICE, "run_dir=run"]))
+    folder = resume(Path("run"))
+    assert rows(folder).equals(rows(unbroken))
+    assert torch.equal(load_policy(folder).policy.solution, load_policy(unbroken).policy.solution)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["problem.device=cpu"],
+            "env: expected .*physics='warp'.*; it has made a MujocoVectorEnv, which has no on_device",
+        ),
+        ([*ON_DEVICE, "problem.device=tpu"], "problem.device: expected 'cpu' or .*; got 'tpu'"),
+        ([*ON_DEVICE, "problem.physics=brax"], "problem.physics: expected one of 'auto', 'mujoco', 'warp'; got 'brax'"),
+        (
+            [*ON_DEVICE, "problem.physics=mujoco"],
+            "env: expected .* it has made a MujocoVectorEnv, which has no on_device",
+        ),
+        ([*ON_DEVICE, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
+        (
+            [*ON_DEVICE, "agent=gru", "searcher=es"],
+            "problem.device: agent: expected a function .*such as RSNN.*'device'",
+        ),
+        ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
+        (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_trained_on_a_device_is_refused_in_one_line(words, message, capsys, working_directory):
+    assert main(["train", *WORDS, *words, "run_dir=run"]) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(f"ec-evotorch: error: {message}.*\n", said), said
+    assert not list(working_directory.iterdir())
