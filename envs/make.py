@@ -66,15 +66,17 @@ def make_vec(
         physics: "mujoco" for all that is said above, "warp" for MuJoCo Warp; "auto" is "warp" on a device other than
             "cpu".
         device: "cpu", "cuda" for the current CUDA device, or "cuda:0", "cuda:1" and so on.
-        deterministic: Whether physics on a CUDA device are the same each time to the last bit, which takes longer. On
-            a CPU they always are.
+        deterministic: Whether MuJoCo Warp does all that it can to repeat its results on a CUDA device to the last bit,
+            which takes longer and is not yet enough where bodies touch, see `envs.warp.model`. On a CPU they always
+            repeat.
         output: "torch" for tensors on the device with `physics="warp"`, see `envs.warp.vector_env`.
         vectorization_mode: "sync" lets Gymnasium play all sub-environments in this process, "async" in several; None
             plays natively where that is possible, else as "sync". Results do not depend on it.
         wrappers: Functions, such as classes of wrappers, each of which is called with an environment and returns
             another; every sub-environment goes through all of them in this order.
         **kwargs: Keywords of `gymnasium.make` for this id: reward weights, healthy ranges, `frame_skip`,
-            `max_episode_steps`, `reset_noise_scale` and others.
+            `max_episode_steps`, `reset_noise_scale` and others. What `make_vec` takes itself (all the names above) does
+            not reach an environment of your own; give it such keywords in `gymnasium.register(…, kwargs={…})`.
 
     Raises:
         ValueError: If the id is unknown, a number is out of range, or the environment cannot be made or played.

@@ -64,7 +64,7 @@ def check_actions(actions: object, space: Space, active: np.ndarray) -> np.ndarr
     shape = space.shape
     try:
         given = np.asarray(actions)
-    except (ValueError, RuntimeError):  # lists of different lengths, tensors with a gradient
+    except (ValueError, RuntimeError, TypeError):  # lists of different lengths, tensors with a gradient or on a device
         raise ValueError(f"actions: expected an array of shape {shape}, got a {type(actions).__name__}") from None
     actions = given
     kinds, numbers = ("iub", "whole numbers") if np.issubdtype(space.dtype, np.integer) else ("fiub", "numbers")

@@ -9,6 +9,7 @@ from native.warp_device import check_array, launch, load_warp
 wp = load_warp()
 wp.set_module_options({"enable_backward": False})
 
+_LAST_STEP = np.iinfo(np.int32).max  # that is counted; intervals that end later end there
 _ZERO, _ONE = wp.constant(wp.float64(0.0)), wp.constant(wp.float64(1.0))
 
 
@@ -115,7 +116,8 @@ class Signals:
 
     def draw(self, generator: np.random.Generator) -> tuple[bool, np.ndarray]:
         """Draws the signals of an episode, from the generator that has drawn its first state."""
-        return draw_schedule(generator, *self._bounds)
+        go_first, ends = draw_schedule(generator, *self._bounds)
+        return go_first, np.minimum(ends, _LAST_STEP)
 
     def launch_begin(self, starting, starts: tuple, rows) -> None:
         """Takes over the signals of episodes that begin.

@@ -1,6 +1,7 @@
 """The nine tasks on MuJoCo Warp as a vector environment that is used like every other."""
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -49,7 +50,7 @@ class WarpVectorEnv(Remade, VectorEnv):
         template: An environment made by `gymnasium.make`, from which settings, spaces and reset noise are taken.
         num_envs: Number of sub-environments B.
         device: Device of Warp.
-        deterministic: Whether a CUDA device repeats its results to the last bit.
+        deterministic: Whether a CUDA device adds up in an order that repeats, see `envs.warp.model.make_worlds`.
         output: "numpy" or "torch".
         sizes: Room for contacts and constraints of a sub-environment; None for as much as there can ever be.
 
@@ -92,9 +93,11 @@ class WarpVectorEnv(Remade, VectorEnv):
         self._task, self._template, self._output = task, env, output
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._starting = wp.zeros(num_envs, dtype=wp.bool, device=device)
+        self._every = wp.full(num_envs, True, dtype=wp.bool, device=device)
         self._rows = wp.array(np.arange(num_envs), dtype=wp.int32, device=device)
         self._starts = self.on_device.draw_starts([0] * num_envs)
-        self._graphs: tuple | None = None
+        self._drawn = [array.numpy().copy() for array in self._starts]  # of each slot, the last ones
+        self._graphs: dict[str, Any] = {}
         self._has_warned = False
 
     @property
@@ -144,18 +147,16 @@ class WarpVectorEnv(Remade, VectorEnv):
         check_open(self)
         mask = reset_mask(options, self.num_envs)
         seeds = expand_seeds(seed, self.num_envs)
-        starts = [array.numpy().copy() for array in self._starts]
         for slot in np.flatnonzero(mask):
             if seeds[slot] is not None or self._generators[slot] is None:
                 self._generators[slot] = np_random(seeds[slot])[0]
-            for rows, row in zip(starts, self.on_device.draw_start(self._generators[slot]), strict=True):
+            for rows, row in zip(self._drawn, self.on_device.draw_start(self._generators[slot]), strict=True):
                 rows[slot] = row
-        _, graph = self._captured()
         with self._stream():
-            for array, rows in zip(self._starts, starts, strict=True):
+            for array, rows in zip(self._starts, self._drawn, strict=True):
                 array.assign(rows)
             self._starting.assign(mask)
-            wp.capture_launch(graph)
+        self._play("reset", lambda: self.on_device.launch_reset(self._starting, self._starts, self._rows))
         return self.observations, self._state_info(mask)
 
     def step(self, actions):
@@ -168,21 +169,22 @@ class WarpVectorEnv(Remade, VectorEnv):
             Observations, rewards, whether each episode was terminated, whether it was truncated, and `info`.
 
         Raises:
-            ValueError: If the actions have a wrong shape, or, with `output="numpy"`, are NaN or infinite in a running
-                sub-environment. Nothing has moved then.
+            ValueError: If the actions have a wrong shape, or, with `output="numpy"`, are NaN, infinite or beyond what
+                float32 can hold in a running sub-environment. Nothing has moved then.
         """
         check_open(self)
         worlds = self.on_device
-        graph, _ = self._captured()
         if self._output == "torch":
             with self._stream():
                 _copy_tensor(actions, wp.to_torch(worlds.actions))
-                wp.capture_launch(graph)
+            self._play("step", worlds.launch_step)
             info = {name: wp.to_torch(worlds.parts)[:, i] for i, name in self._part_columns()}
         else:
             running = ~self.finished
-            worlds.actions.assign(check_actions(actions, self.action_space, running).astype(np.float32))
-            wp.capture_launch(graph)
+            with np.errstate(over="ignore"):
+                single = check_actions(actions, self.action_space, running).astype(np.float32)
+            worlds.actions.assign(check_actions(single, self.action_space, running))
+            self._play("step", worlds.launch_step)
             info = self._state_info(running)
             parts = np.where(running[:, None], worlds.parts.numpy(), 0.0)
             for i, name in self._part_columns():
@@ -194,25 +196,26 @@ class WarpVectorEnv(Remade, VectorEnv):
 
     def limit_episodes(self, max_episode_steps: int) -> None:
         """Truncates every episode from now on after so many steps, if it has not ended before."""
-        before = int(self.on_device.max_episode_steps.numpy()[0])
         with self._stream():
+            before = int(self.on_device.max_episode_steps.numpy()[0])
             self.on_device.max_episode_steps.fill_(min(before, max_episode_steps))
         self.limit = max_episode_steps if self.limit is None else min(self.limit, max_episode_steps)
 
     def rest(self) -> None:
         """Ends all episodes, so that no sub-environment runs until it is reset."""
         with self._stream():
-            every = wp.full(self.num_envs, True, dtype=wp.bool, device=self.on_device.device)
-            self.on_device.launch_rest(every)
+            self.on_device.launch_rest(self._every)
 
     def render(self) -> tuple[Any, ...] | None:
         """Returns a frame of every sub-environment, drawn by Gymnasium's renderer; None without a `render_mode`."""
         check_open(self)
         if self.render_mode is None:
             return None
+        with self._stream():
+            states = [array.numpy().astype(np.float64) for array in (self.on_device.qpos, self.on_device.qvel)]
         frames = []
-        for qpos, qvel in zip(self.on_device.qpos.numpy(), self.on_device.qvel.numpy(), strict=True):
-            self._template.set_state(qpos.astype(np.float64), qvel.astype(np.float64))
+        for qpos, qvel in zip(*states, strict=True):
+            self._template.set_state(qpos, qvel)
             frames.append(self._template.render())
         return tuple(frames)
 
@@ -220,19 +223,19 @@ class WarpVectorEnv(Remade, VectorEnv):
         """Closes Gymnasium's environment; Gymnasium's `close` calls it."""
         self._template.close()
 
-    def _captured(self) -> tuple:
-        """Returns the graphs of a step and of a reset; makes them before the first episode begins."""
-        if self._graphs is None:
-            worlds = self.on_device
-            self._graphs = (
-                capture(worlds.launch_step, worlds.device),
-                capture(lambda: worlds.launch_reset(self._starting, self._starts, self._rows), worlds.device),
-            )
-            wp.synchronize_device(worlds.device)  # replays may be on another stream
-        return self._graphs
+    def _play(self, name: str, launch_all: Callable[[], None]) -> None:
+        """Carries out a step or a reset: the first time launch by launch, then by the graph that has recorded them."""
+        if name in self._graphs:
+            with self._stream():
+                wp.capture_launch(self._graphs[name])
+            return
+        device = self.on_device.device
+        wp.synchronize_device(device)  # PyTorch's default stream cannot be captured, so this is on Warp's
+        self._graphs[name] = capture(launch_all, device)
+        wp.synchronize_device(device)
 
     def _stream(self):
-        """Returns a context whose launches are in order with those of PyTorch, if its tensors go in and out."""
+        """Returns a context in which launches and copies are in order with PyTorch's, if its tensors go in and out."""
         return on_torch_stream(self.on_device.device) if self._output == "torch" else nullcontext()
 
     def _read(self, array):
@@ -255,8 +258,9 @@ class WarpVectorEnv(Remade, VectorEnv):
         qpos = self.on_device.qpos.numpy().astype(np.float64)
         values = {name: f(qpos, self._template.init_qpos) for name, f in self._task.state_info.items()}
         if self._task.tendon_info:
-            values["tendon_length"] = data.ten_length.numpy().astype(np.float64)
-            values["tendon_velocity"] = data.ten_velocity.numpy().astype(np.float64)
+            lost = self.diverged[:, None]
+            values["tendon_length"] = np.where(lost, 0.0, data.ten_length.numpy().astype(np.float64))
+            values["tendon_velocity"] = np.where(lost, 0.0, data.ten_velocity.numpy().astype(np.float64))
         info = {}
         for name, value in values.items():
             info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)

@@ -64,7 +64,7 @@ class Worlds:
         device: Device of Warp.
         wrapper: The `GoNoGo` of a task with signals.
         max_episode_steps: Steps after which an episode is truncated; None for no limit.
-        deterministic: Whether a CUDA device repeats its results to the last bit.
+        deterministic: Whether a CUDA device adds up in an order that repeats, see `envs.warp.model.make_worlds`.
         sizes: Room for contacts and constraints of a world; None for as much as there can ever be.
 
     Raises:
@@ -85,7 +85,7 @@ class Worlds:
     ):
         self.device, self.num_envs = device, num_envs
         self._env, self._frame_skip = env, check_whole("frame_skip", env.frame_skip)
-        self._contact_forces = task.contact_forces
+        self._contact_forces, self._tendon_info = task.contact_forces, task.tendon_info
         self._task = read_task(task, env)
         self._library = load_mujoco_warp()
         self._model, self.data, self.sizes, self._lost = make_worlds(env.model, num_envs, device, deterministic, sizes)
@@ -106,7 +106,7 @@ class Worlds:
         self.episode_lengths = make(wp.int32)
         self.terminated, self.finished = make(wp.bool, value=True), make(wp.bool, value=True)
         self.truncated, self.diverged, self.overflowed = make(wp.bool), make(wp.bool), make(wp.bool)
-        self.max_episode_steps = wp.full(1, max_episode_steps or _NEVER, dtype=wp.int32, device=device)
+        self.max_episode_steps = wp.full(1, min(max_episode_steps or _NEVER, _NEVER), dtype=wp.int32, device=device)
 
         self._step = step = rewards.Step()
         step.sound = make(wp.bool)
@@ -164,7 +164,8 @@ class Worlds:
         launch(kernels.begin, self.num_envs, [starting, rows, *starts[:2]], [*state, *episode, *flags], self.device)
         if self._signals is not None:
             self._signals.launch_begin(starting, starts[2:], rows)
-        if not self._observation.is_of_the_state or self._task.position != ROOT:
+        looks_beyond_the_state = not self._observation.is_of_the_state or self._task.position != ROOT
+        if looks_beyond_the_state or self._tendon_info:
             with wp.ScopedDevice(self.device):
                 self._library.forward(m, d)  # of all worlds; nothing that it computes outlasts the next step
         self._launch_look(starting, is_first=True)

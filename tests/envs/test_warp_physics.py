@@ -9,6 +9,7 @@ import logging
 import pickle
 import runpy
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import pytest
 import torch
 
 from envs import make_vec
+from envs.go_nogo.native_task import find_go_nogo
+from envs.go_nogo.schedule import draw_schedule, is_go
 from envs.make import native_task
 from envs.tasks import TASKS
 from native.warp_device import find_device, load_warp, ptx_of
@@ -32,6 +35,7 @@ begin_at, compare_step, visit_states = (_SCRIPT[name] for name in ("begin_at", "
 
 OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in sorted(TASKS) if name != "Hopper-v5"]
 EVERY = ["Hopper-v5", *OTHERS]
+OF_BODIES = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 LESS_EXACT = {"HalfCheetah-v5", "Humanoid-v5", "HumanoidStandup-v5"}
 BOUNDS = {
     "Ant-v5": (25, 108),
@@ -151,6 +155,7 @@ def test_signals_mean_what_they_mean_in_gymnasium(env_id):
         ("Humanoid-v5", {"include_cinert_in_observation": False, "include_cvel_in_observation": False}),
         ("Humanoid-v5", {"include_qfrc_actuator_in_observation": False, "contact_cost_range": (0.01, 0.05)}),
         ("HumanoidStandup-v5", {"include_cfrc_ext_in_observation": False, "impact_cost_range": (0.1, 0.2)}),
+        ("HumanoidStandup-v5", {f"include_{name}_in_observation": False for name in OF_BODIES}),
         ("InvertedDoublePendulum-v5", {"healthy_reward": 2.0, "reset_noise_scale": 1.5}),
         ("InvertedPendulum-v5", {"reset_noise_scale": 0.19}),
     ],
@@ -162,8 +167,11 @@ def test_keywords_of_the_other_tasks_mean_what_they_mean_in_gymnasium(env_id, kw
 def assert_close_episodes(env_id, kwargs, steps=8):
     """Compares the first steps of episodes with those of the exact environment."""
     env, exact = make_warp(env_id, 8, **kwargs), make_vec(env_id, 8, **kwargs)
-    first, expected = env.reset(seed=0)[0], exact.reset(seed=0)[0]
-    np.testing.assert_allclose(first, expected, rtol=1e-5, atol=1e-5)
+    for seed in (1, 0):
+        (first, info), (expected, exact_info) = env.reset(seed=seed), exact.reset(seed=seed)
+        np.testing.assert_allclose(first, expected, rtol=1e-5, atol=1e-5)
+        for name, value in exact_info.items():
+            np.testing.assert_allclose(info[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
     for actions in draw_actions(env, 2, steps):
         (observations, rewards, *flags, info) = env.step(actions)
         (expected, exact_rewards, *exact_flags, exact_info) = exact.step(actions)
@@ -322,6 +330,49 @@ def test_a_limit_of_steps_truncates_unless_the_environments_own_is_less():
         assert truncated.index(True) + 1 == expected
 
 
+@pytest.mark.parametrize("limit", [2**31 - 1, 2**31 + 5, 2**40])
+def test_a_limit_beyond_what_the_device_counts_is_none(limit):
+    env = make_warp(num_envs=1, max_episode_steps=limit)
+    env.reset(seed=0)
+    assert not env.step(np.zeros((1, 3), np.float32))[3].any()
+    assert env.spec.max_episode_steps == limit
+
+
+def test_intervals_longer_than_the_device_counts_have_the_same_signals():
+    from envs.warp import signals
+
+    wrapper = find_go_nogo(gymnasium.make("HopperGoNoGo-v5", shortest=10, longest=10**9))
+    device, wp = find_device("cpu"), load_warp()
+    ours = signals.Signals(wrapper, (), 0, 1.0, 1, device)
+    for seed in range(5):
+        go_first, ends = draw_schedule(np.random.default_rng(seed), 10, 10**9)
+        drawn = ours.draw(np.random.default_rng(seed))
+        starts = warp_array([drawn[0]], bool), wp.array(np.array([drawn[1]], np.int32), device=device)
+        ours.launch_begin(warp_array([True], bool), starts, warp_array([0], int))
+        for step in (0, 10, ends[0] - 1, ends[0], ends[1], 2**31 - 2):
+            observations = wp.zeros((1, 2), dtype=float, device=device)
+            ours.launch_observe(warp_array([True], bool), 0, warp_array([step], int), observations)
+            assert observations.numpy()[0, 0] == is_go(step, go_first, ends)
+
+
+def test_frames_are_drawn_of_every_sub_environments_own_state(monkeypatch):
+    env = make_warp(num_envs=2, render_mode="rgb_array")
+    observations, _ = env.reset(seed=[4, 9])
+    drawn = []
+    monkeypatch.setattr(env._template, "render", lambda: drawn.append(env._template.data.qpos.copy()))
+    assert len(env.render()) == 2
+    np.testing.assert_array_equal([qpos[1:] for qpos in drawn], observations[:, :5])
+
+
+def test_episodes_that_began_on_the_device_are_stepped_once_a_step(hopper):
+    env, wp = make_warp(), load_warp()
+    every, rows = warp_array([True] * 4, wp.bool), warp_array(range(4), wp.int32)
+    env.on_device.launch_reset(every, env.on_device.draw_starts([5, 6, 7, 8]), rows)
+    hopper.reset(seed=[5, 6, 7, 8])
+    assert_same_episodes(env, hopper, steps=4)
+    assert env.episode_length.tolist() == hopper.episode_length.tolist()
+
+
 def test_a_copy_is_made_anew_and_is_the_same():
     env = make_warp(num_envs=2, healthy_reward=0.3)
     env.limit_episodes(7)
@@ -360,6 +411,18 @@ def test_physics_that_diverge_end_the_episode_and_nothing_else(hopper, part, bad
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
+def test_tendons_of_physics_that_diverge_are_not_seen():
+    env, states = make_warp("HumanoidStandup-v5", 2), visit_states("HumanoidStandup-v5", 2)
+    states[1][0][7:] = np.nan
+    begin_at(env, states)
+    info = env.step(draw_actions(env)[0])[4]
+    assert env.diverged.tolist() == [False, True]
+    for name in ("tendon_length", "tendon_velocity"):
+        assert info[name][0].all()
+        assert not info[name][1].any()
+
+
 def test_nothing_of_physics_that_diverge_is_seen(tmp_path):
     path = write_hopper(tmp_path, 'timestep="0.002"', 'timestep="0.2"')
     env = make_warp(num_envs=2, xml_file=path, terminate_when_unhealthy=False)
@@ -387,6 +450,18 @@ def test_an_action_that_is_not_finite_is_refused_before_anything_moves(hopper):
     assert not hopper.episode_length.any()
 
 
+def test_an_action_beyond_float32_is_refused_before_anything_moves(hopper):
+    before, _ = hopper.reset(seed=0)
+    actions = np.zeros((4, 3))
+    actions[2, 1] = 1e39
+    with pytest.raises(ValueError, match=r"NaN or infinity in sub-environments \[2\]"):
+        hopper.step(actions)
+    np.testing.assert_array_equal(hopper.observations, before)
+    assert not hopper.finished.any()
+    hopper.rest()
+    hopper.step(actions)  # of no sub-environment that runs
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_an_action_on_the_device_that_is_not_finite_ends_its_episode(hopper, bad):
     before, _ = hopper.reset(seed=0)
@@ -404,6 +479,8 @@ def test_wrong_shapes_are_refused_with_both_shapes(hopper):
     hopper.reset(seed=0)
     with pytest.raises(ValueError, match=r"actions: expected shape \(4, 3\), got \(2, 3\)"):
         hopper.step(np.zeros((2, 3), np.float32))
+    with pytest.raises(ValueError, match=r"actions: expected an array of shape \(4, 3\), got a Tensor"):
+        hopper.step(torch.zeros(4, 3, device="meta"))  # like a GPU's, it does not become an array
     with pytest.raises(ValueError, match="seed: expected 4 seeds"):
         hopper.reset(seed=[1, 2])
     with pytest.raises(ValueError, match=r"reset_mask'\]: expected shape \(4,\)"):
@@ -491,6 +568,26 @@ def test_a_model_without_a_bound_is_refused():
         bound_sizes(model)
 
 
+def test_keywords_of_make_vec_reach_an_environment_of_ones_own_from_its_registration(monkeypatch):
+    class Own(gymnasium.Env):
+        observation_space, action_space = (gymnasium.spaces.Box(-1, 1, (n,)) for n in (2, 1))
+
+        def __init__(self, device="gpu"):
+            self.device = device
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(2, np.float32), {"of": self.device}
+
+        def step(self, action):
+            return np.zeros(2, np.float32), 0.0, False, False, {}
+
+    spec = gymnasium.envs.registration.EnvSpec("OwnDevice-v0", entry_point=Own, kwargs={"device": "cpu"})
+    monkeypatch.setitem(gymnasium.registry, spec.id, spec)
+    assert make_vec(spec.id, 1).reset(seed=0)[1]["of"].tolist() == ["cpu"]
+    with pytest.raises(ValueError, match=r"^physics: expected 'mujoco' for OwnDevice-v0; 'warp' plays"):
+        make_vec(spec.id, 1, physics="warp")
+
+
 @pytest.mark.parametrize("missing", ["warp", "mujoco_warp"])
 def test_a_missing_extra_is_named(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
@@ -512,8 +609,13 @@ def test_newtons_method_replaces_pgs_and_the_model_stays_as_it_is():
     assert model.opt.solver == mujoco.mjtSolver.mjSOL_PGS
     assert m.opt.solver == mujoco.mjtSolver.mjSOL_NEWTON
     assert m.callback.contactfilter is align_capsules
-    assert m.opt.iterations == ITERATIONS
+    assert m.opt.iterations == ITERATIONS < model.opt.iterations
     assert m.opt.warn_overflow == 0
+
+
+def test_a_solver_that_needs_more_iterations_keeps_them(tmp_path):
+    path = write_hopper(tmp_path, "<option ", '<option solver="CG" iterations="70" ')
+    assert make_warp(num_envs=1, xml_file=path).on_device._model.opt.iterations == 70
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -547,6 +649,34 @@ def test_tensors_share_the_memory_of_the_device(hopper):
     actions[0, 1] = torch.nan
     ended = env.step(actions)[2]
     assert ended.tolist() == env.diverged.tolist() == [True, False, False, False]
+
+
+def test_memory_is_read_in_order_with_pytorch(monkeypatch):
+    from envs.warp import vector_env
+
+    env = make_warp(output="torch", render_mode="rgb_array")
+    env.reset(seed=0)
+    depth, read = [], []
+
+    @contextmanager
+    def on_torch_stream(device):
+        depth.append(device)
+        yield
+        depth.pop()
+
+    def read_in_order(array):
+        read.append(bool(depth))
+        return np.array(array)
+
+    monkeypatch.setattr(vector_env, "on_torch_stream", on_torch_stream)
+    monkeypatch.setattr(load_warp().array, "numpy", read_in_order)
+    monkeypatch.setattr(env._template, "render", lambda: None)
+    env.limit_episodes(5)
+    env.render()
+    env.reset(seed=1)
+    env.step(torch.zeros(4, 3))
+    assert len(read) == 3
+    assert all(read)
 
 
 # --- what a GPU would run ---
