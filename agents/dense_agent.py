@@ -14,6 +14,7 @@ from agents.agent import count_active
 from agents.arguments import check_generator
 from agents.compiled_agent import CompiledAgent
 from native.arguments import check_whole
+from native.warp_device import find_device
 
 STEP_SIGNATURE = types.void(types.int64, types.int64, types.int64, types.int64)
 """Signature of the C function of a step: context, slot, observation, action."""
@@ -46,12 +47,26 @@ class HiddenAgent(CompiledAgent):
 
     STATE: ClassVar[type] = HiddenState
 
+    def __init__(
+        self, obs_length: int, act_length: int, num_neurons: int, connections: str, backend: str, device: str | None
+    ):
+        super().__init__(obs_length, act_length, num_neurons, connections, backend)
+        self._device = None if device is None else self._name_device(device)
+
+    def _name_device(self, device: str) -> str:
+        if self._backend == "numba":
+            raise ValueError(f"device: expected none with backend='numba', got {device!r}")
+        try:
+            return str(find_device(device))
+        except ImportError as error:
+            raise ValueError(f"device: expected None, got {device!r}, but {error}") from error
+
     def initial_state(self, batch_size: int, *, generator: torch.Generator | None = None):
-        """Makes hidden units of zero in B slots, on the generator's device or else the CPU; nothing is drawn."""
+        """Makes hidden units of zero in B slots, on the generator's device or else the agent's; nothing is drawn."""
         batch_size = check_whole("batch_size", batch_size)
         if generator is not None:
             check_generator(generator)
-        device = None if generator is None else generator.device
+        device = self._device if generator is None else generator.device
         widths = {field.name: self.num_neurons for field in fields(self.STATE)} | {"output": self.act_length}
         zeros = partial(torch.zeros, dtype=torch.float32, device=device)
         return self.STATE(**{name: zeros(batch_size, width) for name, width in widths.items()})
@@ -67,6 +82,28 @@ class HiddenAgent(CompiledAgent):
         slots, _ = self._check_reset(state, slots, seeds)
         for field in fields(state):
             getattr(state, field.name)[slots] = 0
+
+    def draw_starts(self, seeds) -> torch.Tensor:
+        """Returns what is random in the states with which episodes begin: nothing, (n episodes, 0) float32."""
+        return torch.empty(len(seeds), 0, dtype=torch.float32)
+
+    def on_device(self, num_slots: int):
+        """Makes slots on the agent's device for a loop that stays there: it launches steps, and a graph captures them.
+
+        Args:
+            num_slots: Number of slots B. Each has a network of its own, none until one is loaded, and rests.
+
+        Returns:
+            `agents.dense_device.DenseNetworks`.
+
+        Raises:
+            ValueError: If the agent was given no device, or B is not a positive whole number.
+        """
+        if self._device is None:
+            raise ValueError("on_device: expected an agent with a device, got one without")
+        from agents.dense_device import DenseNetworks  # Warp is an extra
+
+        return DenseNetworks(self, check_whole("num_slots", num_slots), find_device(self._device))
 
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draws (count, L) solutions: kernels from N(0, 1 / rows) and biases of 0; fair bits; or numbers from N(0, 1).

@@ -27,9 +27,11 @@ class GRU(HiddenAgent):
         act_length: Number of actions.
         num_neurons: Number of hidden units n.
         backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
+        device: Where `on_device` makes networks and `initial_state` makes states: "cpu", "cuda", "cuda:1" and so on;
+            None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
 
     Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's `GRUCell`, which the paper's
     code uses: 386,321 numbers with 240 observations and 17 actions (paper, Table 1).
@@ -37,8 +39,8 @@ class GRU(HiddenAgent):
 
     CONTEXT = CONTEXT
 
-    def __init__(self, obs_length: int, act_length: int, num_neurons: int = 256, *, backend: str = "auto"):
-        super().__init__(obs_length, act_length, num_neurons, "real", backend)
+    def __init__(self, obs_length: int, act_length: int, num_neurons: int = 256, *, backend: str = "auto", device: str | None = None):
+        super().__init__(obs_length, act_length, num_neurons, "real", backend, device)
         obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {
             "kernel_in": (obs_length, 3 * n),

@@ -36,9 +36,11 @@ class LSTM(HiddenAgent):
         act_length: Number of actions.
         num_neurons: Number of memory cells n.
         backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
+        device: Where `on_device` makes networks and `initial_state` makes states: "cpu", "cuda", "cuda:1" and so on;
+            None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
 
     Source: Hochreiter and Schmidhuber (1997), https://doi.org/10.1162/neco.1997.9.8.1735, in the form of flax's
     `OptimizedLSTMCell`, which the paper's code uses: 191,121 numbers with 240 observations and 17 actions (paper,
@@ -48,8 +50,8 @@ class LSTM(HiddenAgent):
     CONTEXT = CONTEXT
     STATE = LSTMState
 
-    def __init__(self, obs_length: int, act_length: int, num_neurons: int = 128, *, backend: str = "auto"):
-        super().__init__(obs_length, act_length, num_neurons, "real", backend)
+    def __init__(self, obs_length: int, act_length: int, num_neurons: int = 128, *, backend: str = "auto", device: str | None = None):
+        super().__init__(obs_length, act_length, num_neurons, "real", backend, device)
         obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {
             "kernel_in": (obs_length, 4 * n),

@@ -44,9 +44,11 @@ class RNN(HiddenAgent):
         density: Expected density of boolean connections, for which these scales preserve variance. Gains and density
             make no difference to real connections.
         backend: "numba", "torch", or "auto" for numba where tensors are on the CPU.
+        device: Where `on_device` makes networks and `initial_state` makes states: "cpu", "cuda", "cuda:1" and so on;
+            None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
 
     Source: paper, section 6.4 (256 tanh units; 0-1 connections, signs by presynaptic group). Deviation: the paper does
     not say how it scales them; the scales here are those of its spiking network without time constants.
@@ -67,8 +69,9 @@ class RNN(HiddenAgent):
         gain_out: float = 1.0,
         density: float = 0.5,
         backend: str = "auto",
+        device: str | None = None,
     ):
-        super().__init__(obs_length, act_length, num_neurons, connections, backend)
+        super().__init__(obs_length, act_length, num_neurons, connections, backend, device)
         obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         excitatory_ratio = check_in_range("excitatory_ratio", excitatory_ratio, 0.0, 1.0)
         density = check_positive("density", density)
@@ -89,7 +92,7 @@ class RNN(HiddenAgent):
         self.r_in = check_positive("gain_in", gain_in) * math.sqrt(1 / (density * obs_length))
         self.r_hidden = check_positive("gain_hidden", gain_hidden) * math.sqrt(1 / (density * n))
         self.r_out = check_positive("gain_out", gain_out) * math.sqrt(1 / (density * n))
-        self.signs = torch.ones(n, dtype=torch.float32)
+        self.signs = torch.ones(n, dtype=torch.float32, device=self._device)
         self.signs[round(excitatory_ratio * n) :] = -1
 
     def _take_in(self, parameters, x):
@@ -112,7 +115,7 @@ class RNN(HiddenAgent):
         return real_rnn_step if self.connections == "real" else boolean_rnn_step
 
     def _native_arrays(self, batch_size: int) -> dict[str, np.ndarray]:
-        return super()._native_arrays(batch_size) | {"signs": self.signs.numpy()}
+        return super()._native_arrays(batch_size) | {"signs": self.signs.cpu().numpy()}
 
     def _native_numbers(self) -> dict[str, float]:
         scales = {"r_in": self.r_in, "r_hidden": self.r_hidden, "r_out": self.r_out}

@@ -8,6 +8,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 
@@ -115,14 +116,78 @@ def launch_blocks(kernel, blocks: int, inputs: list, outputs: list, device, bloc
     load_warp().launch_tiled(kernel, dim=blocks, inputs=inputs, outputs=outputs, device=device, block_dim=block_dim)
 
 
-def capture(launch_all: Callable[[], None], device):
-    """Records launches as a graph, which `warp.capture_launch` replays without Python.
+class Graph:
+    """Launches that `capture` has recorded, which are replayed without most of Python.
 
-    They are carried out once before, because kernels must be compiled and loaded when a graph captures them. If that
+    Args:
+        device: Device of Warp.
+    """
+
+    def __init__(self, device):
+        self._device, self._parts = device, []
+
+    def replay(self) -> None:
+        """Launches all of it once more, without waiting for it."""
+        for part in self._parts:
+            part()
+
+    def record(self, launch_all: Callable[[], None]) -> None:
+        """Records what a function launches; see `capture`."""
+        wp, token = load_warp(), _RECORDING.set(self)
+        wp.capture_begin(device=self._device)
+        try:
+            launch_all()
+        finally:
+            self._end()
+            _RECORDING.reset(token)
+
+    def interrupt(self, function: Callable[[], None]) -> None:
+        """Ends the graph of Warp that is being recorded, and begins another; a replay calls a function between them."""
+        self._end()
+        self._parts.append(function)
+        load_warp().capture_begin(device=self._device)
+
+    def _end(self) -> None:
+        wp = load_warp()
+        graph = wp.capture_end(device=self._device)
+        self._parts.append(lambda: wp.capture_launch(graph))
+
+
+_RECORDING: ContextVar[Graph | None] = ContextVar("graph that is being recorded", default=None)
+
+
+def launch_function(function: Callable[[], None], device) -> None:
+    """Calls a function that launches by other means than Warp's, such as PyTorch, so that `capture` records it.
+
+    A CUDA graph records what is launched on its stream, whoever does it, and the function must launch there. Warp's
+    graphs on a CPU record kernels of Warp alone: `capture` then makes two, and a replay calls the function between
+    them.
+
+    Args:
+        function: Function that launches and does nothing else. What it allocates on a CUDA device while a graph is
+            recorded must not be given to others afterwards.
+        device: Device of Warp.
+
+    Raises:
+        RuntimeError: If a graph of Warp is being recorded on a CPU otherwise than by `capture`, which would lose it.
+    """
+    if device.is_cuda or not device.is_capturing:
+        function()
+        return
+    graph = _RECORDING.get()
+    if graph is None:
+        raise RuntimeError("expected native.warp_device.capture: a graph of Warp on a CPU records kernels alone")
+    graph.interrupt(function)
+
+
+def capture(launch_all: Callable[[], None], device) -> Graph:
+    """Records launches as a graph.
+
+    They are carried out once before, because kernels must be compiled and loaded when a graph records them. If that
     takes long, a warning says why.
 
     Args:
-        launch_all: Function that launches and does nothing else.
+        launch_all: Function that launches, or lets `launch_function` do so, and does nothing else.
         device: Device of Warp.
     """
     words = "compiling kernels for the device %s: a minute or more, once only"
@@ -133,9 +198,9 @@ def capture(launch_all: Callable[[], None], device):
         launch_all()
     finally:
         waiting.cancel()
-    with load_warp().ScopedCapture(device=device) as captured:
-        launch_all()
-    return captured.graph
+    graph = Graph(device)
+    graph.record(launch_all)
+    return graph
 
 
 def ptx_of(kernel, arch: int = 90) -> str:

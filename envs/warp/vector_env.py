@@ -227,7 +227,7 @@ class WarpVectorEnv(Remade, VectorEnv):
         """Carries out a step or a reset: the first time launch by launch, then by the graph that has recorded them."""
         if name in self._graphs:
             with self._stream():
-                wp.capture_launch(self._graphs[name])
+                self._graphs[name].replay()
             return
         device = self.on_device.device
         wp.synchronize_device(device)  # PyTorch's default stream cannot be captured, so this is on Warp's

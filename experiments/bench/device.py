@@ -116,7 +116,7 @@ def _replay(launch_all: Callable[[], None], num_slots: int, device, kept_alive: 
 
     def step(kept_alive=(launch_all, kept_alive)) -> int:
         for _ in range(stretch):
-            wp.capture_launch(graph)
+            graph.replay()
         wp.synchronize_device(device)
         return num_slots * stretch
 

@@ -103,7 +103,7 @@ def test_a_graph_replays_what_was_carried_out_once():
     number = wp.ones(1, dtype=int, device=device)
     graph = capture(lambda: launch(double, 1, [], [number], device), device)
     assert number.numpy()[0] == 2
-    wp.capture_launch(graph)
+    graph.replay()
     assert number.numpy()[0] == 4
 
 

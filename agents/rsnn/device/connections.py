@@ -4,8 +4,10 @@ from math import prod
 
 import torch
 
+from agents import row_kernels
+from agents.row_kernels import num_words
 from agents.rsnn.device import kernels
-from agents.rsnn.device.kernels import make_substeps, num_words, wp
+from agents.rsnn.device.kernels import make_substeps, wp
 from native.warp_device import check_array, launch
 
 
@@ -133,7 +135,7 @@ class RealConnections:
         """
         check_array("rows", rows, wp.float32, self._solutions.shape, self.device)
         check_array("renewed", renewed, wp.bool, self._solutions.shape[:1], self.device)
-        launch(kernels.copy_rows, self._solutions.shape, [rows, renewed], [self._solutions], self.device)
+        launch(row_kernels.copy_rows, self._solutions.shape, [rows, renewed], [self._solutions], self.device)
 
     def launch_input(self, members, observations, r_in: float, i_in) -> None:
         """Computes the input currents of all slots."""

@@ -11,18 +11,11 @@ receives is then a count of bits. Real connections are added for the neurons tha
 from functools import cache
 from typing import NamedTuple
 
+from agents.row_kernels import WORD, num_words
 from native.warp_device import EXACT, load_warp
 
 wp = load_warp()
 wp.set_module_options(EXACT)
-
-WORD = 32  # bits
-
-
-def num_words(bits: int) -> int:
-    """Returns the number of words that hold some bits."""
-    return -(-bits // WORD)
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Connections
@@ -78,14 +71,6 @@ def turn_kernel(
             set = (packed[row, bit >> 5] >> wp.uint32(bit & 31)) & wp.uint32(1)
             word = word | (set << wp.uint32(b))
     turned[row, j, w] = word
-
-
-@wp.kernel
-def copy_rows(rows: wp.array2d[float], renewed: wp.array[bool], copies: wp.array2d[float]):
-    """Copies the rows that are renewed."""
-    row, j = wp.tid()
-    if renewed[row]:
-        copies[row, j] = rows[row, j]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

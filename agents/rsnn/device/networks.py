@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 from agents.arguments import as_float32
+from agents.row_kernels import num_words
 from agents.rsnn.device import kernels
 from agents.rsnn.device.connections import BooleanConnections, RealConnections, SignConnections
-from agents.rsnn.device.kernels import num_words, wp
+from agents.rsnn.device.kernels import wp
 from native.warp_device import check_array, launch, launch_blocks, on_torch_stream
 
 BLOCK_DIM = 256  # lanes of a slot

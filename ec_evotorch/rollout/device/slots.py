@@ -15,7 +15,7 @@ from ec_evotorch.rollout.device.queue import Queue
 from ec_evotorch.rollout.device.results import Results
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale
 from ec_evotorch.rollout.slots import Episodes
-from native.warp_device import capture
+from native.warp_device import Graph, capture
 
 _STRETCH = 32  # steps between two looks of the host at a GPU; results do not depend on it
 _LOGGER = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class DeviceSlots:
         self._members = wp.from_torch(self._networks.members)
         self._queue = self._results = self._starts = None
         self._given = self._sampled = None
-        self._graphs: dict[tuple, object] = {}
+        self._graphs: dict[tuple, Graph] = {}
         self._has_warned = False
 
     def play(
@@ -100,7 +100,7 @@ class DeviceSlots:
         stretch = _STRETCH if self._device.is_cuda else 1
         while int(self._queue.unfinished.numpy()[0]):
             for _ in range(stretch):
-                wp.capture_launch(self._graphs[key])
+                self._graphs[key].replay()
 
     def _launch_step(self, source, *, normalizes: bool) -> None:
         self._interface.launch_act(self._queue.episode_of, self._results, normalizes=normalizes)
