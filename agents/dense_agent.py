@@ -94,14 +94,14 @@ class HiddenAgent(CompiledAgent):
             num_slots: Number of slots B. Each has a network of its own, none until one is loaded, and rests.
 
         Returns:
-            `agents.dense_device.DenseNetworks`.
+            `agents.device.dense_networks.DenseNetworks`.
 
         Raises:
             ValueError: If the agent was given no device, or B is not a positive whole number.
         """
         if self._device is None:
             raise ValueError("on_device: expected an agent with a device, got one without")
-        from agents.dense_device import DenseNetworks  # Warp is an extra
+        from agents.device.dense_networks import DenseNetworks  # Warp is an extra
 
         return DenseNetworks(self, check_whole("num_slots", num_slots), find_device(self._device))
 

@@ -50,7 +50,15 @@ class LSTM(HiddenAgent):
     CONTEXT = CONTEXT
     STATE = LSTMState
 
-    def __init__(self, obs_length: int, act_length: int, num_neurons: int = 128, *, backend: str = "auto", device: str | None = None):
+    def __init__(
+        self,
+        obs_length: int,
+        act_length: int,
+        num_neurons: int = 128,
+        *,
+        backend: str = "auto",
+        device: str | None = None,
+    ):
         super().__init__(obs_length, act_length, num_neurons, "real", backend, device)
         obs_length, act_length, n = self.obs_length, self.act_length, self.num_neurons
         self.parameter_shapes = {

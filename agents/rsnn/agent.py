@@ -270,13 +270,10 @@ class RSNN(CompiledAgent):
             `agents.rsnn.device.networks.Networks`.
 
         Raises:
-            ValueError: If the backend is not "warp", the agent has a `connection_mask`, whose solutions hold less than
-                the kernels, or B is not a positive whole number.
+            ValueError: If the backend is not "warp", or B is not a positive whole number.
         """
         if self._backend != "warp":
             raise ValueError(f"on_device: expected an agent with backend='warp', got {self._backend!r}")
-        if self._mask is not None:
-            raise ValueError("on_device: expected an agent without a connection_mask")
         from agents.rsnn.device.networks import make_networks  # Warp is an extra
 
         return make_networks(self, self.initial_state(num_slots), find_device(self._device))

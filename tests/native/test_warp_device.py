@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from native import warp_device
-from native.warp_device import capture, check_array, find_device, launch, launch_blocks, load_warp
+from native.warp_device import capture, check_array, find_device, launch, launch_blocks, launch_function, load_warp
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
@@ -43,13 +43,14 @@ def test_nothing_loads_warp_unless_it_is_asked_for():
     while more := {name for name, found in needs.items() if found & with_warp} - with_warp:
         with_warp |= more
     of_kernels = (
+        "agents.device.",
         "agents.rsnn.device.",
         "ec_evotorch.distributions.warp_bernoulli",
         "ec_evotorch.rollout.device.",
         "envs.warp.",
     )
     assert {name for name in with_warp - {"warp"} if not name.startswith(of_kernels)} == set()
-    assert len(with_warp) == 20
+    assert len(with_warp) == 23
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -105,6 +106,53 @@ def test_a_graph_replays_what_was_carried_out_once():
     assert number.numpy()[0] == 2
     graph.replay()
     assert number.numpy()[0] == 4
+
+
+@needs_warp
+def test_a_graph_replays_what_others_launch_in_its_place():
+    wp, device = load_warp(), find_device("cpu")
+
+    @wp.kernel(module="unique")
+    def triple(number: wp.array[int]):
+        number[0] = 3 * number[0]
+
+    number, calls = wp.ones(1, dtype=int, device=device), []
+
+    def launch_triple():
+        launch(triple, 1, [], [number], device)
+
+    def add_one():
+        calls.append(number.numpy()[0])
+        number.numpy()[0] += 1
+
+    def launch_all():
+        launch_function(add_one, device)
+        launch_triple()
+        launch_function(add_one, device)
+        launch_function(add_one, device)
+        launch_triple()
+
+    graph = capture(launch_all, device)
+    assert number.numpy()[0] == 3 * (3 * (1 + 1) + 2)
+    assert calls == [1, 6, 7]  # recording calls nothing
+    graph.replay()
+    assert number.numpy()[0] == 3 * (3 * (24 + 1) + 2)
+
+
+@needs_warp
+def test_a_recording_that_fails_leaves_no_graph_open():
+    device, calls = find_device("cpu"), []
+
+    def fail_when_recorded():
+        calls.append(0)
+        if len(calls) == 2:
+            launch_function(print, device)
+            raise KeyError("recorded")
+
+    with pytest.raises(KeyError, match="recorded"):
+        capture(fail_when_recorded, device)
+    assert not device.is_capturing
+    capture(lambda: None, device).replay()
 
 
 @needs_warp

@@ -4,8 +4,8 @@ from math import prod
 
 import torch
 
-from agents import row_kernels
-from agents.row_kernels import num_words
+from agents.device import row_kernels
+from agents.device.row_kernels import num_words
 from agents.rsnn.device import kernels
 from agents.rsnn.device.kernels import make_substeps, wp
 from native.warp_device import check_array, launch

@@ -11,7 +11,7 @@ receives is then a count of bits. Real connections are added for the neurons tha
 from functools import cache
 from typing import NamedTuple
 
-from agents.row_kernels import WORD, num_words
+from agents.device.row_kernels import WORD, num_words
 from native.warp_device import EXACT, load_warp
 
 wp = load_warp()

@@ -1,13 +1,16 @@
 """The spiking networks of B slots on a device: what is launched there in a step of the environment."""
 
+from math import prod
+
 import numpy as np
 import torch
 
 from agents.arguments import as_float32
-from agents.row_kernels import num_words
+from agents.device.row_kernels import num_words
 from agents.rsnn.device import kernels
 from agents.rsnn.device.connections import BooleanConnections, RealConnections, SignConnections
 from agents.rsnn.device.kernels import wp
+from agents.rsnn.device.spread import Spread
 from native.warp_device import check_array, launch, launch_blocks, on_torch_stream
 
 BLOCK_DIM = 256  # lanes of a slot
@@ -28,11 +31,20 @@ class Networks:
         agent: The `RSNN`.
         state: State of B slots, whose memory is used.
         connections: Networks of the agent's kind of connections.
+        spread: What brings solutions to all connections; None if they are of all.
         block_dim: Lanes of a slot on a CUDA device.
     """
 
-    def __init__(self, agent, state, connections: BooleanConnections | RealConnections, *, block_dim: int = BLOCK_DIM):
-        self.device, self.state, self._connections = connections.device, state, connections
+    def __init__(
+        self,
+        agent,
+        state,
+        connections: BooleanConnections | RealConnections,
+        *,
+        spread: Spread | None = None,
+        block_dim: int = BLOCK_DIM,
+    ):
+        self.device, self.state, self._connections, self._spread = connections.device, state, connections, spread
         self._constants, self._block_dim = agent.constants, block_dim
         self.members = torch.full((len(state.output),), -1, dtype=torch.int32, device=state.output.device)
         self._members = wp.from_torch(self.members)
@@ -43,11 +55,13 @@ class Networks:
         self._sizes = agent.obs_length, agent.act_length
 
     def launch_load(self, solutions, renewed) -> None:
-        """Takes over networks, see `launch_load` of the connections.
+        """Takes over networks, see `launch_load` of the connections; with a mask, those that can exist are given.
 
         Raises:
             ValueError: If an array has another type or shape, or is elsewhere.
         """
+        if self._spread is not None:
+            solutions = self._spread.launch(solutions, renewed)
         self._connections.launch_load(solutions, renewed)
 
     def launch_reset(self, starting, starts, rows) -> None:
@@ -105,12 +119,14 @@ def make_networks(agent, state, device, *, block_dim: int = BLOCK_DIM) -> Networ
     """
     num_slots = len(state.output)
     if agent.connections == "real":
-        rows = torch.zeros((num_slots, agent.solution_length), dtype=torch.float32, device=str(device))
+        length = sum(map(prod, agent.parameter_shapes.values()))
+        rows = torch.zeros((num_slots, length), dtype=torch.float32, device=str(device))
         connections = RealConnections(agent, rows, device)
     else:
         kind = SignConnections if agent.connections == "sign" else BooleanConnections
         connections = kind(agent, num_slots, device)
-    return Networks(agent, state, connections, block_dim=block_dim)
+    spread = None if agent.connection_mask is None else Spread(agent, num_slots, device)
+    return Networks(agent, state, connections, spread=spread, block_dim=block_dim)
 
 
 def step(agent, rows: torch.Tensor, members: np.ndarray, obs, state, device) -> torch.Tensor:

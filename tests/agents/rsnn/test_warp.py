@@ -76,11 +76,6 @@ def test_steps_are_those_of_the_numba_kernel_to_the_last_bit(connections, neuron
     assert fired > 100
 
 
-def test_a_loop_on_the_device_with_a_mask_is_refused():
-    with pytest.raises(ValueError, match="on_device: expected an agent without a connection_mask"):
-        RSNN(7, 3, 37, connection_mask={"density": 0.5}, backend="warp").on_device(2)
-
-
 @pytest.mark.parametrize("name", ["conn_snn_small", "conn_snn_hopper", "dense_snn_small"])
 def test_spikes_are_those_of_the_published_network(name):
     data, obs_length, act_length, neurons, boolean, solutions = load(name)
@@ -178,9 +173,10 @@ def test_bits_sampled_elsewhere_are_the_network_that_plays():
     assert expected.rate.any()
 
 
-@pytest.mark.parametrize("connections", ["boolean", "real"])
-def test_only_slots_that_are_renewed_change(connections):
-    agent = RSNN(7, 3, 37, connections, backend="warp")
+@pytest.mark.parametrize("mask", [None, {"density": {"kernel_in": 0.7, "kernel_h": 0.4}}], ids=["all", "mask"])
+@pytest.mark.parametrize("connections", ["boolean", "real", "sign"])
+def test_only_slots_that_are_renewed_change(connections, mask):
+    agent = RSNN(7, 3, 37, connections, connection_mask=mask, backend="warp")
     solutions, seeds = agent.initial_solutions(6, generator()), [4, 5, 6]
     networks, expected = agent.on_device(3), agent.initial_state(3)
     networks.members.copy_(torch.arange(3))
@@ -274,9 +270,10 @@ def test_a_device_is_for_warp_only():
         GRU(7, 3, backend="warp")
 
 
+@pytest.mark.parametrize("mask", [None, {"density": 0.7}], ids=["all", "mask"])
 @pytest.mark.parametrize("connections", ["boolean", "real"])
-def test_arrays_of_other_sizes_are_refused(connections):
-    agent, wp = RSNN(7, 3, 37, connections, backend="warp"), load_warp()
+def test_arrays_of_other_sizes_are_refused(connections, mask):
+    agent, wp = RSNN(7, 3, 37, connections, connection_mask=mask, backend="warp"), load_warp()
     networks, solutions = agent.on_device(2), agent.initial_solutions(3, generator())
     with pytest.raises(ValueError, match=r"(packed|rows): expected an array of .* of shape \(2, \d+\) on cpu, got"):
         load_rows(networks, solutions, [True, True])

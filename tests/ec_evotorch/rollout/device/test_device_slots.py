@@ -12,7 +12,7 @@ import pytest
 import torch
 from evotorch.algorithms import PGPE
 
-from agents import GRU, RSNN
+from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import EvolutionStrategy, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem, protocols
 from native.warp_device import load_warp
 
@@ -23,8 +23,11 @@ from tests.ec_evotorch.rollout.device.point_mass import PointMass
 HARSH = partial(PointMass, breaks_at=0.4, unstable_at=0.9)  # most episodes are sound
 
 
-def make_problem(device=None, *, env=PointMass, connections="boolean", **settings):
-    agent = partial(RSNN, num_neurons=24, connections=connections)
+MASK = {"density": {"kernel_h": 0.3, "kernel_out": 0.8}, "seed": 4}
+
+
+def make_problem(device=None, *, env=PointMass, connections="boolean", mask=None, **settings):
+    agent = partial(RSNN, num_neurons=24, connections=connections, connection_mask=mask)
     return RolloutProblem(env, agent, device=device, **{"num_envs": 4, "seed": 3} | settings)
 
 
@@ -43,7 +46,11 @@ def assert_same_episodes(played, expected):
 
 
 @pytest.mark.parametrize("connections", ["boolean", "real", "sign"])
-@pytest.mark.parametrize("settings", [{"num_episodes": 2}, {"observation_normalization": False}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{"num_episodes": 2}, {"observation_normalization": False}, {"mask": MASK}],
+    ids=["twice", "raw", "mask"],
+)
 def test_a_device_plays_what_the_cpu_plays(connections, settings):
     settings = settings | {"env": HARSH, "connections": connections, "max_episode_steps": 30}
     expected, problem = make_problem(**settings), make_problem("cpu", **settings)
@@ -58,6 +65,36 @@ def test_a_device_plays_what_the_cpu_plays(connections, settings):
     assert played.diverged.any()
     assert set(played.nonfinite) == {-1, 4}
     assert np.isfinite(played.returns).any()
+
+
+DENSE = {
+    "rnn": partial(RNN, num_neurons=24),
+    "rnn boolean": partial(RNN, num_neurons=24, connections="boolean"),
+    "rnn sign": partial(RNN, num_neurons=24, connections="sign"),
+    "gru": partial(GRU, num_neurons=24),
+    "lstm": partial(LSTM, num_neurons=24),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_ordinary_units_play_what_they_play_on_the_cpu_up_to_rounding(name):
+    def make(device=None, **settings):
+        problem = RolloutProblem(HARSH, DENSE[name], device=device, seed=3, **{"num_envs": 4} | settings)
+        problem.normalizer.update(9, np.arange(6.0)[None], np.arange(6.0)[None] ** 2 + 7.0)
+        return problem
+
+    expected, problem, wider = make(), make("cpu"), make("cpu", num_envs=7)
+    solutions = random_solutions(expected, 40)
+    by_cpu, played, others = (one.play(solutions, 5) for one in (expected, problem, wider))
+    assert_same_episodes(problem.play(solutions, 5), played)
+    assert len(set(played.lengths)) > 5
+    assert set(played.nonfinite) == {-1, 4}
+    for other in (by_cpu, others):  # an episode may end a step later where something is on the edge
+        alike = played.lengths == other.lengths
+        assert alike.mean() >= 0.9
+        for part in ("returns", "diverged", "nonfinite"):
+            values = (getattr(episodes, part)[alike] for episodes in (played, other))
+            np.testing.assert_allclose(*values, atol=1e-4, rtol=1e-5, err_msg=part)
 
 
 def test_results_do_not_depend_on_the_number_of_slots():
@@ -161,12 +198,30 @@ def assert_same_search(search, expected):
     assert search.problem.episode_statistics.failed == expected.problem.episode_statistics.failed
 
 
+@pytest.mark.parametrize(("make", "name"), [(search_ec, "rnn boolean"), (search_es, "gru")])
+def test_a_search_over_ordinary_units_learns_on_a_device(make, name):
+    searches = []
+    for device in (None, "cpu", "cpu"):
+        searches.append(make(RolloutProblem(PointMass, DENSE[name], device=device, num_envs=4, seed=3)))
+        searches[-1].run(2)
+    expected, search, again = searches
+    assert_same_search(again, search)
+    assert search.status["mean_eval"] == pytest.approx(expected.status["mean_eval"], rel=1e-3)
+
+
 @pytest.mark.parametrize(
-    ("make", "connections"), [(search_ec, "boolean"), (search_es, "real"), (search_es, "sign"), (search_pgpe, "real")]
+    ("make", "connections", "mask"),
+    [
+        (search_ec, "boolean", None),
+        (search_ec, "boolean", MASK),
+        (search_es, "real", None),
+        (search_es, "sign", None),
+        (search_pgpe, "real", None),
+    ],
 )
-def test_a_search_on_a_device_is_the_search_on_the_cpu(make, connections):
+def test_a_search_on_a_device_is_the_search_on_the_cpu(make, connections, mask):
     env = partial(PointMass, breaks_at=0.85, unstable_at=1.4)
-    settings = {"env": env, "connections": connections, "num_episodes": 2, "decrease_rewards_by": 0.3}
+    settings = {"env": env, "connections": connections, "mask": mask, "num_episodes": 2, "decrease_rewards_by": 0.3}
     expected = make(make_problem(**settings, num_envs=7))
     search = make(make_problem("cpu", **settings))
     for one in (expected, search):
@@ -279,21 +334,20 @@ class Unlimited(PointMass):
             r"env: expected .*physics='warp'\); it has made a PointMass, which has no on_device",
         ),
         (Unlimited, RSNN, {"max_episode_steps": 9}, r"env: .* it has made a Unlimited, which has no limit_episodes"),
-        (PointMass, GRU, {}, r"agent: expected a function of obs_length, act_length and device .* argument 'device'"),
+        (
+            PointMass,
+            partial(ModuleAgent, module=lambda obs_length, act_length: torch.nn.Linear(obs_length, act_length)),
+            {},
+            r"agent: expected a function of obs_length, act_length and device .* argument 'device'",
+        ),
         (
             PointMass,
             partial(RSNN, backend="numba"),
             {},
             r"agent: device: expected none with backend='numba', got 'cpu'",
         ),
-        (
-            PointMass,
-            partial(RSNN, connection_mask={"density": 0.5}),
-            {},
-            r"agent: on_device: expected an agent without a connection_mask",
-        ),
     ],
-    ids=["workers", "no such device", "no name", "env", "exact physics", "no limit", "gru", "numba", "mask"],
+    ids=["workers", "no such device", "no name", "env", "exact physics", "no limit", "module", "numba"],
 )
 def test_what_cannot_be_on_a_device_is_refused_in_one_line(env, agent, settings, message):
     with pytest.raises(ValueError, match=f"^{message}") as error:

@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import torch
 
-from agents import row_kernels
-from agents.row_kernels import num_words, wp
+from agents.device import row_kernels
+from agents.device.row_kernels import num_words, wp
 from native.warp_device import check_array, launch, launch_function
 
 _LOADERS = {

@@ -41,6 +41,44 @@ def unpack_rows(packed: wp.array2d[wp.uint32], renewed: wp.array[bool], copies: 
 
 
 @wp.kernel
+def spread_rows(
+    rows: wp.array2d[float],  # (N, L)
+    renewed: wp.array[bool],
+    places: wp.array[int],  # (connections,) number of each in a row, or −1 for one that cannot exist
+    spread: wp.array2d[float],  # (N, connections)
+):
+    """Brings the numbers of rows that are renewed to their connections; the others become 0."""
+    row, connection = wp.tid()
+    if renewed[row]:
+        place = places[connection]
+        if place < 0:
+            spread[row, connection] = 0.0
+        else:
+            spread[row, connection] = rows[row, place]
+
+
+@wp.kernel
+def spread_words(
+    packed: wp.array2d[wp.uint32],
+    renewed: wp.array[bool],
+    places: wp.array[int],
+    spread: wp.array2d[wp.uint32],
+):
+    """Brings the packed bits of rows that are renewed to their connections, like `spread_rows`."""
+    row, w = wp.tid()
+    if not renewed[row]:
+        return
+    word = wp.uint32(0)
+    for b in range(32):
+        connection = 32 * w + b
+        if connection < places.shape[0]:
+            place = places[connection]
+            if place >= 0:
+                word = word | (((packed[row, place >> 5] >> wp.uint32(place & 31)) & wp.uint32(1)) << wp.uint32(b))
+    spread[row, w] = word
+
+
+@wp.kernel
 def clear_rows(starting: wp.array[bool], numbers: wp.array2d[float]):
     """Makes the rows of slots in which an episode begins 0."""
     slot, j = wp.tid()
