@@ -114,8 +114,8 @@ class CompiledAgent(Agent):
         """Computes a step in torch as a function of its arguments that changes nothing: what an export can trace.
 
         Args:
-            parameters: Arrays of one network by name, of the shapes in `parameter_shapes`. Where connections are bits,
-                the numbers 0 and 1 may stand for them.
+            parameters: Arrays of one network by name, of the shapes in `parameter_shapes`, or (B, …) those of a network
+                in each slot. Where connections are bits, the numbers 0 and 1 may stand for them.
             x: (B, obs_length) float32 observations.
             memory: What `memory` returns of the slots before the step.
 
@@ -131,7 +131,7 @@ class CompiledAgent(Agent):
 
     def _act(self, solutions: torch.Tensor, members, obs, state) -> torch.Tensor:
         if self._backend == "torch" or (self._backend == "auto" and solutions.device.type != "cpu"):
-            return self._step_torch(solutions, torch.tensor(members), as_float32(obs), state)
+            return self._step_torch(solutions, torch.tensor(members), as_float32(obs).to(state.output.device), state)
         if solutions.device.type != "cpu":
             raise ValueError(f"solutions: expected a tensor on the CPU with backend='numba', got {solutions.device}")
         rows, members = self._rows_in_use(solutions, members)

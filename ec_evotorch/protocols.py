@@ -184,6 +184,7 @@ class DeviceAgent(Protocol):
             agent's dtype; `launch_reset(starting, starts, rows)`, with rows of `draw_starts`; and
             `launch_step(observations, actions)`, (B, obs_length) and (B, act_length) float32. `renewed` and `starting`
             are (B,) bool, `rows` (B,) int32. An action that is not finite stays so.
+            What launches by other means than kernels of Warp does so by `native.warp_device.launch_function`.
         """
 
 

@@ -65,11 +65,12 @@ class RolloutProblem(Problem):
     Devices:
         With `device`, all episodes are played on a device of NVIDIA Warp, "cpu" or a CUDA device, by kernels that a
         graph replays; this process reads a number now and then, and the results at the end. On Warp's "cpu" everything
-        but the physics gives the numbers of the CPU path to the last bit; seeds give the same episodes to begin with.
-        `EvolvingConnectivity` then has no array of a population, which is known by its seed; other searchers' solutions
-        are copied to the device. Learning, the observation normaliser and everything saved stay in this process, and
-        so does `agent`, which acts on the CPU. An environment that can be stepped there is
-        `partial(envs.make_vec, "Hopper-v5", physics="warp")`, an agent `agents.RSNN`.
+        but the physics gives the numbers of the CPU path, with `agents.RSNN` to the last bit and with `RNN`, `GRU` and
+        `LSTM` up to rounding; seeds give the same episodes to begin with. `EvolvingConnectivity` then has no array of a
+        population, which is known by its seed; other searchers' solutions are copied to the device. Learning, the
+        observation normaliser and everything saved stay in this process, and so does `agent`, which acts on the CPU. An
+        environment that can be stepped there is `partial(envs.make_vec, "Hopper-v5", physics="warp")`; agents are these
+        four.
 
     Status:
         After each evaluation of a population:

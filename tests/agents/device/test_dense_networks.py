@@ -98,6 +98,16 @@ def test_a_network_of_bits_or_signs_has_weights_of_zero_and_one(name):
     assert torch.equal(rows, (solutions > 0).float() if agent.connections != "real" else solutions)
 
 
+def test_hopper_code_that_brings_solutions_is_compiled_without_a_gpu():
+    from agents.device.row_kernels import unpack_rows  # whose module has all the others
+    from native.warp_device import ptx_of
+
+    ptx = ptx_of(unpack_rows, arch=90)
+    assert ".target sm_90" in ptx
+    for name in ("copy_rows", "copy_positive", "unpack_rows", "spread_rows", "spread_words", "clear_rows"):
+        assert f".entry {name}_" in ptx
+
+
 def test_a_failed_network_does_not_look_sound():
     agent, obs, actions = GRU(7, 3, 21, device="cpu"), zeros(7), zeros(3)
     networks = agent.on_device(3)
