@@ -31,7 +31,7 @@ class GRU(HiddenAgent):
             None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is needed and not installed.
 
     Source: Cho et al. (2014), https://arxiv.org/abs/1406.1078, in the form of flax's `GRUCell`, which the paper's
     code uses: 386,321 numbers with 240 observations and 17 actions (paper, Table 1).

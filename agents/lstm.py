@@ -40,7 +40,7 @@ class LSTM(HiddenAgent):
             None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is needed and not installed.
 
     Source: Hochreiter and Schmidhuber (1997), https://doi.org/10.1162/neco.1997.9.8.1735, in the form of flax's
     `OptimizedLSTMCell`, which the paper's code uses: 191,121 numbers with 240 observations and 17 actions (paper,

@@ -48,7 +48,7 @@ class RNN(HiddenAgent):
             None for the CPU, without `on_device`. It needs the extra `gpu`, and has not been tried on CUDA devices.
 
     Raises:
-        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is not installed there.
+        ValueError: If an argument is out of range, there is no such device, or NVIDIA Warp is needed and not installed.
 
     Source: paper, section 6.4 (256 tanh units; 0-1 connections, signs by presynaptic group). Deviation: the paper does
     not say how it scales them; the scales here are those of its spiking network without time constants.

@@ -8,6 +8,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
@@ -137,9 +138,13 @@ class Graph:
         wp.capture_begin(device=self._device)
         try:
             launch_all()
+        except BaseException:
+            with suppress(Exception):  # what was raised says more than that the graph is incomplete
+                self._end()
+            raise
         finally:
-            self._end()
             _RECORDING.reset(token)
+        self._end()
 
     def interrupt(self, function: Callable[[], None]) -> None:
         """Ends the graph of Warp that is being recorded, and begins another; a replay calls a function between them."""
