@@ -103,8 +103,8 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
         ),
         ([*ON_DEVICE, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
         (
-            [*ON_DEVICE, "agent=gru", "searcher=es"],
-            "problem.device: agent: expected a function .*such as RSNN.*'device'",
+            [*ON_DEVICE, "agent=gru", "+agent.backend=numba", "searcher=es"],
+            "problem.device: agent: device: expected none with backend='numba', got 'cpu'",
         ),
         ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
         (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
