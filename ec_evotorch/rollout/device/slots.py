@@ -75,6 +75,7 @@ class DeviceSlots:
             if normalizer is not None:
                 self._interface.set(normalizer)
             self._queue.set(np.asarray(members, dtype=np.int64))
+            self._results.forget()
             self._networks.members.fill_(-1)
             self._env.launch_rest(wp.full(self._env.num_envs, True, dtype=wp.bool, device=self._device))
             self._launch_begin(source)
@@ -127,9 +128,12 @@ class DeviceSlots:
         if self._queue is None or self._queue.capacity < num_episodes:
             self._graphs.clear()
             sizes = self._env.num_envs, num_episodes
-            self._queue = Queue(*sizes, self._device)
-            self._results = Results(*sizes, self._env.observations.shape[1], self._device)
-            self._starts = tuple(map(wp.empty_like, of_env)), wp.empty_like(of_agent)
+            made = (
+                Queue(*sizes, self._device),
+                Results(*sizes, self._env.observations.shape[1], self._device),
+                (tuple(map(wp.empty_like, of_env)), wp.empty_like(of_agent)),
+            )
+            self._queue, self._results, self._starts = made  # all or none: kernels trust that they are as long
         for room, drawn in zip((*self._starts[0], self._starts[1]), (*of_env, of_agent), strict=True):
             wp.copy(room, drawn, count=drawn.size)
 

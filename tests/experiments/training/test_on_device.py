@@ -52,7 +52,7 @@ def test_networks_do_on_the_device_what_they_do_in_the_exact_physics():
     exact, played = expected.play(solutions, 0), problem.play(solutions, 0)
     alike = exact.lengths == played.lengths  # a spike that differs by the rounding of float32 makes another episode
     assert alike.mean() >= 0.7
-    np.testing.assert_allclose(played.returns.mean(), exact.returns.mean(), rtol=0.05)
+    np.testing.assert_allclose(played.returns.mean(), exact.returns.mean(), rtol=0.1)
     assert np.median(np.abs(played.returns - exact.returns)[alike]) < 1e-3
     assert np.isfinite(played.returns).all()
 
@@ -91,16 +91,11 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["problem.device=cpu"],
-            "env: expected .*physics='warp'.*; it has made a MujocoVectorEnv, which has no on_device",
-        ),
+        (["problem.device=cpu"], "problem.physics: expected warp with problem.device=cpu; got null"),
+        (["problem.device=cpu", "+env.physics=auto"], "env.physics: expected warp with problem.device=cpu; got auto"),
         ([*ON_DEVICE, "problem.device=tpu"], "problem.device: expected 'cpu' or .*; got 'tpu'"),
         ([*ON_DEVICE, "problem.physics=brax"], "problem.physics: expected one of 'auto', 'mujoco', 'warp'; got 'brax'"),
-        (
-            [*ON_DEVICE, "problem.physics=mujoco"],
-            "env: expected .* it has made a MujocoVectorEnv, which has no on_device",
-        ),
+        ([*ON_DEVICE, "problem.physics=mujoco"], "problem.physics: expected warp with problem.device=cpu; got mujoco"),
         ([*ON_DEVICE, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
         (
             [*ON_DEVICE, "agent=gru", "searcher=es"],
