@@ -174,10 +174,14 @@ def check_physics(given: Mapping[str, Mapping]) -> None:
     """Checks that what is to be played on Warp's CPU device has physics there; other devices imply them.
 
     Raises:
-        UserError: If not, naming the key to set.
+        UserError: If not, or if the environment is to be given tensors, naming the key to set.
     """
     targets = given["env"]["_target_"], given["problem"]["_target_"]
-    if targets != ("envs.make_vec", "ec_evotorch.RolloutProblem") or given["problem"].get("device") != "cpu":
+    if targets != ("envs.make_vec", "ec_evotorch.RolloutProblem"):
+        return
+    if given["env"].get("output") == "torch":
+        raise UserError("env.output: expected numpy, whose arrays a training hands to its environment; got torch")
+    if given["problem"].get("device") != "cpu":
         return
     chosen = [part for part in ("problem", "env") if given[part].get("physics") is not None]  # the first one counts
     component = chosen[0] if chosen else "problem"

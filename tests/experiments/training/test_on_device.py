@@ -1,7 +1,10 @@
 """Training with physics and networks on Warp's CPU device: against the exact physics, as a run, and what is refused."""
 
 import re
+import shutil
+import sys
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,11 @@ from experiments.analysis import load
 from experiments.cli import main
 from experiments.evaluation.episodes import evaluate
 from experiments.run_config.compose import compose_config
+from experiments.run_folder import versions
 from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
 from experiments.training.run import train
+from native.warp_device import load_warp
 from tests.experiments.training.tiny_runs import interruption
 
 pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'")
@@ -88,6 +93,29 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
     assert torch.equal(load_policy(folder).policy.solution, load_policy(unbroken).policy.solution)
 
 
+def test_without_the_extra_a_run_is_evaluated_and_says_what_resuming_needs(unbroken, monkeypatch, capsys):
+    def version(package):
+        if package in versions.WARP_PACKAGES:
+            raise PackageNotFoundError(package)
+        return "1"
+
+    shutil.copytree(unbroken, "run")
+    monkeypatch.setattr(versions, "version", version)
+    for package in ("warp", "mujoco_warp"):
+        monkeypatch.setitem(sys.modules, package, None)
+    load_warp.cache_clear()
+    try:
+        assert np.isfinite(evaluate(Path("run"), 1)["return"]).all()
+        before = Path("run/metrics.csv").read_bytes()
+        assert main(["resume", "run", "budget=500"]) == 2
+    finally:
+        load_warp.cache_clear()
+    said = capsys.readouterr().err
+    assert "problem.device: expected None, got 'cpu', but NVIDIA Warp is not installed: pip install" in said
+    assert "Traceback" not in said
+    assert Path("run/metrics.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -102,6 +130,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
             "problem.device: agent: expected a function .*such as RSNN.*'device'",
         ),
         ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
+        (["+env.physics=warp", "+env.output=torch"], "env.output: expected numpy, whose arrays .*; got torch"),
         (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
