@@ -69,6 +69,8 @@ class DeviceSlots:
             normalizer: Statistics by which observations are normalised, which stay as they are; None passes
                 observations on as they are.
         """
+        if len(members) == 0:  # kernels and arrays of first states need at least one
+            return _no_episodes(self._env.observations.shape[1])
         with self._stream():
             self._make_room(len(members), seeds)
             source = self._sample(solutions) if isinstance(solutions, SeededRows) else self._give(solutions)
@@ -154,3 +156,8 @@ class DeviceSlots:
     def _stream(self):
         """Lets PyTorch use the stream of Warp, which a graph can capture, so that each waits for the other."""
         return torch.cuda.stream(wp.stream_to_torch(self._device)) if self._device.is_cuda else nullcontext()
+
+
+def _no_episodes(obs_length: int) -> Episodes:
+    numbers, sums, whole = np.zeros(0), np.zeros((0, obs_length)), np.zeros(0, dtype=np.int64)
+    return Episodes(numbers, whole, sums, sums.copy(), np.zeros(0, dtype=bool), whole.copy())
