@@ -260,6 +260,7 @@ class RolloutProblem(Problem):
             generation: Number of the generation of this problem, from 0.
             first_row: Number of the first solution within its generation.
         """
+        self._check_open()
         check_tensor("solutions", solutions, f"a {self.dtype} tensor of shape (n, {self.solution_length})")
         generation = check_whole("generation", generation, minimum=0)
         rows = np.arange(len(solutions))
@@ -467,6 +468,7 @@ class RolloutProblem(Problem):
         for env in list(self._envs):
             env.close()
         self._envs.clear()
+        self._slots = None  # networks and graphs on a device hold gigabytes there
 
     def __enter__(self) -> "RolloutProblem":
         """Returns the problem, for a `with` statement that closes it at its end."""

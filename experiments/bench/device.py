@@ -1,6 +1,7 @@
 """Speeds of physics, agents and trainings on a device of NVIDIA Warp: a CUDA device, or for want of one the CPU."""
 
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from envs import make_vec
 from experiments.bench.speed import ENDLESS, ENVIRONMENTS, begin_training, closing, population_words
 from experiments.bench.timing import measure_speeds, median_ratio
 from experiments.errors import UserError
+from experiments.run_config.build import NO_MEMORY
 from experiments.run_config.compose import compose_config
 from experiments.run_config.keywords import keywords
 from native.warp_device import capture, find_device, load_warp
@@ -33,7 +35,8 @@ def measure_device(num_envs: int, seconds: float) -> Iterator[dict]:
         seconds: How long each contender is measured.
 
     Yields:
-        A row for each environment and number of slots; speeds are environment steps of all slots together.
+        A row for each environment and number of slots; speeds are environment steps of all slots together. Numbers of
+        slots for which there is not enough memory are left out, with a warning.
 
     Raises:
         UserError: If NVIDIA Warp is not installed.
@@ -46,22 +49,17 @@ def measure_device(num_envs: int, seconds: float) -> Iterator[dict]:
     environments = ENVIRONMENTS if is_card else {"hopper": ENVIRONMENTS["hopper"]}
     for env, env_id in environments.items():
         for num_slots in SLOTS_OF_CARD if is_card else sorted({max(2, num_envs // 8 * 2), max(2, num_envs // 2 * 2)}):
-            contenders, problems = {"physics": _physics(env_id, num_slots, device)}, []
-            for label, searcher in SEARCHERS.items():
-                words = [f"env={env}", "agent=rsnn", f"searcher={searcher}"]
-                contenders[f"agent {label}"] = _networks(words, num_slots, device)
-                on_device = [f"problem.device={device}", "problem.physics=warp", *population_words(num_slots)]
-                contenders[f"training {label}"], problem = begin_training([*words, *on_device])
-                problems.append(problem)
-            with closing(*problems):
-                speeds = measure_speeds(contenders, seconds)
-            yield {
-                "device": name_of(device),
-                "environment": env_id,
-                "slots": num_slots,
-                **{f"{name}, steps/s": speeds[name].median() for name in contenders},
-                "training EC / ES": median_ratio(speeds, "training EC", "training ES"),
-            }
+            try:
+                row = _measure(env, env_id, num_slots, device, seconds)
+            except (RuntimeError, MemoryError, UserError) as error:
+                if not NO_MEMORY.search(str(error)):
+                    raise
+                print(
+                    f"ec-evotorch: warning: device: not enough memory for {num_slots} slots of {env_id}: {error}",
+                    file=sys.stderr,
+                )
+                break
+            yield row
 
 
 def name_of(device) -> str:
@@ -72,6 +70,26 @@ def name_of(device) -> str:
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _measure(env: str, env_id: str, num_slots: int, device, seconds: float) -> dict:
+    """Returns a row of the table."""
+    contenders, problems = {"physics": _physics(env_id, num_slots, device)}, []
+    for label, searcher in SEARCHERS.items():
+        words = [f"env={env}", "agent=rsnn", f"searcher={searcher}"]
+        contenders[f"agent {label}"] = _networks(words, num_slots, device)
+        on_device = [f"problem.device={device}", "problem.physics=warp", *population_words(num_slots)]
+        contenders[f"training {label}"], problem = begin_training([*words, *on_device])
+        problems.append(problem)
+    with closing(*problems):
+        speeds = measure_speeds(contenders, seconds)
+    return {
+        "device": name_of(device),
+        "environment": env_id,
+        "slots": num_slots,
+        **{f"{name}, steps/s": speeds[name].median() for name in contenders},
+        "training EC / ES": median_ratio(speeds, "training EC", "training ES"),
+    }
 
 
 def _physics(env_id: str, num_slots: int, device) -> Callable[[], int]:

@@ -28,7 +28,9 @@ from experiments.run_config.wrappers import check_wrappers, with_partial_wrapper
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
 USER_MISTAKES = (ValueError, TypeError, gymnasium.error.Error, NetParsingError)  # raised for bad arguments
-NO_MEMORY = re.compile(r"unable to allocate|can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
+NO_MEMORY = re.compile(
+    r"(unable|failed) to allocate|can't allocate memory|not enough memory|out of memory", re.IGNORECASE
+)
 
 
 def build(
@@ -61,6 +63,7 @@ def build(
         raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
     check_popsize(config)
     check_bonus(config)
+    check_physics(given)
     env, agent, make_searcher = (_partial(component, given) for component in ("env", "agent", "searcher"))
     problem = _calling(
         ("problem", "agent", "env"), given, lambda: instantiate(given["problem"], env=env, agent=agent, _convert_="all")
@@ -165,6 +168,27 @@ def check_bonus(config: DictConfig) -> None:
         return
     same = [key for key, value in config.env.items() if key != "alive_bonus" and repr(value) == repr(bonus)]
     raise UserError(f"env.{(same or ['alive_bonus'])[0]}: expected a finite number; got {bonus!r}")
+
+
+def check_physics(given: Mapping[str, Mapping]) -> None:
+    """Checks that what is to be played on Warp's CPU device has physics there; other devices imply them.
+
+    Raises:
+        UserError: If not, or if the environment is to be given tensors, naming the key to set.
+    """
+    targets = given["env"]["_target_"], given["problem"]["_target_"]
+    if targets != ("envs.make_vec", "ec_evotorch.RolloutProblem"):
+        return
+    if given["env"].get("output") == "torch":
+        raise UserError("env.output: expected numpy, whose arrays a training hands to its environment; got torch")
+    if given["problem"].get("device") != "cpu":
+        return
+    chosen = [part for part in ("problem", "env") if given[part].get("physics") is not None]  # the first one counts
+    component = chosen[0] if chosen else "problem"
+    physics = given[component].get("physics")
+    if physics in (None, "auto", "mujoco"):
+        got = "null" if physics is None else physics
+        raise UserError(f"{component}.physics: expected warp with problem.device=cpu; got {got}")
 
 
 def check_copies(searcher: SearchAlgorithm, config: DictConfig) -> None:

@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from experiments import __version__
@@ -14,18 +14,26 @@ WARP_PACKAGES = ("mujoco-warp", "warp-lang")  # of runs whose physics are on a d
 def software_versions(*, with_warp: bool = False) -> dict[str, str | None]:
     """Returns the version of everything that the numbers of a run depend on.
 
-    The entry `git_commit` is None outside a git checkout.
+    The entry `git_commit` is None outside a git checkout, and that of a package which is not installed is None, as
+    MuJoCo Warp where the environment on a device is the user's own.
 
     Args:
         with_warp: Whether the physics are on a device of NVIDIA Warp.
     """
-    packages = {package: version(package) for package in (*PACKAGES, *(WARP_PACKAGES if with_warp else ()))}
+    packages = {package: _version(package) for package in (*PACKAGES, *(WARP_PACKAGES if with_warp else ()))}
     return {
         "ec-evotorch": __version__,
         "git_commit": git_commit(Path(__file__).resolve().parents[2]),
         "python": platform.python_version(),
         **packages,
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_commit(root: Path) -> str | None:

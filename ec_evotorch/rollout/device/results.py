@@ -43,6 +43,10 @@ class Results:
         """The arrays that are set back where an episode begins."""
         return [self._return, self._length, self.failed, self.nonfinite]
 
+    def forget(self) -> None:
+        """Forgets sensors that a step has found which was interrupted."""
+        self.found.fill_(NO_SENSOR)
+
     def launch_clear(self, starting) -> None:
         """Begins the sums of slots in which an episode begins."""
         launch(kernels.clear_sums, self.sums.shape, [starting], [self.sums, self.sums_of_squares], self._device)

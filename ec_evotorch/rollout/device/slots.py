@@ -69,12 +69,15 @@ class DeviceSlots:
             normalizer: Statistics by which observations are normalised, which stay as they are; None passes
                 observations on as they are.
         """
+        if len(members) == 0:  # kernels and arrays of first states need at least one
+            return _no_episodes(self._env.observations.shape[1])
         with self._stream():
             self._make_room(len(members), seeds)
             source = self._sample(solutions) if isinstance(solutions, SeededRows) else self._give(solutions)
             if normalizer is not None:
                 self._interface.set(normalizer)
             self._queue.set(np.asarray(members, dtype=np.int64))
+            self._results.forget()
             self._networks.members.fill_(-1)
             self._env.launch_rest(wp.full(self._env.num_envs, True, dtype=wp.bool, device=self._device))
             self._launch_begin(source)
@@ -127,9 +130,12 @@ class DeviceSlots:
         if self._queue is None or self._queue.capacity < num_episodes:
             self._graphs.clear()
             sizes = self._env.num_envs, num_episodes
-            self._queue = Queue(*sizes, self._device)
-            self._results = Results(*sizes, self._env.observations.shape[1], self._device)
-            self._starts = tuple(map(wp.empty_like, of_env)), wp.empty_like(of_agent)
+            made = (
+                Queue(*sizes, self._device),
+                Results(*sizes, self._env.observations.shape[1], self._device),
+                (tuple(map(wp.empty_like, of_env)), wp.empty_like(of_agent)),
+            )
+            self._queue, self._results, self._starts = made  # all or none: kernels trust that they are as long
         for room, drawn in zip((*self._starts[0], self._starts[1]), (*of_env, of_agent), strict=True):
             wp.copy(room, drawn, count=drawn.size)
 
@@ -150,3 +156,8 @@ class DeviceSlots:
     def _stream(self):
         """Lets PyTorch use the stream of Warp, which a graph can capture, so that each waits for the other."""
         return torch.cuda.stream(wp.stream_to_torch(self._device)) if self._device.is_cuda else nullcontext()
+
+
+def _no_episodes(obs_length: int) -> Episodes:
+    numbers, sums, whole = np.zeros(0), np.zeros((0, obs_length)), np.zeros(0, dtype=np.int64)
+    return Episodes(numbers, whole, sums, sums.copy(), np.zeros(0, dtype=bool), whole.copy())

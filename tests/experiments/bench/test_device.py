@@ -35,6 +35,26 @@ def test_a_cpu_is_measured_with_few_slots_on_hopper(monkeypatch):
     assert {"problem.device=cpu", "problem.physics=warp", "problem.num_envs=16"} < set(trained[0])
 
 
+def test_what_a_small_card_cannot_hold_is_left_out_and_the_rest_is_measured(monkeypatch, capsys):
+    def physics(env_id, num_slots, card):
+        if num_slots > 16:
+            raise RuntimeError("Failed to allocate 8 bytes on device 'cuda:0'")
+        return int
+
+    monkeypatch.setattr(device, "_physics", physics)
+    monkeypatch.setattr(device, "_networks", lambda *arguments: int)
+    monkeypatch.setattr(device, "begin_training", lambda words: (int, SimpleNamespace(close=int)))
+    monkeypatch.setattr(
+        device, "measure_speeds", lambda contenders, _: pd.DataFrame({name: [3] for name in contenders})
+    )
+    assert [row["slots"] for row in device.measure_device(64, 1.0)] == [16]
+    assert "warning: device: not enough memory for 64 slots of Hopper-v5: Failed to allocate" in capsys.readouterr().err
+
+    monkeypatch.setattr(device, "_networks", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(device.measure_device(64, 1.0))
+
+
 def test_a_missing_extra_is_named_before_anything_is_measured(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
     load_warp.cache_clear()

@@ -1,7 +1,10 @@
 """Training with physics and networks on Warp's CPU device: against the exact physics, as a run, and what is refused."""
 
 import re
+import shutil
+import sys
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,11 @@ from experiments.analysis import load
 from experiments.cli import main
 from experiments.evaluation.episodes import evaluate
 from experiments.run_config.compose import compose_config
+from experiments.run_folder import versions
 from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
 from experiments.training.run import train
+from native.warp_device import load_warp
 from tests.experiments.training.tiny_runs import interruption
 
 pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'")
@@ -52,7 +57,7 @@ def test_networks_do_on_the_device_what_they_do_in_the_exact_physics():
     exact, played = expected.play(solutions, 0), problem.play(solutions, 0)
     alike = exact.lengths == played.lengths  # a spike that differs by the rounding of float32 makes another episode
     assert alike.mean() >= 0.7
-    np.testing.assert_allclose(played.returns.mean(), exact.returns.mean(), rtol=0.05)
+    np.testing.assert_allclose(played.returns.mean(), exact.returns.mean(), rtol=0.1)
     assert np.median(np.abs(played.returns - exact.returns)[alike]) < 1e-3
     assert np.isfinite(played.returns).all()
 
@@ -88,25 +93,44 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
     assert torch.equal(load_policy(folder).policy.solution, load_policy(unbroken).policy.solution)
 
 
+def test_without_the_extra_a_run_is_evaluated_and_says_what_resuming_needs(unbroken, monkeypatch, capsys):
+    def version(package):
+        if package in versions.WARP_PACKAGES:
+            raise PackageNotFoundError(package)
+        return "1"
+
+    shutil.copytree(unbroken, "run")
+    monkeypatch.setattr(versions, "version", version)
+    for package in ("warp", "mujoco_warp"):
+        monkeypatch.setitem(sys.modules, package, None)
+    load_warp.cache_clear()
+    try:
+        assert np.isfinite(evaluate(Path("run"), 1)["return"]).all()
+        before = Path("run/metrics.csv").read_bytes()
+        assert main(["resume", "run", "budget=500"]) == 2
+    finally:
+        load_warp.cache_clear()
+    said = capsys.readouterr().err
+    assert "problem.device: expected None, got 'cpu', but NVIDIA Warp is not installed: pip install" in said
+    assert "Traceback" not in said
+    assert Path("run/metrics.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["problem.device=cpu"],
-            "env: expected .*physics='warp'.*; it has made a MujocoVectorEnv, which has no on_device",
-        ),
+        (["problem.device=cpu"], "problem.physics: expected warp with problem.device=cpu; got null"),
+        (["problem.device=cpu", "+env.physics=auto"], "env.physics: expected warp with problem.device=cpu; got auto"),
         ([*ON_DEVICE, "problem.device=tpu"], "problem.device: expected 'cpu' or .*; got 'tpu'"),
         ([*ON_DEVICE, "problem.physics=brax"], "problem.physics: expected one of 'auto', 'mujoco', 'warp'; got 'brax'"),
-        (
-            [*ON_DEVICE, "problem.physics=mujoco"],
-            "env: expected .* it has made a MujocoVectorEnv, which has no on_device",
-        ),
+        ([*ON_DEVICE, "problem.physics=mujoco"], "problem.physics: expected warp with problem.device=cpu; got mujoco"),
         ([*ON_DEVICE, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
         (
             [*ON_DEVICE, "agent=gru", "+agent.backend=numba", "searcher=es"],
             "problem.device: agent: device: expected none with backend='numba', got 'cpu'",
         ),
         ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
+        (["+env.physics=warp", "+env.output=torch"], "env.output: expected numpy, whose arrays .*; got torch"),
         (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -118,6 +118,7 @@ class PointMassOnDevice:
             )
 
     def draw_starts(self, seeds):
+        assert len(seeds) > 0  # an environment may rely on it
         return (wp.array(draw_starts(seeds), dtype=float, device=self.device),)
 
     def launch_reset(self, starting, starts, rows):

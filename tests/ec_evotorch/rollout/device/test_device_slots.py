@@ -1,9 +1,11 @@
 """On Warp's CPU device a problem plays what it plays without a device, to the last bit, given equal physics."""
 
 import copy
+import gc
 import logging
 import pickle
 import sys
+import weakref
 from dataclasses import fields
 from functools import partial
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from evotorch.algorithms import PGPE
+from gymnasium.error import ClosedEnvironmentError
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import EvolutionStrategy, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem, protocols
@@ -18,6 +21,7 @@ from native.warp_device import load_warp
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
+from ec_evotorch.rollout.device import slots as device_slots
 from tests.ec_evotorch.rollout.device.point_mass import PointMass
 
 HARSH = partial(PointMass, breaks_at=0.4, unstable_at=0.9)  # most episodes are sound
@@ -109,9 +113,8 @@ def test_results_do_not_depend_on_the_number_of_slots():
 def test_more_episodes_than_before_are_captured_anew():
     problem = make_problem("cpu")
     solutions = random_solutions(problem)
-    for count in (2, 10, 3):
-        assert_same_episodes(problem.play(solutions[:count], 0), make_problem("cpu").play(solutions[:count], 0))
-    assert problem.play(solutions[:0], 0).returns.shape == (0,)
+    for count in (0, 2, 10, 3, 0):
+        assert_same_episodes(problem.play(solutions[:count], 0), make_problem().play(solutions[:count], 0))
 
 
 def test_an_output_that_is_not_finite_fails_the_episode_before_it_is_clipped():
@@ -142,6 +145,31 @@ def test_what_an_interrupted_call_has_left_does_not_play_on(monkeypatch):
             problem.play(solutions, 0)
     assert_same_episodes(problem.play(solutions[:3], 0), make_problem("cpu").play(solutions[:3], 0))
     assert_same_episodes(problem.play(solutions, 0), expected)
+
+
+def test_what_an_interrupted_step_has_found_is_not_of_the_next_episode():
+    problem = make_problem("cpu")
+    solutions = random_solutions(problem)
+    expected = problem.play(solutions, 0)
+    problem._slots._results.found.fill_(2)  # as if a step had been interrupted between two launches
+    assert_same_episodes(problem.play(solutions, 0), expected)
+
+
+def test_arrays_that_cannot_grow_stay_as_long_as_one_another(monkeypatch):
+    problem = make_problem("cpu")
+    solutions = random_solutions(problem)
+    problem.play(solutions[:2], 0)
+
+    def fail(*arguments):
+        raise RuntimeError("Failed to allocate 8 bytes on device 'cpu'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device_slots, "Results", fail)
+        with pytest.raises(RuntimeError, match="Failed to allocate"):
+            problem.play(solutions, 0)
+    slots = problem._slots
+    assert slots._queue.capacity == len(slots._starts[1]) == 2
+    assert_same_episodes(problem.play(solutions[:7], 0), make_problem("cpu").play(solutions[:7], 0))
 
 
 def test_physics_without_room_fail_the_episode_and_say_so_once(caplog):
@@ -267,6 +295,19 @@ def test_a_search_goes_on_to_the_bit_from_a_saved_state():
     second.run(2)
     assert_same_search(second, whole)
     assert torch.equal(second.status["prob"], whole.status["prob"])
+
+
+def test_a_closed_problem_plays_nothing_and_frees_the_device():
+    problem = make_problem("cpu")
+    solutions = random_solutions(problem)
+    problem.play(solutions, 0)
+    networks = weakref.ref(problem._slots._networks)
+    problem.close()
+    gc.collect()
+    assert networks() is None
+    for play in (lambda: problem.play(solutions, 0), lambda: problem.evaluate_center(solutions[0])):
+        with pytest.raises(ClosedEnvironmentError, match="the problem is closed"):
+            play()
 
 
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing))}
