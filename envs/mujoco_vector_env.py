@@ -7,18 +7,17 @@ import gymnasium
 import mujoco
 import numpy as np
 from gymnasium.utils.seeding import np_random
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import VectorEnv
 
 from envs.data_layout import field_offsets
 from envs.episode_kernel import CALL, advance_slot, reset_slot
 from envs.go_nogo.native_task import NativeGoNoGo, find_go_nogo
-from envs.model_digest import model_digest
 from envs.physics import Physics, function_address
 from envs.remaking import Remade
 from envs.start_states import draw_start
 from envs.tasks import Task
 from envs.tasks.settings import read_settings
+from envs.template import pack_info, take_after
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from native.arguments import check_whole
 
@@ -57,15 +56,8 @@ class MujocoVectorEnv(Remade, VectorEnv):
         self._signals = None if wrapper is None else NativeGoNoGo(task, wrapper, num_envs)
         if self._signals is not None:
             task = self._signals.task
-        self.num_envs = num_envs
-        self.spec = template.spec
-        self.model_digest = model_digest(template)
-        self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.DISABLED}
+        take_after(self, template, num_envs)
         self.render_mode = env.render_mode
-        self.single_observation_space = template.observation_space
-        self.single_action_space = env.action_space
-        self.observation_space = batch_space(template.observation_space, num_envs)
-        self.action_space = batch_space(env.action_space, num_envs)
         self._task = task
         self._template = env
         self._physics = Physics(env.model, num_envs, num_threads)
@@ -197,11 +189,8 @@ class MujocoVectorEnv(Remade, VectorEnv):
         self._arrays["actions"][:] = actions
         self._arrays["rewards"][:] = 0
         self._advance(running, 1, actions.dtype == np.float32, 0, 0)
-        info = self._state_info(running)
-        steps = np.where(running[:, None], self._arrays["info"], 0.0)
-        for column, name in enumerate(self._task.step_info):
-            info[name] = steps[:, column]
-            info[f"_{name}"] = running
+        steps = dict(zip(self._task.step_info, self._arrays["info"].T, strict=True))
+        info = self._state_info(running) | pack_info(steps, running)
         arrays = self._arrays
         return (
             self.observations.copy(),
@@ -291,8 +280,4 @@ class MujocoVectorEnv(Remade, VectorEnv):
         values = {name: f(self._qpos, self._arrays["init_qpos"]) for name, f in self._task.state_info.items()}
         if self._task.tendon_info:
             values["tendon_length"], values["tendon_velocity"] = np.split(self._arrays["tendons"], 2, axis=1)
-        info = {}
-        for name, value in values.items():
-            info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)
-            info[f"_{name}"] = mask
-        return info
+        return pack_info(values, mask)

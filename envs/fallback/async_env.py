@@ -15,12 +15,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import CloudpickleWrapper, batch_space, create_empty_array
+from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import CloudpickleWrapper, create_empty_array
 
 from envs.fallback.worker import START
-from envs.model_digest import model_digest
 from envs.remaking import Remade
+from envs.template import take_after
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from native.threads import default_num_threads
 
@@ -53,14 +53,7 @@ class AsyncFallbackVectorEnv(Remade, VectorEnv):
     """
 
     def __init__(self, make_env: Callable, template: gymnasium.Env, num_envs: int, num_processes: int = 0):
-        self.num_envs = num_envs
-        self.spec = template.spec
-        self.model_digest = model_digest(template)
-        self.metadata = {**template.metadata, "autoreset_mode": AutoresetMode.DISABLED}
-        self.single_observation_space = template.observation_space
-        self.single_action_space = template.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        take_after(self, template, num_envs)
         self._observations = create_empty_array(self.single_observation_space, n=num_envs, fn=np.zeros)
         self._terminated = np.ones(num_envs, dtype=bool)  # nothing runs before the first reset
         self._truncated = np.zeros(num_envs, dtype=bool)

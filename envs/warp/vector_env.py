@@ -8,13 +8,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.utils.seeding import np_random
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import VectorEnv
 
 from envs.go_nogo.native_task import STEP_INFO, find_go_nogo
-from envs.model_digest import model_digest
 from envs.remaking import Remade
 from envs.tasks import Task
+from envs.template import pack_info, take_after
 from envs.vector_contract import check_actions, check_open, expand_seeds, reset_mask
 from envs.warp.sizes import Sizes
 from envs.warp.worlds import Worlds
@@ -71,15 +70,8 @@ class WarpVectorEnv(Remade, VectorEnv):
         sizes: Sizes | None = None,
     ):
         env = template.unwrapped
-        self.num_envs = num_envs
-        self.spec = template.spec
-        self.model_digest = model_digest(template)
-        self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.DISABLED}
+        take_after(self, template, num_envs)
         self.render_mode = env.render_mode
-        self.single_observation_space = template.observation_space
-        self.single_action_space = env.action_space
-        self.observation_space = batch_space(template.observation_space, num_envs)
-        self.action_space = batch_space(env.action_space, num_envs)
         self.on_device = Worlds(
             task,
             env,
@@ -185,11 +177,9 @@ class WarpVectorEnv(Remade, VectorEnv):
                 single = check_actions(actions, self.action_space, running).astype(np.float32)
             worlds.actions.assign(check_actions(single, self.action_space, running))
             self._play("step", worlds.launch_step)
+            parts = worlds.parts.numpy()
             info = self._state_info(running)
-            parts = np.where(running[:, None], worlds.parts.numpy(), 0.0)
-            for i, name in self._part_columns():
-                info[name] = parts[:, i]
-                info[f"_{name}"] = running
+            info |= pack_info({name: parts[:, i] for i, name in self._part_columns()}, running)
             self._warn_of_overflow()
         results = (worlds.observations, worlds.rewards, worlds.terminated, worlds.truncated)
         return (*map(self._read, results), info)
@@ -261,11 +251,7 @@ class WarpVectorEnv(Remade, VectorEnv):
             lost = self.diverged[:, None]
             values["tendon_length"] = np.where(lost, 0.0, data.ten_length.numpy().astype(np.float64))
             values["tendon_velocity"] = np.where(lost, 0.0, data.ten_velocity.numpy().astype(np.float64))
-        info = {}
-        for name, value in values.items():
-            info[name] = np.where(mask if value.ndim == 1 else mask[:, None], value, 0.0)
-            info[f"_{name}"] = mask
-        return info
+        return pack_info(values, mask)
 
     def _warn_of_overflow(self) -> None:
         if self._has_warned or not self.on_device.overflowed.numpy().any():

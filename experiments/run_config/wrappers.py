@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from inspect import Parameter, signature
 
+from envs import make_vec
 from experiments.errors import UserError
 from experiments.run_config.construct import construct
 
 WRAPPERS = "wrappers"  # key of an environment
-_ONLY_OF_MAKE_VEC = (
-    "_target_",
-    "_partial_",
-    "vectorization_mode",
-    "physics",
-    "device",
-    "deterministic",
-)
+_ONLY_OF_MAKE_VEC = {"_target_", "_partial_"} | {
+    name for name, parameter in signature(make_vec).parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY
+} - {WRAPPERS}
 _REFUSED_KEYS = ("_args_", "_recursive_", "_convert_")  # Hydra's own, of which no wrapper needs one
 
 

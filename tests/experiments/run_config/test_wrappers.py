@@ -17,7 +17,7 @@ from experiments.run_config.build import build
 from experiments.run_config.compose import compose_config
 from experiments.run_config.environment import with_limit
 from experiments.run_config.targets import EVERYTHING
-from experiments.run_config.wrappers import folder_name, keywords_of_plain
+from experiments.run_config.wrappers import folder_name, keywords_of_plain, saved_keywords
 from experiments.run_folder.archive import checksum
 from experiments.run_folder.policy import load_policy
 
@@ -42,6 +42,14 @@ def test_runs_are_named_after_the_id(env_id, name):
     config = compose_config(["env=gymnasium", f"env.id='{env_id}'"])
     assert config.env.name == name
     assert config.run_dir == f"runs/{name}-rsnn-ec-seed0"
+
+
+def test_what_make_vec_takes_itself_does_not_reach_a_plain_environment():
+    own = {"physics": "auto", "device": "cpu", "deterministic": True, "output": "numpy", "vectorization_mode": None}
+    assert saved_keywords({"_target_": "envs.make_vec", "id": "Hopper-v5", "frame_skip": 2, **own}) == {
+        "id": "Hopper-v5",
+        "frame_skip": 2,
+    }
 
 
 def test_an_environment_needs_no_alive_bonus():
