@@ -487,7 +487,7 @@ class SeededDistribution(Protocol):
 
 @runtime_checkable
 class DeviceDistribution(Protocol):
-    """A seeded distribution of bits that a device of NVIDIA Warp can sample and learn from, without a population."""
+    """A seeded distribution that a device of NVIDIA Warp can sample and learn from, without an array of a population."""
 
     def on_device(self, device: Any) -> Any:
         """Returns an object that samples rows on a device.
@@ -496,9 +496,19 @@ class DeviceDistribution(Protocol):
             device: Name of the device.
 
         Returns:
-            An object with `solution_length`; `set(vector, key, generation)`, which says which rows; and
-            `launch_sample(rows, renewed, packed)`, which only launches, with numbers of rows (B,) int64, which of them
-            to sample (B,) bool, and the bits (B, ⌈L / 32⌉) uint32 that are overwritten there.
+            An object whose `launch_sample(rows, renewed, out)` only launches, with numbers of rows (B,) int64, which of
+            them to sample (B,) bool, and the solutions that are overwritten there: bits (B, ⌈L / 32⌉) uint32, or
+            numbers (B, L) float32. Which population they are of is what `set_rows` has said last.
+        """
+
+    def set_rows(self, sampler: Any, key: int, generation: int, popsize: int) -> None:
+        """Says which rows a sampler makes from now on, also one that has been captured in a graph.
+
+        Args:
+            sampler: What `on_device` has made of this distribution, or of another one of its class and length.
+            key: 64-bit key of the search.
+            generation: Number of the generation.
+            popsize: N, rows of the whole population.
         """
 
     def updated_by_seed(
@@ -510,7 +520,7 @@ class DeviceDistribution(Protocol):
         learning_rate: float | None,
         device: Any,
     ) -> Self:
-        """Learns as `SeededDistribution.updated` does from the population of a key and a generation.
+        """Learns as `SeededDistribution.updated` does from the population of a key and a generation, maybe up to rounding.
 
         Args:
             key: 64-bit key of the search.

@@ -27,6 +27,7 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 | 17 | random networks of `analyze`              | `--seed`            | 0x4E455552, purpose, number       | NumPy     |
 | 18 | connections that can exist, by a density  | seed of the mask    | 0x4D61736B, kernel                | NumPy     |
 | 19 | positions of neurons                      | seed of positions   | 0x506F7369                        | NumPy     |
+| 20 | noise of antithetic pairs, for a device   | search key          | four places, pair, generation, 1  | Philox    |
 
 Where each is drawn, and by which function:
 
@@ -36,7 +37,7 @@ Where each is drawn, and by which function:
    seeds for PyTorch's own initialisers and puts PyTorch's state back. For other agents EvoTorch draws uniform values.
 4. EvoTorch's distributions.
 5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`, and the same bits on devices of NVIDIA Warp in
-   `ec_evotorch/distributions/warp_bernoulli.py`.
+   `ec_evotorch/distributions/warp_bernoulli.py`, with the Philox of `ec_evotorch/distributions/warp_philox.py`.
 6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
 7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
 8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
@@ -59,6 +60,8 @@ Where each is drawn, and by which function:
     by `experiments/neuroscience/matching.py`.
 18. `draw_mask` in `agents/rsnn/connection_mask.py`; the seed stands beside the density, and is not that of the run.
 19. `draw_positions` in `agents/rsnn/anatomy.py`; likewise.
+20. `pair_noise` in `ec_evotorch/distributions/philox_normal.py`, and the same numbers on devices of NVIDIA Warp in
+    `ec_evotorch/distributions/warp_gaussian.py`. There it takes the place of 7.
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
 generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO, where

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 
@@ -27,7 +28,7 @@ class AntitheticGaussian:
         """The centre, (L,) float32."""
         return self.center
 
-    def with_vector(self, vector: torch.Tensor) -> "AntitheticGaussian":
+    def with_vector(self, vector: torch.Tensor) -> Self:
         """Returns the distribution around another centre (L,)."""
         return replace(self, center=vector)
 
@@ -47,7 +48,7 @@ class AntitheticGaussian:
 
     def updated(
         self, parts: Iterable[torch.Tensor], utilities: torch.Tensor, optimizer, learning_rate: float | None
-    ) -> "AntitheticGaussian":
+    ) -> Self:
         """Returns the distribution around center · (1 − decay) + step, see `center_gradient` for the gradient.
 
         A gradient of zero, which is that of a population without differences, leaves the optimizer alone: the centre
@@ -59,7 +60,9 @@ class AntitheticGaussian:
             optimizer: An object with `ascent(gradient)`, or None for plain ascent.
             learning_rate: Step size of plain ascent.
         """
-        gradient = center_gradient_of_parts(parts, utilities, self.stdev)
+        return self._following(center_gradient_of_parts(parts, utilities, self.stdev), optimizer, learning_rate)
+
+    def _following(self, gradient: torch.Tensor, optimizer, learning_rate: float | None) -> Self:
         center = (1.0 - self.decay) * self.center  # a new tensor: centres that were logged stay as they are
         if torch.any(gradient):
             center += learning_rate * gradient if optimizer is None else optimizer.ascent(gradient)

@@ -54,15 +54,7 @@ def sample_antithetic(
         ValueError: If `out` is not as described, or not all its rows are rows of the population.
     """
     popsize = len(out) if popsize is None else popsize
-    if popsize < 2 or popsize % 2:
-        raise ValueError(f"popsize: expected an even number of at least 2, got {popsize}")
-    if out.ndim != 2 or out.shape[1:] != center.shape or out.dtype != torch.float32 or not out.is_contiguous():
-        raise ValueError(
-            f"out: expected a contiguous tensor of shape (n, {len(center)}) and dtype torch.float32, got"
-            f" {tuple(out.shape)}, {out.dtype}{'' if out.is_contiguous() else ', not contiguous'}"
-        )
-    if not 0 <= first_row <= popsize - len(out):
-        raise ValueError(f"first_row: expected rows within [0, {popsize}), got {len(out)} rows from {first_row}")
+    check_rows_of_pairs(center, out, first_row, popsize)
     num_pairs, stop_row = popsize // 2, first_row + len(out)
     twice_center = 2.0 * center
 
@@ -87,6 +79,32 @@ def sample_antithetic(
             for k in rows:
                 make_row(k)
     return out
+
+
+def check_rows_of_pairs(center: torch.Tensor, out: torch.Tensor, first_row: int, popsize: int) -> None:
+    """Checks that `out` can hold rows of a population from `first_row` on; arguments as of `sample_antithetic`.
+
+    Raises:
+        ValueError: If it is not as described there, or not all its rows are rows of the population.
+    """
+    check_popsize(popsize)
+    if out.ndim != 2 or out.shape[1:] != center.shape or out.dtype != torch.float32 or not out.is_contiguous():
+        raise ValueError(
+            f"out: expected a contiguous tensor of shape (n, {len(center)}) and dtype torch.float32, got"
+            f" {tuple(out.shape)}, {out.dtype}{'' if out.is_contiguous() else ', not contiguous'}"
+        )
+    if not 0 <= first_row <= popsize - len(out):
+        raise ValueError(f"first_row: expected rows within [0, {popsize}), got {len(out)} rows from {first_row}")
+
+
+def check_popsize(popsize: int) -> None:
+    """Checks that a population consists of pairs.
+
+    Raises:
+        ValueError: If not.
+    """
+    if popsize < 2 or popsize % 2:
+        raise ValueError(f"popsize: expected an even number of at least 2, got {popsize}")
 
 
 def center_gradient(population: torch.Tensor, utilities: torch.Tensor, stdev: float) -> torch.Tensor:
@@ -127,12 +145,8 @@ def center_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Ten
         ValueError: If the number of rows is not even, or there is not one utility for each.
     """
     count = len(utilities)
-    if utilities.ndim != 1 or count == 0 or count % 2:
-        raise ValueError(
-            f"utilities: expected shape (N,) with N even and at least 2, got shape {tuple(utilities.shape)}"
-        )
-    better, worse = utilities.to(torch.float64).chunk(2)
-    shares = torch.cat([better - worse, worse - better]) / 2.0
+    differences = pair_differences(utilities)
+    shares = torch.cat([differences, -differences]) / 2.0
     weighted, row = None, 0
     for rows in parts:
         shares = shares.to(rows.device)
@@ -141,3 +155,17 @@ def center_gradient_of_parts(parts: Iterable[torch.Tensor], utilities: torch.Ten
     if row != count:
         raise ValueError(f"utilities: expected shape ({row},), one for each row, got {tuple(utilities.shape)}")
     return (weighted / (count * stdev**2)).to(torch.float32)
+
+
+def pair_differences(utilities: torch.Tensor) -> torch.Tensor:
+    """Returns w⁺ − w⁻ of each pair, (N/2,) float64, from the (N,) utilities of all rows.
+
+    Raises:
+        ValueError: If the number of rows is not even.
+    """
+    if utilities.ndim != 1 or len(utilities) == 0 or len(utilities) % 2:
+        raise ValueError(
+            f"utilities: expected shape (N,) with N even and at least 2, got shape {tuple(utilities.shape)}"
+        )
+    better, worse = utilities.to(torch.float64).chunk(2)
+    return better - worse

@@ -221,11 +221,22 @@ class SeparableBernoulli(Distribution):
             device: Name of a device of Warp.
 
         Returns:
-            `ec_evotorch.distributions.warp_bernoulli.DeviceBernoulli`, of rows of this length; its `set` says which.
+            `ec_evotorch.distributions.warp_bernoulli.DeviceBernoulli`, of rows of this length.
         """
         from ec_evotorch.distributions.warp_bernoulli import DeviceBernoulli  # Warp is an extra
 
         return DeviceBernoulli(self.solution_length, find_device(device))
+
+    def set_rows(self, sampler, key: int, generation: int, popsize: int) -> None:
+        """Says which rows a sampler makes.
+
+        Args:
+            sampler: What `on_device` has made of a distribution over vectors of this length.
+            key: 64-bit key of the search.
+            generation: Number of the generation.
+            popsize: N, on which the bits do not depend.
+        """
+        sampler.set(self.rho, key, generation)
 
     def updated_by_seed(
         self,

@@ -16,7 +16,7 @@ from ec_evotorch.distributions.bernoulli import (
     mean_gradient,
     threshold_words,
 )
-from ec_evotorch.randomness import MULTIPLIER_0, MULTIPLIER_1, NUM_ROUNDS, WEYL_0, WEYL_1, split_key
+from ec_evotorch.distributions.warp_philox import Four, Generation, philox4x32
 from ec_evotorch.tensors import check_tensor
 from native.arguments import check_whole
 from native.warp_device import EXACT, check_array, find_device, launch, load_warp, on_torch_stream
@@ -25,32 +25,6 @@ wp = load_warp()
 wp.set_module_options(EXACT)
 
 _ALWAYS, _PURPOSE = wp.constant(wp.uint32(ALWAYS)), wp.constant(wp.uint32(SAMPLING_PURPOSE))
-_M0, _M1 = wp.constant(wp.uint64(MULTIPLIER_0)), wp.constant(wp.uint64(MULTIPLIER_1))
-_W0, _W1 = wp.constant(wp.uint32(WEYL_0)), wp.constant(wp.uint32(WEYL_1))
-_ROUNDS = wp.constant(NUM_ROUNDS)
-_HALF = wp.constant(wp.uint64(32))
-_Four = wp.types.vector(length=4, dtype=wp.uint32)
-
-
-@wp.func
-def philox4x32(counter: _Four, key: wp.array[wp.uint32]):
-    """Computes the four words of a counter, like `ec_evotorch.randomness.philox4x32`."""
-    words = counter
-    k0 = key[0]
-    k1 = key[1]
-    for _ in range(_ROUNDS):
-        product_0 = _M0 * wp.uint64(words[0])
-        product_1 = _M1 * wp.uint64(words[2])
-        words = _Four(
-            wp.uint32(product_1 >> _HALF) ^ words[1] ^ k0,
-            wp.uint32(product_1),
-            wp.uint32(product_0 >> _HALF) ^ words[3] ^ k1,
-            wp.uint32(product_0),
-        )
-        k0 = k0 + _W0
-        k1 = k1 + _W1
-    return words
-
 
 @wp.func
 def is_set(word: wp.uint32, threshold: wp.uint32):
@@ -74,7 +48,7 @@ def sample_rows(
     word = wp.uint32(0)
     for c in range(8):
         counter = 8 * w + c
-        drawn = philox4x32(_Four(wp.uint32(counter), wp.uint32(rows[k]), generation[0], _PURPOSE), key)
+        drawn = philox4x32(Four(wp.uint32(counter), wp.uint32(rows[k]), generation[0], _PURPOSE), key)
         for i in range(4):
             j = 4 * counter + i
             if j < thresholds.shape[0]:  # noqa: SIM102 - Warp looks at both sides of an "and"
@@ -95,12 +69,12 @@ def weigh_rows(
     """Computes Σ_k w_k θ_k in the order of k, and makes each θ_k anew."""
     counter = wp.tid()
     sums = wp.vec4d()
-    bounds = _Four()
+    bounds = Four()
     for i in range(4):
         bounds[i] = thresholds[wp.min(4 * counter + i, thresholds.shape[0] - 1)]
     for k in range(weights.shape[0]):
         row = wp.uint32(first_row + wp.int64(k))
-        drawn = philox4x32(_Four(wp.uint32(counter), row, generation[0], _PURPOSE), key)
+        drawn = philox4x32(Four(wp.uint32(counter), row, generation[0], _PURPOSE), key)
         for i in range(4):
             sums[i] = sums[i] + weights[k] * wp.float64(int(is_set(drawn[i], bounds[i])))
     for i in range(4):
@@ -121,11 +95,9 @@ class DeviceBernoulli:
 
     def __init__(self, solution_length: int, device):
         self.solution_length, self.device = check_whole("solution_length", solution_length), device
-        sizes = {"thresholds": self.solution_length, "key": 2, "generation": 1}
-        self._words = {
-            name: torch.zeros(size, dtype=torch.int32, device=str(device)) for name, size in sizes.items()
-        }  # of 32 bits; PyTorch has few operations on unsigned ones
-        self._arguments = [wp.from_torch(words, dtype=wp.uint32) for words in self._words.values()]
+        self._thresholds = torch.zeros(self.solution_length, dtype=torch.int32, device=str(device))
+        self._generation = Generation(device)
+        self._arguments = [wp.from_torch(self._thresholds, dtype=wp.uint32), *self._generation.arrays]
 
     def set(self, rho: torch.Tensor, key: int, generation: int) -> None:
         """Says which networks the rows are.
@@ -141,10 +113,8 @@ class DeviceBernoulli:
         check_probabilities(rho)
         if len(rho) != self.solution_length:
             raise ValueError(f"rho: expected {self.solution_length} probabilities, got {len(rho)}")
-        generation, _ = check_rows(generation, 0, 0)
-        self._words["thresholds"].copy_(threshold_words(rho).to(torch.int32))
-        self._words["key"].copy_(torch.tensor(split_key(key)).to(torch.int32))
-        self._words["generation"].copy_(torch.tensor([generation]).to(torch.int32))
+        self._generation.set(key, generation)
+        self._thresholds.copy_(threshold_words(rho).to(torch.int32))
 
     def launch_sample(self, rows, renewed, packed) -> None:
         """Samples some rows.

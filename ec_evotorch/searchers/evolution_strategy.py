@@ -6,6 +6,7 @@ import torch
 from evotorch import Problem
 
 from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
+from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.searchers.initial_center import make_initial_center
 from ec_evotorch.searchers.population_search import PopulationSearch
 from native.arguments import check_in_range, check_positive
@@ -24,6 +25,10 @@ class EvolutionStrategy(PopulationSearch):
 
     It differs from EvoTorch's `PGPE`: σ is fixed, the centre decays, an update belongs to the step of its evaluations
     (`PGPE` makes it at the start of the next one), failed evaluations rank worst, and ties share a rank.
+
+    On a problem that plays on a device (`RolloutProblem(device=…)`) the population is known by its seed. Its noise has
+    the same law there but is another one, which device and host make alike, see `PhiloxGaussian`; so a search on a
+    device is not the search on the CPU with the same seed.
 
     Status after step k, besides that of `PopulationSearch`:
         center: (L,) float32, the centre after the update of step k.
@@ -99,9 +104,8 @@ class EvolutionStrategy(PopulationSearch):
         stdev = check_positive("stdev", stdev)
         center_learning_rate = float(center_learning_rate)
         weight_decay = check_in_range("weight_decay", weight_decay, 0.0, 1.0 / center_learning_rate)
-        self._begin_with(
-            AntitheticGaussian(make_initial_center(problem, center_init), stdev, center_learning_rate * weight_decay)
-        )
+        kind = AntitheticGaussian if self._device_of_rows is None else PhiloxGaussian
+        self._begin_with(kind(make_initial_center(problem, center_init), stdev, center_learning_rate * weight_decay))
 
     def _get_center(self) -> torch.Tensor:
         return self.distribution.center

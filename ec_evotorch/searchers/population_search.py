@@ -113,6 +113,7 @@ class PopulationSearch(SearchAlgorithm):
             **status_getters,
         )
         self._obj_index = problem.normalize_obj_index(obj_index)
+        self._device_of_rows = problem.device_of_rows if isinstance(problem, DeviceProblem) else None
         optimizer = make_optimizer(
             optimizer,
             optimizer_config,
@@ -134,8 +135,7 @@ class PopulationSearch(SearchAlgorithm):
     def _begin_with(self, distribution: SeededDistribution) -> None:
         """Makes the learner from the first distribution; a subclass calls this once, at the end of its constructor."""
         self._learner = Learner(distribution, **self._learner_settings)
-        is_on_device = isinstance(self.problem, DeviceProblem) and self.problem.device_of_rows is not None
-        self._keeps_rows = not (is_on_device and isinstance(distribution, DeviceDistribution))
+        self._keeps_rows = self._device_of_rows is None or not isinstance(distribution, DeviceDistribution)
         self._chunks = self._make_chunks()
 
     def _make_chunks(self) -> list[Population]:
@@ -196,7 +196,7 @@ class PopulationSearch(SearchAlgorithm):
         if self._keeps_rows:
             self._learner.learn(self._evals, self._sampled_values(rows))
         else:
-            self._learner.learn_by_seed(self._evals, rows.generation, self.problem.device_of_rows)
+            self._learner.learn_by_seed(self._evals, rows.generation, self._device_of_rows)
 
     def _sampled_chunks(self, rows: SeededRows) -> Iterator[Population]:
         """Yields the population in parts, each sampled when its turn comes; a later one may overwrite it."""

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem, SeparableBernoulli, protocols
 from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
+from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.rollout.resting import RestingSlots
 from envs import make_vec
 
@@ -165,9 +166,25 @@ def test_searchers_can_be_saved(make):
     assert_offers(make(), protocols.Stateful)
 
 
-@pytest.mark.parametrize("distribution", [SeparableBernoulli({"rho": [0.5]}), AntitheticGaussian(torch.zeros(1), 0.1)])
+BITS, PAIRS, PAIRS_ANYWHERE = (
+    SeparableBernoulli({"rho": [0.5]}),
+    AntitheticGaussian(torch.zeros(1), 0.1),
+    PhiloxGaussian(torch.zeros(1), 0.1),
+)
+
+
+@pytest.mark.parametrize("distribution", [BITS, PAIRS, PAIRS_ANYWHERE])
 def test_distributions_are_seeded(distribution):
     assert_offers(distribution, protocols.SeededDistribution)
+
+
+@pytest.mark.parametrize("distribution", [BITS, PAIRS_ANYWHERE])
+def test_some_are_for_devices(distribution):
+    assert_offers(distribution, protocols.DeviceDistribution)
+
+
+def test_noise_of_pytorch_is_for_no_device_of_warp():
+    assert not isinstance(PAIRS, protocols.DeviceDistribution)
 
 
 def test_a_problem_of_ones_own_is_told_of_each_generation():

@@ -32,11 +32,9 @@ class GivenMembers:
 
     def __init__(self, capacity: int, solution_length: int, dtype: torch.dtype, num_slots: int, device):
         self.capacity, self._device = capacity, device
-        width = -(-solution_length // _WORD) if dtype == torch.bool else solution_length
-        self._solutions = torch.zeros((capacity, width), dtype=torch.int32, device=str(device))
-        taken = torch.zeros((num_slots, width), dtype=torch.int32, device=str(device))
-        self._words = [wp.from_torch(words, dtype=wp.uint32) for words in (self._solutions, taken)]
-        self.taken = self._words[1] if dtype == torch.bool else wp.from_torch(taken.view(torch.float32))
+        self._solutions, taken = (_words(n, solution_length, dtype, device) for n in (capacity, num_slots))
+        self._arrays = [wp.from_torch(words, dtype=wp.uint32) for words in (self._solutions, taken)]
+        self.taken = _solutions_in(taken, dtype)
 
     def set(self, solutions: torch.Tensor) -> None:
         """Takes over (N, L) solutions, at most as many as fit."""
@@ -51,34 +49,46 @@ class GivenMembers:
             rows: (B,) array of int64 of Warp, which solution each slot takes.
             starting: (B,) array of bool of Warp, slots that take one; the others keep theirs.
         """
-        solutions, taken = self._words
+        solutions, taken = self._arrays
         launch(kernels.copy_members, taken.shape, [starting, rows, solutions], [taken], self._device)
 
 
 class SampledMembers:
-    """Rows of a generation of bits, of which each is sampled when a slot takes it.
+    """Rows of a generation, of which each is sampled when a slot takes it.
 
     Attributes:
         taken: See above.
+        kind: Class of the distribution from which they are sampled.
 
     Args:
-        rows: A generation.
+        distribution: A `DeviceDistribution` over solutions of length L.
+        dtype: `torch.bool` or `torch.float32`.
         num_slots: B.
         device: Device of Warp.
     """
 
-    def __init__(self, rows: SeededRows, num_slots: int, device):
-        self._rows = rows.distribution.on_device(device)
-        words = torch.zeros((num_slots, -(-self._rows.solution_length // _WORD)), dtype=torch.int32, device=str(device))
-        self.taken = wp.from_torch(words, dtype=wp.uint32)
+    def __init__(self, distribution, dtype: torch.dtype, num_slots: int, device):
+        self.kind, self._sampler = type(distribution), distribution.on_device(device)
+        self.taken = _solutions_in(_words(num_slots, len(distribution.vector), dtype, device), dtype)
 
     def set(self, rows: SeededRows) -> None:
-        """Takes notice of another generation of as long rows."""
-        self._rows.set(rows.distribution.vector, rows.key, rows.generation)
+        """Takes notice of another generation, of as long rows from a distribution of the same kind."""
+        rows.distribution.set_rows(self._sampler, rows.key, rows.generation, rows.popsize)
 
     def launch_take(self, rows, starting) -> None:
         """Samples rows; the arguments are those of `GivenMembers`, with numbers of rows in the generation."""
-        self._rows.launch_sample(rows, starting, self.taken)
+        self._sampler.launch_sample(rows, starting, self.taken)
+
+
+def _words(count: int, solution_length: int, dtype: torch.dtype, device) -> torch.Tensor:
+    """Makes memory for solutions, in words of 32 bits."""
+    width = -(-solution_length // _WORD) if dtype == torch.bool else solution_length
+    return torch.zeros((count, width), dtype=torch.int32, device=str(device))
+
+
+def _solutions_in(words: torch.Tensor, dtype: torch.dtype):
+    """Returns the array of Warp whose memory the words are."""
+    return wp.from_torch(words, dtype=wp.uint32) if dtype == torch.bool else wp.from_torch(words.view(torch.float32))
 
 
 def _pack(solutions: torch.Tensor) -> torch.Tensor:

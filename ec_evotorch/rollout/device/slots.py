@@ -63,7 +63,7 @@ class DeviceSlots:
         """Plays episodes: number e with solution `members[e]`, and `seeds[e]` for environment and agent alike.
 
         Args:
-            solutions: (N, L) solutions in the agent's dtype; or a generation of bits, of which no array is made.
+            solutions: (N, L) solutions in the agent's dtype; or a generation, of which no array is made.
             members: (episodes,) rows of `solutions`, or of the generation.
             seeds: (episodes,) seeds of the episodes.
             normalizer: Statistics by which observations are normalised, which stay as they are; None passes
@@ -148,8 +148,10 @@ class DeviceSlots:
         return self._given
 
     def _sample(self, rows: SeededRows) -> SampledMembers:
-        if self._sampled is None:
-            self._sampled = SampledMembers(rows, self._env.num_envs, self._device)
+        if self._sampled is None or self._sampled.kind is not type(rows.distribution):
+            self._graphs.clear()
+            sizes = self._env.num_envs, self._device
+            self._sampled = SampledMembers(rows.distribution, self._agent.dtype, *sizes)
         self._sampled.set(rows)
         return self._sampled
 

@@ -12,6 +12,7 @@ from evotorch.tools.ranking import rankers
 
 from ec_evotorch import EvolvingConnectivity, Resumable, SeparableBernoulli
 from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
+from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.distributions.weighted_sum import sum_weighted_rows
 from ec_evotorch.generation.learner import Learner
 from ec_evotorch.generation.seeded_rows import SeededRows
@@ -181,11 +182,15 @@ def antithetic():
     return AntitheticGaussian(torch.linspace(-1.0, 1.0, LENGTH), 0.5, 0.1), torch.float32
 
 
+def philox():
+    return PhiloxGaussian(torch.linspace(-1.0, 1.0, LENGTH), 0.5, 0.1), torch.float32
+
+
 def isotropic():
     return IsotropicGaussian(torch.linspace(-1.0, 1.0, LENGTH), 0.5), torch.float32
 
 
-EVERY = pytest.mark.parametrize("make", [bernoulli, antithetic, isotropic])
+EVERY = pytest.mark.parametrize("make", [bernoulli, antithetic, philox, isotropic])
 COUNT, KEY = 8, 0x9E3779B97F4A7C15
 
 

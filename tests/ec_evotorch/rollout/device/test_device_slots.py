@@ -17,6 +17,9 @@ from gymnasium.error import ClosedEnvironmentError
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import EvolutionStrategy, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem, protocols
+from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
+from ec_evotorch.distributions.philox_normal import pair_noise
+from ec_evotorch.generation.seeded_rows import SeededRows
 from native.warp_device import load_warp
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
@@ -203,8 +206,31 @@ def search_ec(problem, **settings):
     return EvolvingConnectivity(problem, popsize=10, center_learning_rate=0.1, **settings)
 
 
-def search_es(problem):
-    return EvolutionStrategy(problem, popsize=10, stdev=0.3, center_learning_rate=0.1)
+class NoiseOfDevices(PhiloxGaussian):
+    """Learns on the host from the same noise as on a device, in NumPy."""
+
+    address = None
+
+    def fill_rows(self, out, key, generation, first_row, popsize):
+        NoiseOfDevices.address = key, generation
+        super().fill_rows(out, key, generation, first_row, popsize)
+
+    def updated(self, parts, utilities, optimizer, learning_rate):
+        assert sum(map(len, parts)) == len(utilities)
+        better, worse = np.split(utilities.numpy(), 2)
+        total = np.zeros(len(self.center))
+        for pair, difference in enumerate(better - worse):
+            total += difference * pair_noise(len(self.center), *self.address, pair).astype(np.float64)
+        gradient = torch.from_numpy((total / (len(utilities) * self.stdev)).astype(np.float32))
+        return self._following(gradient, optimizer, learning_rate)
+
+
+def search_es(problem, **settings):
+    search = EvolutionStrategy(problem, **{"popsize": 10, "stdev": 0.3, "center_learning_rate": 0.1} | settings)
+    if problem.device_of_rows is None:
+        first = search.distribution
+        search._learner.distribution = NoiseOfDevices(first.center, first.stdev, first.decay)
+    return search
 
 
 def search_pgpe(problem):
@@ -244,6 +270,7 @@ def test_a_search_over_ordinary_units_learns_on_a_device(make, name):
         (search_ec, "boolean", MASK),
         (search_es, "real", None),
         (search_es, "sign", None),
+        (partial(search_es, center_init=0.2, optimizer=None, popsize=12), "real", MASK),
         (search_pgpe, "real", None),
     ],
 )
@@ -260,10 +287,14 @@ def test_a_search_on_a_device_is_the_search_on_the_cpu(make, connections, mask):
         assert torch.equal(search.status["prob"], expected.status["prob"])
 
 
-def test_an_incumbent_is_chosen_alike():
+BOTH = pytest.mark.parametrize(("make", "connections"), [(search_ec, "boolean"), (search_es, "real")])
+
+
+@BOTH
+def test_an_incumbent_is_chosen_alike(make, connections):
     searches = []
     for device in (None, "cpu"):
-        searches.append(search_ec(make_problem(device)))
+        searches.append(make(make_problem(device, connections=connections)))
         Incumbent(searches[-1], share=0.5, num_episodes=2)
         searches[-1].run(4)
     expected, search = (one.status for one in searches)
@@ -272,14 +303,15 @@ def test_an_incumbent_is_chosen_alike():
         assert search[name] == expected[name]
 
 
-def test_a_population_of_ec_on_a_device_is_never_in_memory():
-    search = search_ec(make_problem("cpu"), chunk_size=3)
+@BOTH
+def test_a_population_on_a_device_is_never_in_memory(make, connections):
+    search = make(make_problem("cpu", connections=connections), chunk_size=3)
     search.step()
     with pytest.raises(RuntimeError, match="population: not kept, because a device makes it from its seed; the status"):
         search.population  # noqa: B018
     (population,) = search._chunks
     assert population.values.device.type == "meta"  # which holds no numbers
-    rows = torch.empty(10, search.problem.solution_length, dtype=torch.bool)
+    rows = torch.empty(10, search.problem.solution_length, dtype=search.problem.dtype)
     population.part.rows.fill(rows, 0)
     assert torch.equal(population[2:5].values, rows[2:5])
     assert torch.equal(population[[7, 1]].evals, population.evals[[7, 1]])
@@ -287,14 +319,42 @@ def test_a_population_of_ec_on_a_device_is_never_in_memory():
     assert len(population) == len(population.evals) == 10
 
 
-def test_a_search_goes_on_to_the_bit_from_a_saved_state():
-    whole, first, second = (search_ec(make_problem("cpu", env=HARSH, num_envs=num_envs)) for num_envs in (4, 4, 9))
+@BOTH
+def test_a_search_goes_on_to_the_bit_from_a_saved_state(make, connections):
+    settings = {"env": HARSH, "connections": connections}
+    whole, first, second = (make(make_problem("cpu", num_envs=num_envs, **settings)) for num_envs in (4, 4, 9))
     whole.run(4)
     first.run(2)
     Resumable(second).load_state_dict(copy.deepcopy(Resumable(first).state_dict()))
     second.run(2)
     assert_same_search(second, whole)
-    assert torch.equal(second.status["prob"], whole.status["prob"])
+    assert torch.equal(second._learner.learned, whole._learner.learned)
+
+
+class OtherPairs(PhiloxGaussian):
+    """Another kind of distribution, which samples without σ."""
+
+    def fill_rows(self, out, key, generation, first_row, popsize):
+        PhiloxGaussian(self.center, 1.0).fill_rows(out, key, generation, first_row, popsize)
+
+    def set_rows(self, sampler, key, generation, popsize):
+        sampler.set(self.center, 1.0, key, generation, popsize)
+
+
+def test_rows_of_several_searches_play_as_if_they_were_given():
+    problem = make_problem("cpu", connections="real")
+    center = random_solutions(problem)[0]
+    rows = [
+        SeededRows(PhiloxGaussian(center, 0.3), 10, 5, 0),
+        SeededRows(PhiloxGaussian(-center, 0.8), 6, 2**40, 3),
+        SeededRows(OtherPairs(center, 0.3), 6, 5, 0),
+    ]
+    members, seeds = np.array([5, 0, 3, 3, 1]), [1, 2, 3, 4, 5]
+    for one in (*rows, rows[0]):
+        solutions = torch.empty(one.popsize, problem.solution_length)
+        one.fill(solutions, 0)
+        expected = problem.play_episodes(solutions, members, seeds)
+        assert_same_episodes(problem._slots.play(one, members, seeds, problem.normalizer), expected)
 
 
 def test_a_closed_problem_plays_nothing_and_frees_the_device():
@@ -323,9 +383,10 @@ def test_a_copy_of_a_problem_plays_alike(copied):
     assert_same_episodes(other.play(solutions, 1), expected)
 
 
+@BOTH
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_a_copy_of_a_search_goes_on_alike(copied):
-    search = search_ec(make_problem("cpu"))
+def test_a_copy_of_a_search_goes_on_alike(copied, make, connections):
+    search = make(make_problem("cpu", connections=connections))
     search.run(2)
     other = copied(search)
     for one in (search, other):
@@ -342,7 +403,7 @@ def test_what_a_device_needs_is_in_the_protocols():
     assert isinstance(problem.env, protocols.DeviceVectorEnv)
     assert isinstance(problem.agent, protocols.DeviceAgent)
     assert isinstance(search_ec(problem).distribution, protocols.DeviceDistribution)
-    assert not isinstance(search_es(make_problem("cpu", connections="real")).distribution, protocols.DeviceDistribution)
+    assert isinstance(search_es(make_problem("cpu", connections="real")).distribution, protocols.DeviceDistribution)
     assert (problem.device_of_rows, make_problem().device_of_rows) == ("cpu", None)
     assert str(problem.device) == "cpu"  # what is learned stays in this process
 
