@@ -35,11 +35,14 @@ from native.warp_device import EXACT, check_array, find_device, launch, load_war
 wp = load_warp()
 wp.set_module_options(EXACT)
 
+LANES = 256  # threads that sample a row: in most steps of an environment few rows are renewed, and all look whether
+
 
 def _vector(numbers: tuple[float, ...]):
     return wp.constant(wp.types.vector(length=len(numbers), dtype=wp.float64)(*numbers))
 
 
+_LANES = wp.constant(LANES)
 _PURPOSE, _LAST = wp.constant(wp.uint32(NOISE_PURPOSE)), wp.constant(wp.uint32(WORD_MASK))
 _NEAR, _NEAR_SQUARED, _FAR_SHIFT, _LN_2, _ROOT_HALF = (
     wp.constant(wp.float64(number)) for number in (NEAR, NEAR_SQUARED, FAR_SHIFT, LN_2, ROOT_HALF)
@@ -105,8 +108,8 @@ def sample_rows(
     generation: wp.array[wp.uint32],  # (1,)
     out: wp.array2d[float],  # (n, L)
 ):
-    """Samples rows, four places each."""
-    k, counter = wp.tid()
+    """Samples rows, each by some threads that take four places in turn."""
+    k, lane = wp.tid()
     if not renewed[k]:
         return
     pair = rows[k]
@@ -114,11 +117,12 @@ def sample_rows(
     if pair >= num_pairs[0]:
         pair = pair - num_pairs[0]
         sign = -sign
-    drawn = philox4x32(Four(wp.uint32(counter), wp.uint32(pair), generation[0], _PURPOSE), key)
-    for i in range(4):
-        j = 4 * counter + i
-        if j < center.shape[0]:
-            out[k, j] = center[j] + sign * (stdev[0] * normal_of_word(drawn[i]))
+    for counter in range(lane, (center.shape[0] + 3) // 4, _LANES):
+        drawn = philox4x32(Four(wp.uint32(counter), wp.uint32(pair), generation[0], _PURPOSE), key)
+        for i in range(4):
+            j = 4 * counter + i
+            if j < center.shape[0]:
+                out[k, j] = center[j] + sign * (stdev[0] * normal_of_word(drawn[i]))
 
 
 @wp.kernel
@@ -195,8 +199,7 @@ class DeviceGaussian:
         check_array("rows", rows, wp.int64, (None,), self.device)
         check_array("renewed", renewed, wp.bool, rows.shape, self.device)
         check_array("out", out, wp.float32, (*rows.shape, self.solution_length), self.device)
-        counters = -(-self.solution_length // 4)
-        launch(sample_rows, (*rows.shape, counters), [rows, renewed, *self._arguments], [out], self.device)
+        launch(sample_rows, (*rows.shape, LANES), [rows, renewed, *self._arguments], [out], self.device)
 
     def launch_weighted_sum(self, weights, total) -> None:
         """Computes Σ_k w_k ε_k over the noise of the first pairs.
