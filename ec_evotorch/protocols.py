@@ -487,7 +487,7 @@ class SeededDistribution(Protocol):
 
 @runtime_checkable
 class DeviceDistribution(Protocol):
-    """A seeded distribution that a device of NVIDIA Warp can sample and learn from, without an array of a population."""
+    """A seeded distribution that a device of NVIDIA Warp can sample and learn from, without an array of all rows."""
 
     def on_device(self, device: Any) -> Any:
         """Returns an object that samples rows on a device.
@@ -520,7 +520,7 @@ class DeviceDistribution(Protocol):
         learning_rate: float | None,
         device: Any,
     ) -> Self:
-        """Learns as `SeededDistribution.updated` does from the population of a key and a generation, maybe up to rounding.
+        """Learns as `SeededDistribution.updated` does, maybe up to rounding, from the population of a generation.
 
         Args:
             key: 64-bit key of the search.

@@ -83,6 +83,7 @@ def make_vec(
         TypeError: If a keyword is unknown, or of a type that the environment refuses.
         ImportError: If `physics="warp"` needs what is not installed.
         EnvProcessError: If a process of "async" ends.
+        MemoryError: If there is no memory for so many sub-environments.
     """
     if vectorization_mode is not None and vectorization_mode not in _MODES:
         raise ValueError(f"vectorization_mode: expected {' or '.join(_MODES)} or None, got {vectorization_mode!r}")

@@ -56,11 +56,11 @@ class MujocoVectorEnv(Remade, VectorEnv):
         self._signals = None if wrapper is None else NativeGoNoGo(task, wrapper, num_envs)
         if self._signals is not None:
             task = self._signals.task
+        self._physics = Physics(env.model, num_envs, num_threads)  # first: it looks whether there is memory for so many
         take_after(self, template, num_envs)
         self.render_mode = env.render_mode
         self._task = task
         self._template = env
-        self._physics = Physics(env.model, num_envs, num_threads)
         self._qpos = self._physics.state(mujoco.mjtState.mjSTATE_QPOS)
         self._time = self._physics.state(mujoco.mjtState.mjSTATE_TIME)
         self._generators: list[np.random.Generator | None] = [None] * num_envs

@@ -11,6 +11,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from native.memory import check_memory
 from native.threads import default_num_threads
 
 
@@ -64,11 +65,13 @@ class Physics:
 
     Raises:
         RuntimeError: If MuJoCo cannot make them.
+        TooManyError: If so many cannot be in memory.
     """
 
     def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int):
         if num_threads == 0:
             num_threads = default_num_threads()
+        check_memory("num_envs", num_envs, mujoco.MjData(model).nbuffer)  # at least: their stacks come to it
         message = ctypes.create_string_buffer(1000)
         config = _BatchConfig(min(num_threads, num_envs), False)
         self._batch = _LIBRARY.mjb_makeBatch(model._address, num_envs, ctypes.byref(config), message, len(message))

@@ -85,7 +85,5 @@ class PhiloxGaussian(AntitheticGaussian):
         """
         from ec_evotorch.distributions.warp_gaussian import seeded_center_gradient  # Warp is an extra
 
-        gradient = seeded_center_gradient(
-            utilities, self.center, self.stdev, key, generation=generation, device=device
-        )
+        gradient = seeded_center_gradient(utilities, self.center, self.stdev, key, generation=generation, device=device)
         return self._following(gradient, optimizer, learning_rate)

@@ -1,8 +1,8 @@
 """Normal numbers as functions of an address: noise of antithetic pairs that any machine makes alike, in any order.
 
 A word w of 32 bits becomes the quantile of the normal distribution at (w + ½) / 2^32, by Wichura's rational functions
-(AS 241, PPND7) in float64, rounded to float32 in the end. Only integers and + − · / √ are used, which every device rounds
-alike; the logarithm is a series of our own. Hence a kernel that does the same in the same order gives the same bits:
+(AS 241, PPND7) in float64, rounded to float32 in the end. Only integers and + − · / √ are used, which IEEE 754 says how
+to round; the logarithm is a series of our own. Hence a kernel that does the same in the same order gives the same bits:
 `ec_evotorch.distributions.warp_gaussian` has it.
 
 32 bits a number are enough: the largest |ε| is 6.34, and of 4.3 billion normal numbers one lies beyond. The quantile is

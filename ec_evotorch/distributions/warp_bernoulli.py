@@ -26,6 +26,7 @@ wp.set_module_options(EXACT)
 
 _ALWAYS, _PURPOSE = wp.constant(wp.uint32(ALWAYS)), wp.constant(wp.uint32(SAMPLING_PURPOSE))
 
+
 @wp.func
 def is_set(word: wp.uint32, threshold: wp.uint32):
     """Whether a connection exists, given its random word."""

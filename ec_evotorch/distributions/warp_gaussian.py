@@ -68,7 +68,7 @@ def polynomial(x: wp.float64, coefficients: Any):
 def log_of_odd(number: wp.uint32):
     """Computes ln(number / 2^33) of an odd number."""
     bits = number
-    exponent = int(-1)  # noqa: UP018 - to Warp a bare -1 is a constant
+    exponent = int(-1)  # noqa: RUF046, UP018 - to Warp a bare -1 is a constant
     for i in range(5):  # moves the highest bit to the top
         shift = 16 >> i
         if (bits >> wp.uint32(32 - shift)) == wp.uint32(0):
@@ -113,7 +113,7 @@ def sample_rows(
     if not renewed[k]:
         return
     pair = rows[k]
-    sign = float(1.0)
+    sign = float(1.0)  # noqa: UP018 - likewise
     if pair >= num_pairs[0]:
         pair = pair - num_pairs[0]
         sign = -sign
@@ -157,7 +157,9 @@ class DeviceGaussian:
 
     def __init__(self, solution_length: int, device):
         self.solution_length, self.device = check_whole("solution_length", solution_length), device
-        self._center, self._stdev = (torch.zeros(size, dtype=torch.float32, device=str(device)) for size in (self.solution_length, 1))
+        self._center, self._stdev = (
+            torch.zeros(size, dtype=torch.float32, device=str(device)) for size in (self.solution_length, 1)
+        )
         self._num_pairs = torch.zeros(1, dtype=torch.int64, device=str(device))
         self._generation = Generation(device)
         self._arguments = [*map(wp.from_torch, (self._center, self._stdev, self._num_pairs)), *self._generation.arrays]
@@ -222,9 +224,9 @@ def seeded_center_gradient(
 ) -> torch.Tensor:
     """Estimates `center_gradient` of a population that is known by its seed: mean over pairs of (w⁺ − w⁻) ε / (2σ).
 
-    Sums are taken in float64 in the order of the pairs, so on the CPU it is that of a loop in NumPy to the last bit. The
-    rows themselves are rounded to float32, hence `center_gradient` of them differs from it: by no more than
-    2⁻²⁵ (|center| + 13 σ) / σ² times the mean of |w⁺ − w⁻|, and the rounding of the result.
+    Sums are taken in float64 in the order of the pairs, so on the CPU it is that of a loop in NumPy to the last bit.
+    The rows themselves are rounded to float32, hence `center_gradient` of them differs from it: by no more than
+    2⁻²⁵ (|center| + 13 σ) / σ² times the mean of |w⁺ − w⁻|, and the rounding of σ and of the result.
 
     Args:
         utilities: (N,) utilities, those of `DeviceGaussian`'s rows; N even, at least 2.

@@ -118,6 +118,7 @@ class RolloutProblem(Problem):
     Raises:
         ValueError: If an argument is out of range, is not what makes an environment or agent, or cannot be sent to the
             workers. Its message names the argument; of an environment it is an `EnvError`.
+        MemoryError: If there is no memory for so many slots.
         WorkerError: On evaluation, if there is an exception in a worker, or the same rows lose three workers.
     """
 

@@ -1,12 +1,15 @@
 """A MuJoCo model and the worlds that simulate it, in a device's memory."""
 
 import copy
+from dataclasses import is_dataclass
+from functools import partial
 from types import ModuleType
 
 import mujoco
 
 from envs.warp.contact_frames import align_capsules
 from envs.warp.sizes import Sizes, bound_sizes
+from native.memory import check_memory
 from native.warp_device import load_warp
 
 ITERATIONS = 20  # most ones of Newton's method; a world that has diverged would keep the others waiting
@@ -52,6 +55,7 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
     Raises:
         ImportError: If MuJoCo Warp is not installed.
         ValueError: If it cannot simulate the model.
+        TooManyError: If so many simulations cannot be in the host's memory.
     """
     mjw = load_mujoco_warp()
     _check_state(model)
@@ -63,7 +67,11 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
     try:
         with load_warp().ScopedDevice(device):
             m = mjw.put_model(model)
-            d = mjw.make_data(model, nworld=num_worlds, nconmax=sizes.contacts, njmax=sizes.rows)
+            make_data = partial(mjw.make_data, model, nconmax=sizes.contacts, njmax=sizes.rows)
+            if device.is_cpu:  # a CUDA device refuses by itself
+                one, two = (_count_bytes(make_data(nworld=n)) for n in (1, 2))
+                check_memory("num_envs", num_worlds, two - one)
+            d = make_data(nworld=num_worlds)
     except (NotImplementedError, ValueError) as error:
         raise ValueError(f"physics: MuJoCo Warp cannot simulate this model: {error}") from error
     m.opt.warn_overflow = 0  # kernels would print; `Data.overflow` tells
@@ -73,6 +81,13 @@ def make_worlds(model: mujoco.MjModel, num_worlds: int, device, deterministic: b
     m.callback.contactfilter = align_capsules
     lost = int(mjw.OverflowType.ALL) & ~sum(int(mjw.OverflowType[name]) for name in _NOT_LOST)
     return m, d, sizes, lost
+
+
+def _count_bytes(data) -> int:
+    """Returns the memory of all arrays of a `Data` and of its parts."""
+    wp, parts = load_warp(), vars(data).values()
+    own = sum(part.size * wp.types.type_size_in_bytes(part.dtype) for part in parts if isinstance(part, wp.array))
+    return own + sum(_count_bytes(part) for part in parts if is_dataclass(part))
 
 
 def _check_state(model: mujoco.MjModel) -> None:

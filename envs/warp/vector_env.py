@@ -70,9 +70,7 @@ class WarpVectorEnv(Remade, VectorEnv):
         sizes: Sizes | None = None,
     ):
         env = template.unwrapped
-        take_after(self, template, num_envs)
-        self.render_mode = env.render_mode
-        self.on_device = Worlds(
+        self.on_device = Worlds(  # first, because it looks whether there is memory for so many
             task,
             env,
             num_envs,
@@ -82,6 +80,8 @@ class WarpVectorEnv(Remade, VectorEnv):
             deterministic=deterministic,
             sizes=sizes,
         )
+        take_after(self, template, num_envs)
+        self.render_mode = env.render_mode
         self._task, self._template, self._output = task, env, output
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._starting = wp.zeros(num_envs, dtype=wp.bool, device=device)

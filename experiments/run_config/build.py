@@ -24,6 +24,7 @@ from experiments.run_config.keywords import check_names, check_types, keywords, 
 from experiments.run_config.own_code import told_of
 from experiments.run_config.targets import check_targets, packages_of
 from experiments.run_config.wrappers import check_wrappers, with_partial_wrappers
+from native.memory import TooManyError
 
 SOLUTIONS = {"boolean": torch.bool, "real": torch.float32}  # what a searcher says that it searches over
 CHECKING_PACKAGES = ("envs", "agents", "ec_evotorch")  # whose constructors check all of their arguments by name
@@ -232,6 +233,8 @@ def _refused(error: BaseException, arguments: dict[str, dict]) -> UserError:
     if isinstance(error, UserError):
         return error
     first = next(iter(arguments))
+    if isinstance(error, TooManyError):
+        return refusal(error, arguments)
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         numbers = [f"{first}.{key}={value}" for key, value in arguments[first].items() if type(value) is int]
         asked = f" with {', '.join(numbers)}" if numbers else ""

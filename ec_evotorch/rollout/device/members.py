@@ -10,6 +10,7 @@ import torch
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device import kernels
 from ec_evotorch.rollout.device.kernels import wp
+from native.memory import check_memory
 from native.warp_device import launch
 
 _WORD = 32  # bits
@@ -80,10 +81,24 @@ class SampledMembers:
         self._sampler.launch_sample(rows, starting, self.taken)
 
 
+def check_slots(num_slots: int, solution_length: int, dtype: torch.dtype, device) -> None:
+    """Checks that there is memory for the solutions of slots, taken and in networks, where the host is the device.
+
+    Raises:
+        TooManyError: If not.
+    """
+    if device.is_cpu:
+        check_memory("num_envs", num_slots, 2 * 4 * _width(solution_length, dtype))
+
+
+def _width(solution_length: int, dtype: torch.dtype) -> int:
+    """Returns the words of 32 bits of a solution."""
+    return -(-solution_length // _WORD) if dtype == torch.bool else solution_length
+
+
 def _words(count: int, solution_length: int, dtype: torch.dtype, device) -> torch.Tensor:
     """Makes memory for solutions, in words of 32 bits."""
-    width = -(-solution_length // _WORD) if dtype == torch.bool else solution_length
-    return torch.zeros((count, width), dtype=torch.int32, device=str(device))
+    return torch.zeros((count, _width(solution_length, dtype)), dtype=torch.int32, device=str(device))
 
 
 def _solutions_in(words: torch.Tensor, dtype: torch.dtype):

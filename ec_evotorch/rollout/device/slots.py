@@ -10,7 +10,7 @@ import torch
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device.interface import Interface
 from ec_evotorch.rollout.device.kernels import wp
-from ec_evotorch.rollout.device.members import GivenMembers, SampledMembers
+from ec_evotorch.rollout.device.members import GivenMembers, SampledMembers, check_slots
 from ec_evotorch.rollout.device.queue import Queue
 from ec_evotorch.rollout.device.results import Results
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale
@@ -35,11 +35,13 @@ class DeviceSlots:
 
     Raises:
         ValueError: If the two are on different devices.
+        TooManyError: If so many slots cannot be in the host's memory.
     """
 
     def __init__(self, env, agent):
         self._env, self._agent = env.on_device, agent
         self._device = self._env.device
+        check_slots(env.num_envs, agent.solution_length, agent.dtype, self._device)
         with self._stream():
             self._networks = agent.on_device(env.num_envs)
             if self._networks.device != self._device:

@@ -23,6 +23,7 @@ from experiments.run_folder import versions
 from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
 from experiments.training.run import train
+from native import memory
 from native.warp_device import load_warp
 from tests.experiments.training.tiny_runs import interruption
 
@@ -77,6 +78,12 @@ def unbroken(tmp_path_factory):
     return train(compose_config([*WORDS, *ON_DEVICE, f"run_dir={tmp_path_factory.mktemp('device') / 'run'}"]))
 
 
+@pytest.fixture(scope="module")
+def unbroken_es(tmp_path_factory):
+    words = [*WORDS, *ON_DEVICE, "searcher=es", f"run_dir={tmp_path_factory.mktemp('device') / 'run'}"]
+    return train(compose_config(words))
+
+
 def test_a_run_says_what_simulated_it_and_its_policy_plays_in_the_exact_physics(unbroken):
     config = OmegaConf.load(unbroken / "config.yaml")
     assert (config.problem.device, config.problem.physics) == ("cpu", "warp")
@@ -85,12 +92,15 @@ def test_a_run_says_what_simulated_it_and_its_policy_plays_in_the_exact_physics(
     assert np.isfinite(evaluate(unbroken, 2)["return"]).all()
 
 
-def test_an_interrupted_run_ends_as_an_unbroken_one(unbroken, rows):
+@pytest.mark.parametrize(("searcher", "fixture"), [("ec", "unbroken"), ("es", "unbroken_es")])
+def test_an_interrupted_run_ends_as_an_unbroken_one(searcher, fixture, rows, request):
+    whole = request.getfixturevalue(fixture)
     with interruption(1):
-        train(compose_config([*WORDS, *ON_DEVICE, "run_dir=run"]))
+        train(compose_config([*WORDS, *ON_DEVICE, f"searcher={searcher}", "run_dir=run"]))
     folder = resume(Path("run"))
-    assert rows(folder).equals(rows(unbroken))
-    assert torch.equal(load_policy(folder).policy.solution, load_policy(unbroken).policy.solution)
+    assert len(rows(whole)) > 2
+    assert rows(folder).equals(rows(whole))
+    assert torch.equal(load_policy(folder).policy.solution, load_policy(whole).policy.solution)
 
 
 def test_without_the_extra_a_run_is_evaluated_and_says_what_resuming_needs(unbroken, monkeypatch, capsys):
@@ -139,4 +149,24 @@ def test_what_cannot_be_trained_on_a_device_is_refused_in_one_line(words, messag
     assert main(["train", *WORDS, *words, "run_dir=run"]) == 2
     said = capsys.readouterr().err
     assert re.fullmatch(f"ec-evotorch: error: {message}.*\n", said), said
+    assert not list(working_directory.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "available"),
+    [
+        ([], 2e6),  # of MuJoCo
+        (ON_DEVICE, 2e6),  # of MuJoCo Warp
+        ([*ON_DEVICE, "searcher=es", "agent.num_neurons=256"], 50e6),  # of the networks, the physics would fit
+    ],
+    ids=["MuJoCo", "MuJoCo Warp", "networks"],
+)
+def test_more_slots_than_there_is_memory_for_are_refused_in_one_line(
+    words, available, capsys, working_directory, monkeypatch
+):
+    monkeypatch.setattr(memory, "available_memory", lambda: int(available))
+    assert main(["train", *WORDS, *words, "problem.num_envs=1000", "run_dir=run"]) == 2
+    said = capsys.readouterr().err
+    message = r"problem.num_envs: expected at most \d+, got 1,000: not enough memory, \d+.\d kB for each of them and"
+    assert re.fullmatch(rf"ec-evotorch: error: {message} 0.\d GB left\n", said), said
     assert not list(working_directory.iterdir())
