@@ -66,8 +66,9 @@ class RolloutProblem(Problem):
         With `device`, all episodes are played on a device of NVIDIA Warp, "cpu" or a CUDA device, by kernels that a
         graph replays; this process reads a number now and then, and the results at the end. On Warp's "cpu" everything
         but the physics gives the numbers of the CPU path, with `agents.RSNN` to the last bit and with `RNN`, `GRU` and
-        `LSTM` up to rounding; seeds give the same episodes to begin with. `EvolvingConnectivity` then has no array of a
-        population, which is known by its seed; other searchers' solutions are copied to the device. Learning, the
+        `LSTM` up to rounding; seeds give the same episodes to begin with. `EvolvingConnectivity` and
+        `EvolutionStrategy` then have no array of a population, which is known by its seed (and the latter's noise is
+        another one than on the CPU); other searchers' solutions are copied to the device. Learning, the
         observation normaliser and everything saved stay in this process, and so does `agent`, which acts on the CPU. An
         environment that can be stepped there is `partial(envs.make_vec, "Hopper-v5", physics="warp")`; agents are these
         four.
