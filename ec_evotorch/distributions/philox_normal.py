@@ -5,10 +5,10 @@ A word w of 32 bits becomes the quantile of the normal distribution at (w + ½) 
 to round; the logarithm is a series of our own. Hence a kernel that does the same in the same order gives the same bits:
 `ec_evotorch.distributions.warp_gaussian` has it.
 
-32 bits a number are enough: the largest |ε| is 6.34, and of 4.3 billion normal numbers one lies beyond. Over all words,
-which were counted through, the relative error is below 1.8 · 10⁻⁷, little more than a rounding of float32; a larger word
-never has a smaller number; the variance is 1 to 4 · 10⁻¹⁰ and the fourth moment 3 to 4 · 10⁻⁸. Numbers of opposite words
-are opposite, so the odd moments are zero.
+32 bits a number are enough: the largest |ε| is 6.34, and of 4.3 billion normal numbers one lies beyond. All words were
+gone through once: the relative error is below 1.8 · 10⁻⁷, little more than a rounding of float32, a larger word never
+has a smaller number, and the variance is 1 up to 4 · 10⁻¹⁰, the fourth moment 3 up to 4 · 10⁻⁸. The numbers of opposite
+words are opposite, so the odd moments are zero.
 
 Source: Wichura (1988), "Algorithm AS 241: The percentage points of the normal distribution",
 https://doi.org/10.2307/2347330
