@@ -20,10 +20,11 @@ from ec_evotorch import EvolutionStrategy, EvolvingConnectivity, Incumbent, Resu
 from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.distributions.philox_normal import pair_noise
 from ec_evotorch.generation.seeded_rows import SeededRows
-from native.warp_device import load_warp
+from native.warp_device import find_device, load_warp
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
+from ec_evotorch.distributions.warp_gaussian import DeviceGaussian
 from ec_evotorch.rollout.device import slots as device_slots
 from tests.ec_evotorch.rollout.device.point_mass import PointMass
 
@@ -331,14 +332,19 @@ def test_a_search_goes_on_to_the_bit_from_a_saved_state(make, connections):
     assert torch.equal(second._learner.learned, whole._learner.learned)
 
 
+class WithoutStdev(DeviceGaussian):
+    def set(self, center, stdev, key, generation, popsize):
+        super().set(center, 1.0, key, generation, popsize)
+
+
 class OtherPairs(PhiloxGaussian):
-    """Another kind of distribution, which samples without σ."""
+    """Another kind of distribution, with a sampler of its own."""
 
     def fill_rows(self, out, key, generation, first_row, popsize):
         PhiloxGaussian(self.center, 1.0).fill_rows(out, key, generation, first_row, popsize)
 
-    def set_rows(self, sampler, key, generation, popsize):
-        sampler.set(self.center, 1.0, key, generation, popsize)
+    def on_device(self, device):
+        return WithoutStdev(len(self.center), find_device(device))
 
 
 def test_rows_of_several_searches_play_as_if_they_were_given():
