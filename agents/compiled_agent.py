@@ -11,8 +11,9 @@ from snntorch.surrogate import straight_through_estimator
 
 from agents.agent import Agent
 from agents.arguments import as_float32
-from agents.native_step import NativeStep, step_slots
+from agents.native_step import NativeStep
 from native.arguments import check_choice, check_whole
+from native.step_slots import step_slots
 
 DTYPES = {"boolean": torch.bool, "real": torch.float32, "sign": torch.float32}
 """Data types of solutions by the kind of connections; a "sign" connection exists where its number is positive."""

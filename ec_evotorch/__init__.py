@@ -7,6 +7,7 @@ from ec_evotorch.logging import TensorBoardLogger
 from ec_evotorch.resumable import Resumable
 from ec_evotorch.rollout.policy import Policy
 from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.actor_critic_ec.actor_critic_ec import ActorCriticEC
 from ec_evotorch.searchers.evolution_strategy import EvolutionStrategy
 from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity
 from ec_evotorch.searchers.incumbent import Incumbent
@@ -14,6 +15,7 @@ from ec_evotorch.searchers.ppo.ppo import PPO
 
 __all__ = [
     "PPO",
+    "ActorCriticEC",
     "EvolutionStrategy",
     "EvolvingConnectivity",
     "Incumbent",

@@ -7,6 +7,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | it may have | what for | without it |
 |---|---|---|
 | `NativeAgent` and `NativeVectorEnv` | whole episodes are played without Python | one Python call per step |
+| `SynapticAgent` | `ActorCriticEC` learns from currents | it learns from whole networks |
 | `DeviceAgent` and `DeviceVectorEnv` | `RolloutProblem(device=…)` | the problem refuses a device |
 | `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
 | `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
@@ -161,6 +162,29 @@ class DifferentiableAgent(Protocol):
 
         Returns:
             (T, S, act_length) float32, those of `readout` after each step; 0 after the end of a sequence.
+        """
+
+
+@runtime_checkable
+class SynapticAgent(Protocol):
+    """An agent whose units add up what their connections transmit, and which says what that is.
+
+    Unit n of a group has the current Σ x_j w_jn, over the rows j of some kernels with w in a solution.
+    """
+
+    def current_sources(self) -> Sequence[Sequence[tuple[str, slice, str, float]]]:
+        """Returns the groups of units, each with the sources of its currents.
+
+        A source is the name of a kernel in `parameter_shapes`, of shape (rows, units of the group); a slice of its
+        rows; which entry of `transmitted` they transmit; and the sign with which they do, 1.0 or −1.0.
+        """
+
+    def transmitted(self, obs: Any, state: Any) -> dict[str, torch.Tensor]:
+        """Returns what was transmitted in the last step, (B, rows) float32 each, by name.
+
+        Args:
+            obs: (B, obs_length) float32 observations of the step.
+            state: State of B slots after it.
         """
 
 

@@ -44,9 +44,11 @@ FLOORS = {
     "ec_evotorch.rollout": (REST, "workers", "problem", "__init__"),
     "ec_evotorch.searchers": (
         REST,
+        "actor_critic",
         "ppo",
         "population_search",
         ("evolution_strategy", "evolving_connectivity"),
+        "actor_critic_ec",
         "__init__",
     ),
     "experiments.zoo": ("entry", ("entry_table", "zoo"), ("add", "__init__")),

@@ -260,6 +260,29 @@ class RSNN(CompiledAgent):
             np.random.default_rng([seed, _PURPOSE_V_MEM]).random(out=row, dtype=np.float32)
         return torch.from_numpy(v_mem)
 
+    def current_sources(self) -> list[list[tuple[str, slice, str, float]]]:
+        """Returns what the units add up, see `ec_evotorch.protocols.SynapticAgent`: neurons, and then outputs."""
+        if self.connections == "real":
+            inputs = [("kernel_in", slice(None), "input", 1.0)]
+        else:
+            n = self.obs_length  # the input is [x, −x]
+            inputs = [("kernel_in", slice(0, n), "input", 1.0), ("kernel_in", slice(n, None), "input", -1.0)]
+        return [[*inputs, ("kernel_h", slice(None), "recurrent", 1.0)], [("kernel_out", slice(None), "rate", 1.0)]]
+
+    def transmitted(self, obs, state: RSNNState) -> dict[str, torch.Tensor]:
+        """Returns what the last step transmitted: currents of the input and, at a steady rate, of the recurrence.
+
+        Args:
+            obs: (B, obs_length) observations of the step.
+            state: The state after it.
+
+        Returns:
+            "input" (B, obs_length), "recurrent" (B, n) and "rate" (B, n), float32, of a connection or a weight of 1.
+        """
+        constants = self.constants
+        steady = constants.r_hidden * self.dt / (1.0 - constants.decay_syn)  # of one spike per ms
+        return {"input": constants.r_in * as_float32(obs), "recurrent": steady * state.rate, "rate": state.rate.clone()}
+
     def on_device(self, num_slots: int):
         """Makes slots on the agent's device for a loop that stays there: it launches steps, and a graph captures them.
 

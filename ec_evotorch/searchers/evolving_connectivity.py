@@ -95,7 +95,7 @@ class EvolvingConnectivity(PopulationSearch):
             density=self._get_density,
             entropy=self._get_entropy,
         )
-        self._begin_with(_initial_distribution(problem, prob_init, prob_min))
+        self._begin_with(initial_distribution(problem, prob_init, prob_min))
 
     def _get_prob(self) -> torch.Tensor:
         return self.distribution.rho
@@ -114,7 +114,8 @@ class EvolvingConnectivity(PopulationSearch):
         """Returns the connection probabilities ρ that are in the saved state of a search.
 
         Args:
-            state: What `state_dict` returned, of a searcher of this class or of the `Resumable` around one.
+            state: What `state_dict` returned, of a searcher of this class, of an `ActorCriticEC`, or of the `Resumable`
+                around one.
 
         Returns:
             (L,) float32, ρ after the last step before the state was taken.
@@ -123,7 +124,8 @@ class EvolvingConnectivity(PopulationSearch):
             ValueError: If the state has no such vector, as that of another searcher.
         """
         try:
-            rho = torch.as_tensor(state.get("search", state)["learner"]["learned"])
+            search = state.get("search", state)
+            rho = torch.as_tensor(search["learner"]["learned"] if "learner" in search else search["prob"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError("state: expected that of an EvolvingConnectivity searcher; it has no ρ") from error
         if rho.ndim != 1 or not torch.all((rho >= 0.0) & (rho <= 1.0)):
@@ -131,7 +133,12 @@ class EvolvingConnectivity(PopulationSearch):
         return rho
 
 
-def _initial_distribution(problem: Problem, prob_init, prob_min) -> SeparableBernoulli:
+def initial_distribution(problem: Problem, prob_init, prob_min) -> SeparableBernoulli:
+    """Makes the first distribution from what a user gives, see `EvolvingConnectivity`.
+
+    Raises:
+        ValueError: If a number is out of its range, or there is not one for each bit.
+    """
     if isinstance(prob_min, Real):
         prob_min = low = check_in_range("prob_min", prob_min, 0.0, 0.5, include_high=False)
         within = f"[{low}, {1.0 - low}], as prob_min={low} says"

@@ -9,7 +9,7 @@ STARTS = ("prob_init", "center_init")  # keywords of searchers that may name a r
 LABELS = {  # keys of a component's YAML that are not keywords of its constructor
     "env": ("name", "alive_bonus", MODEL_DIGEST, "same_results"),
     "agent": ("name", "label", "gradient_label", "weight_scale", "same_results"),
-    "searcher": ("name", "label", "solutions", "same_results"),
+    "searcher": ("name", "label", "solutions", "decrease_rewards_by", "same_results"),
     "problem": ("same_results",),
 }
 SAME_RESULTS = {  # keywords on which no result depends, such as those that trade memory for time

@@ -1,6 +1,5 @@
 """Proximal policy optimisation (PPO) with surrogate gradients.
 
-`ppo` is the searcher. It has a `collector` that plays the episodes, an `action_distribution` that actions are drawn
-from, a `critic` that estimates values, and `advantages`, which turns rewards and values into what the policy learns
-from.
+`ppo` is the searcher. Its `actor` draws actions from an `action_distribution`. How steps are collected, and what they
+are worth, is in `ec_evotorch.searchers.actor_critic`.
 """

@@ -10,11 +10,12 @@ from torch.nn.utils import clip_grad_norm_
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.actor_critic.advantages import RewardScale, estimate_advantages
+from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
+from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes, make_critic
 from ec_evotorch.searchers.initial_center import make_initial_center
 from ec_evotorch.searchers.ppo.action_distribution import make_distribution
-from ec_evotorch.searchers.ppo.advantages import RewardScale, estimate_advantages
-from ec_evotorch.searchers.ppo.collector import Collector, Experience
-from ec_evotorch.searchers.ppo.critic import make_critic
+from ec_evotorch.searchers.ppo.actor import NoisyActor
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_in_range, check_whole
 
@@ -132,13 +133,11 @@ class PPO(SearchAlgorithm):
         for method in ("memory", "unroll"):
             if not hasattr(problem.agent, method):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
-        if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
-            raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
-        critic_sizes = [check_whole(f"critic_sizes[{layer}]", size) for layer, size in enumerate(critic_sizes)]
+        critic_sizes = check_critic_sizes(critic_sizes)
         batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
-        bptt_length = check_whole("bptt_length", bptt_length)
+        self._bptt_length = check_whole("bptt_length", bptt_length)
         center_learning_rate = _check_fraction("center_learning_rate", center_learning_rate)
         learning_rate = _check_fraction("learning_rate", learning_rate)
         adam_epsilon = _check_fraction("adam_epsilon", adam_epsilon)
@@ -172,7 +171,7 @@ class PPO(SearchAlgorithm):
             ],
             eps=adam_epsilon,
         )
-        self._collector = Collector(problem, num_envs, bptt_length)
+        self._collector = Collector(problem, num_envs)
         self._reward_scale = RewardScale(num_envs, self._discount)
         self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
 
@@ -185,23 +184,23 @@ class PPO(SearchAlgorithm):
         try:
             with one_torch_thread():
                 stdev = self._log_stdev.detach().exp()
-                experience = self._collector.collect(self._center, self._distribution, stdev, noise)
+                actor = NoisyActor(
+                    self.problem.agent, self._center, self._distribution, stdev, noise, self._bptt_length
+                )
+                experience = self._collector.collect(self._num_steps, actor)
                 self._reward_scale.update(experience.rewards, experience.ended)
-                diagnostics = self._learn(experience, generator)
+                diagnostics = self._learn(experience, actor, generator)
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
         self._center = self._weights.detach().clone()
         self._interrupted = None
-        self._count(experience)
-        evals = experience.returns - self.problem.decrease_rewards_by * experience.lengths
-        evals = evals[np.isfinite(evals)]
-        mean, median = (float(f(evals)) if evals.size else float("nan") for f in (np.mean, np.median))
+        experience.count_in(self.problem)
         self.update_status(self.problem.episode_statistics.status)
-        self.update_status({"mean_eval": mean, "median_eval": median, **diagnostics})
+        self.update_status(experience.training_returns(self.problem) | diagnostics)
 
-    def _learn(self, experience: Experience, generator: torch.Generator) -> dict[str, float]:
+    def _learn(self, experience: Experience, actor: NoisyActor, generator: torch.Generator) -> dict[str, float]:
         """Updates weights, standard deviation and critic; returns the diagnostics of the status."""
-        observations, actions = experience.observations.flatten(0, 1), experience.actions.flatten(0, 1)
+        observations, actions = experience.observations.flatten(0, 1), actor.actions.flatten(0, 1)
         with torch.no_grad():
             values = self._critic(experience.observations)[..., 0]
             advantages = estimate_advantages(
@@ -214,11 +213,11 @@ class PPO(SearchAlgorithm):
                 gae_lambda=self._gae_lambda,
             )
             targets = (advantages + values).flatten()
-            old_log_probs = self._log_probs(experience.means, experience.actions).flatten()
+            old_log_probs = self._log_probs(actor.means, actor.actions).flatten()
         unexplained = (advantages.var() / targets.var()).item()
         advantages = advantages.flatten()
 
-        sequences = experience.sequences
+        sequences = actor.sequences()
         totals = dict.fromkeys(
             ("policy_loss", "value_loss", "policy_entropy", "approx_kl", "clip_fraction", "gradient_norm"), 0.0
         )
@@ -275,14 +274,6 @@ class PPO(SearchAlgorithm):
         critic_norm = clip_grad_norm_(self._critic.parameters(), self._max_gradient_norm)
         policy_norm = clip_grad_norm_([self._weights, self._log_stdev], self._max_gradient_norm)
         return policy_norm + 0.0 * critic_norm
-
-    def _count(self, experience: Experience) -> None:
-        count, sums, sums_of_squares = experience.visited
-        returns, lengths = experience.returns[:, None], experience.lengths[:, None]
-        self.problem.episode_statistics.add(returns, lengths, interactions=experience.rewards.numel())
-        self.problem.notice_nonfinite(experience.nonfinite)
-        if self.problem.normalizer is not None:
-            self.problem.normalizer.update(count, sums, sums_of_squares)
 
     def state_dict(self) -> dict:
         """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""

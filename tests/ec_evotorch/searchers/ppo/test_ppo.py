@@ -13,8 +13,9 @@ from snntorch import SpikingNeuron
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, RolloutProblem
+from ec_evotorch.searchers.actor_critic.collector import Collector
 from ec_evotorch.searchers.ppo.action_distribution import Normals
-from ec_evotorch.searchers.ppo.collector import Collector
+from ec_evotorch.searchers.ppo.actor import NoisyActor
 from envs import make_vec
 
 AGENTS = {
@@ -41,17 +42,18 @@ def make_searcher(problem=None, **kwargs):
 
 
 def collect(problem, num_steps=40, num_envs=4, calls=2):
-    """The experience of the last call, and the solution that acted."""
+    """The experience of the last call, and what acted."""
     generator = torch.Generator().manual_seed(0)
     center = problem.agent.initial_solutions(1, generator)[0]
-    collector = Collector(problem, num_envs, WINDOW)
+    collector = Collector(problem, num_envs)
     for _ in range(calls):
         noise = torch.randn(num_steps, num_envs, problem.agent.act_length, generator=generator)
         stdev = torch.full((problem.agent.act_length,), 0.5)
-        experience = collector.collect(center, Normals(problem.agent.act_length), stdev, noise)
+        actor = NoisyActor(problem.agent, center, Normals(problem.agent.act_length), stdev, noise, WINDOW)
+        experience = collector.collect(num_steps, actor)
         count, sums, sums_of_squares = experience.visited
         problem.normalizer.update(count, sums, sums_of_squares)
-    return experience, center
+    return experience, actor, center
 
 
 def test_an_interrupted_iteration_is_made_anew(monkeypatch):
@@ -103,8 +105,8 @@ class Diverging(gymnasium.vector.VectorWrapper):
 
 @EVERY
 def test_sequences_hold_every_step_once_and_end_with_their_episode(agent):
-    experience, _ = collect(make_problem(agent))
-    sequences, num_envs = experience.sequences, experience.ended.shape[1]
+    experience, actor, _ = collect(make_problem(agent))
+    sequences, num_envs = actor.sequences(), experience.ended.shape[1]
     assert sorted(sequences.steps[sequences.mask].tolist()) == list(range(experience.ended.numel()))
     assert (sequences.lengths.min() >= 1) & (sequences.lengths.max() == WINDOW)
     ended = experience.ended.flatten()
@@ -117,15 +119,15 @@ def test_sequences_hold_every_step_once_and_end_with_their_episode(agent):
 @EVERY
 def test_an_unrolled_sequence_gives_the_outputs_that_acted(agent):
     problem = make_problem(agent)
-    experience, center = collect(problem)
-    sequences = experience.sequences
-    observations, means = experience.observations.flatten(0, 1), experience.means.flatten(0, 1)
+    experience, actor, center = collect(problem)
+    sequences = actor.sequences()
+    observations, means = experience.observations.flatten(0, 1), actor.means.flatten(0, 1)
     outputs = problem.agent.unroll(center, observations[sequences.steps], sequences.memory, sequences.lengths)
     torch.testing.assert_close(outputs[sequences.mask], means[sequences.steps[sequences.mask]], atol=1e-5, rtol=1e-5)
 
 
 def test_what_comes_next_is_the_next_observation_or_the_final_one():
-    experience, _ = collect(make_problem())
+    experience, *_ = collect(make_problem())
     going_on = ~experience.ended[:-1]
     assert torch.equal(experience.next_observations[:-1][going_on], experience.observations[1:][going_on])
     final, first = experience.next_observations[:-1][~going_on], experience.observations[1:][~going_on]
@@ -133,7 +135,7 @@ def test_what_comes_next_is_the_next_observation_or_the_final_one():
 
 
 def test_a_time_limit_truncates_without_terminating():
-    experience, _ = collect(make_problem(env=partial(make_vec, "Hopper-v5", max_episode_steps=5)))
+    experience, *_ = collect(make_problem(env=partial(make_vec, "Hopper-v5", max_episode_steps=5)))
     assert experience.ended[4].all()
     assert not experience.terminated.any()
     assert (experience.lengths == 5).all()
@@ -141,10 +143,10 @@ def test_a_time_limit_truncates_without_terminating():
 
 def test_returns_are_those_of_plain_gymnasium_in_its_own_reward():
     problem = make_problem(env=partial(make_vec, "Hopper-v5", max_episode_steps=5))
-    experience, _ = collect(problem, num_steps=5, num_envs=1, calls=1)
+    experience, actor, _ = collect(problem, num_steps=5, num_envs=1, calls=1)
     env = gymnasium.make("Hopper-v5")
     env.reset(seed=problem.episode_seeds(0, np.array([0]), np.array([0]), 2)[0])
-    rewards = [env.step(action)[1] for action in experience.actions[:, 0].clamp(-1, 1).numpy()]
+    rewards = [env.step(action)[1] for action in actor.actions[:, 0].clamp(-1, 1).numpy()]
     assert experience.returns.tolist() == [sum(rewards)]
     assert experience.rewards[:, 0].tolist() == [reward - 1.0 for reward in rewards]
 
@@ -153,7 +155,7 @@ def test_returns_are_those_of_plain_gymnasium_in_its_own_reward():
 def test_diverged_physics_end_an_episode_and_nothing_else(what):
     make = lambda **kwargs: Diverging(make_vec("Hopper-v5", **kwargs), what)  # noqa: E731
     problem = make_problem(env=make)
-    experience, _ = collect(problem, calls=1)
+    experience, *_ = collect(problem, calls=1)
     assert experience.terminated[2::3, 0].all()
     assert np.isnan(experience.returns).sum() == len(experience.ended) // 3
     for part in (experience.observations, experience.next_observations, experience.rewards):
@@ -181,8 +183,8 @@ def test_the_first_gradient_step_has_ratio_1(agent):
 @EVERY
 def test_no_gradient_flows_out_of_a_sequence(agent):
     problem = make_problem(agent)
-    experience, center = collect(problem)
-    sequences = experience.sequences
+    experience, actor, center = collect(problem)
+    sequences = actor.sequences()
     kept = sequences.lengths.clone()
     sequences.lengths[len(kept) // 2 :] = 1
     memory = tuple(part.float().requires_grad_() for part in sequences.memory)

@@ -37,6 +37,30 @@ def estimate_advantages(rewards, values, next_values, terminated, ended, *, disc
     return advantages
 
 
+def estimate_stretch_advantages(advantages, ended, *, length: int, discount: float, gae_lambda: float):
+    """Computes the advantage of whatever acted in each stretch of K steps.
+
+    It is Σ δ_t over the steps of the stretch, plus γ λ A of the step after it.
+    With γ near 1 that is the generalised advantage of the whole stretch as one action. An episode that begins within a
+    stretch counts from there on. The term after the stretch is 0 where an episode ends with it, as in
+    `estimate_advantages`.
+
+    Args:
+        advantages: (T, B) A of single steps, as `estimate_advantages` returns them with the same γ and λ.
+        ended: (T, B) bool, steps with which an episode ended.
+        length: K, a divisor of T.
+        discount: γ.
+        gae_lambda: λ.
+
+    Returns:
+        (T / K, B) advantages of the stretches.
+    """
+    keeps = discount * gae_lambda * (~ended).to(advantages.dtype)
+    carried = keeps * torch.cat([advantages[1:], torch.zeros_like(advantages[:1])])
+    deltas = advantages - carried
+    return deltas.unflatten(0, (-1, length)).sum(dim=1) + carried[length - 1 :: length]
+
+
 class RewardScale:
     """The standard deviation of the discounted sum of rewards so far.
 

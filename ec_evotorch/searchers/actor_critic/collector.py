@@ -1,10 +1,11 @@
-"""Collecting steps of a stochastic policy; episodes continue from one call to the next."""
+"""Collecting steps for a searcher that learns from each of them; episodes continue from one call to the next."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from ec_evotorch.rollout.episode_seeds import COLLECTION
 from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite_rows, first_sensor
@@ -12,33 +13,23 @@ from ec_evotorch.rollout.normalizer import action_scale, normalize_rows
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.rollout.slots import begin_episodes, diverged_slots
 from ec_evotorch.rollout.vector_calls import step_env
-from ec_evotorch.searchers.ppo.action_distribution import ActionDistribution
 
 
-@dataclass
-class Sequences:
-    """S sequences of at most W consecutive steps of one episode each, the longest first.
+class Actor(Protocol):
+    """What acts while steps are collected, and keeps of them what its searcher learns from."""
 
-    Attributes:
-        steps: (W, S) int64, rows of the flattened (T · B) steps; 0 after the end of a sequence.
-        lengths: (S,) int64, steps of each sequence, falling.
-        memory: The agent's memory before the first step of each sequence, tensors (S, …).
-    """
+    def act(self, t: int, observations: np.ndarray, begun: np.ndarray, state: Any) -> np.ndarray:
+        """Acts in all sub-environments.
 
-    steps: torch.Tensor
-    lengths: torch.Tensor
-    memory: object
+        Args:
+            t: Number of the step, from 0 in each call of `Collector.collect`.
+            observations: (B, obs_length) float32, normalised.
+            begun: Sub-environments whose episode begins with this step; at step 0 all of them, whether or not it does.
+            state: The agent's state, changed in place.
 
-    def take(self, chosen: torch.Tensor) -> "Sequences":
-        """Returns the sequences with these indices (n,), which must rise."""
-        memory = tree_map(lambda leaf: leaf[chosen], self.memory)
-        lengths = self.lengths[chosen]
-        return Sequences(self.steps[: lengths[0], chosen], lengths, memory)
-
-    @property
-    def mask(self) -> torch.Tensor:
-        """Which of `steps` belong to a sequence, (W, S) bool."""
-        return torch.arange(len(self.steps))[:, None] < self.lengths
+        Returns:
+            (B, act_length) float32 in [−1, 1].
+        """
 
 
 @dataclass
@@ -48,12 +39,9 @@ class Experience:
     Attributes:
         observations: (T, B, obs_length) float32, normalised as the agent saw them.
         next_observations: (T, B, obs_length) float32, likewise; the final one where the episode ended.
-        means: (T, B, act_length) float32, the agent's outputs.
-        actions: (T, B, act_length) float32, what was drawn, not clipped.
         rewards: (T, B) float64, rewards of training.
         terminated: (T, B) bool, steps with which an episode terminated.
         ended: (T, B) bool, steps with which an episode terminated or was truncated.
-        sequences: The steps cut into sequences.
         returns: (episodes,) float64 of the episodes that ended, in the environment's own reward; NaN for failed ones.
         lengths: (episodes,) int64, environment steps of these episodes.
         visited: Number of observations, and their sums and sums of squares (B, obs_length).
@@ -62,16 +50,29 @@ class Experience:
 
     observations: torch.Tensor
     next_observations: torch.Tensor
-    means: torch.Tensor
-    actions: torch.Tensor
     rewards: torch.Tensor
     terminated: torch.Tensor
     ended: torch.Tensor
-    sequences: Sequences
     returns: np.ndarray
     lengths: np.ndarray
     visited: tuple[int, np.ndarray, np.ndarray]
     nonfinite: int
+
+    def count_in(self, problem: RolloutProblem) -> None:
+        """Counts the steps and episodes in the problem, and what was visited in its normaliser."""
+        count, sums, sums_of_squares = self.visited
+        returns, lengths = self.returns[:, None], self.lengths[:, None]
+        problem.episode_statistics.add(returns, lengths, interactions=self.rewards.numel())
+        problem.notice_nonfinite(self.nonfinite)
+        if problem.normalizer is not None:
+            problem.normalizer.update(count, sums, sums_of_squares)
+
+    def training_returns(self, problem: RolloutProblem) -> dict[str, float]:
+        """Returns mean and median of the finite returns in the reward of training, as entries of a status."""
+        evals = self.returns - problem.decrease_rewards_by * self.lengths
+        evals = evals[np.isfinite(evals)]
+        mean, median = (float(f(evals)) if evals.size else float("nan") for f in (np.mean, np.median))
+        return {"mean_eval": mean, "median_eval": median}
 
 
 class Collector:
@@ -84,15 +85,14 @@ class Collector:
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
     """
 
-    def __init__(self, problem: RolloutProblem, num_envs: int, window: int):
+    def __init__(self, problem: RolloutProblem, num_envs: int):
         """Makes the environment and begins its first episodes.
 
         Args:
             problem: Problem whose environment, agent, normaliser and training reward are used.
             num_envs: B, sub-environments.
-            window: W, steps after which a new sequence begins if no episode has ended before.
         """
-        self._problem, self._num_envs, self._window = problem, num_envs, window
+        self._problem, self._num_envs = problem, num_envs
         self._copied: dict | None = None  # where a copy of another collector has to go on, before it does anything
         self._make()
         self._begin(np.arange(num_envs))
@@ -115,7 +115,6 @@ class Collector:
         return {
             "_problem": self._problem,
             "_num_envs": self._num_envs,
-            "_window": self._window,
             "_copied": self.state_dict(),
         }
 
@@ -126,48 +125,30 @@ class Collector:
             copied, self._copied = self._copied, None
             self.load_state_dict(copied)
 
-    def collect(
-        self, center: torch.Tensor, distribution: ActionDistribution, stdev: torch.Tensor, noise: torch.Tensor
-    ) -> Experience:
-        """Takes T steps in every sub-environment; actions are drawn, and clipped to [−1, 1].
+    def collect(self, num_steps: int, actor: Actor) -> Experience:
+        """Takes T steps in every sub-environment.
 
         Args:
-            center: (L,) solution of the agent.
-            distribution: Of the actions, for the outputs of the agent.
-            stdev: (K,) standard deviations of the policy.
-            noise: (T, B, act_length) numbers of `distribution.noise`.
-
-        Raises:
-            FloatingPointError: If an output of the agent is NaN or infinite.
+            num_steps: T.
+            actor: What acts.
         """
         self._go_on()
-        num_steps, num_envs, act_length = noise.shape
-        solutions, members = center[None], np.zeros(num_envs, dtype=np.int64)
+        num_envs = self._num_envs
         observations = np.empty((num_steps, num_envs, self._agent.obs_length), dtype=np.float32)
         next_observations = np.empty_like(observations)
-        means = torch.empty(num_steps, num_envs, act_length, dtype=torch.float32)
-        drawn = torch.empty_like(means)
         rewards = np.empty((num_steps, num_envs))
         terminated, ended = np.empty((2, num_steps, num_envs), dtype=bool)
         sums, sums_of_squares = np.zeros((2, *self._observations.shape))
         count, nonfinite = 0, first_sensor(self._nonfinite)
-        begun, starts, memories = np.arange(num_envs), [], []
+        begun = np.arange(num_envs)
         returns, lengths = [], []
         for t in range(num_steps):
-            first = np.arange(num_envs) if t % self._window == 0 else begun
-            starts += [(t, slot) for slot in first]
-            memories.append(tree_map(lambda leaf, slots=first: leaf[slots], self._agent.memory(self._state)))
             self._normalize(self._observations, observations[t])
             count += np.count_nonzero(self._nonfinite == FINITE)
             sums += self._observations
             sums_of_squares += self._observations**2
 
-            self._agent.step(solutions, members, observations[t], self._state)
-            means[t] = self._agent.readout(self._state)
-            if not torch.isfinite(means[t]).all():
-                raise FloatingPointError("the policy's output is NaN or infinite")
-            drawn[t] = distribution.act(means[t], stdev, noise[t])
-            action = drawn[t].clamp(-1.0, 1.0).numpy()
+            action = actor.act(t, observations[t], begun, self._state)
             self._actions.append(self._middle + self._half_range * action)
             after, reward, terminated[t], truncated = step_env(self._env, self._actions[-1])
             found = find_nonfinite_rows(np.asarray(after, dtype=np.float64))
@@ -192,12 +173,9 @@ class Collector:
         return Experience(
             observations=torch.from_numpy(observations),
             next_observations=torch.from_numpy(next_observations),
-            means=means,
-            actions=drawn,
             rewards=torch.from_numpy(rewards),
             terminated=torch.from_numpy(terminated),
             ended=torch.from_numpy(ended),
-            sequences=_arrange(np.array(starts), memories, num_steps, num_envs),
             returns=np.array(returns),
             lengths=np.array(lengths, dtype=np.int64),
             visited=(count, sums, sums_of_squares),
@@ -261,19 +239,3 @@ class Collector:
             out[:] = observations
         else:
             normalize_rows(observations, normalizer.mean, normalizer.stdev, out)
-
-
-def _arrange(starts: np.ndarray, memories: list, num_steps: int, num_envs: int) -> Sequences:
-    """Makes the sequences that begin at these (t, slot), given in the order of t."""
-    lengths = np.empty(len(starts), dtype=np.int64)
-    until = np.full(num_envs, num_steps)
-    for row in range(len(starts) - 1, -1, -1):
-        t, slot = starts[row]
-        lengths[row] = until[slot] - t
-        until[slot] = t
-    order = np.argsort(-lengths, kind="stable")
-    starts, lengths = starts[order], lengths[order]
-    offsets = np.arange(lengths[0])[:, None]
-    steps = np.where(offsets < lengths, (starts[:, 0] + offsets) * num_envs + starts[:, 1], 0)
-    memory = tree_map(lambda *leaves: torch.cat(leaves)[torch.from_numpy(order)], *memories)
-    return Sequences(torch.from_numpy(steps), torch.from_numpy(lengths), memory)

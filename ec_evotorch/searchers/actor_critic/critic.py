@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from native.arguments import check_whole
+
 
 def make_critic(obs_length: int, hidden_sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
     """Makes a network (…, obs_length) -> (…, 1) with tanh between its layers.
@@ -25,6 +27,17 @@ def make_critic(obs_length: int, hidden_sizes: Sequence[int], generator: torch.G
         layers += [_linear(width, size, math.sqrt(2.0), generator), nn.Tanh()]
         width = size
     return nn.Sequential(*layers, _linear(width, 1, 1.0, generator))
+
+
+def check_critic_sizes(critic_sizes: object) -> list[int]:
+    """Checks hidden sizes of a critic.
+
+    Raises:
+        ValueError: If they are no list of whole numbers, at least 1 each.
+    """
+    if not isinstance(critic_sizes, Sequence) or isinstance(critic_sizes, str):
+        raise ValueError(f"critic_sizes: expected a list of whole numbers, got {critic_sizes!r}")
+    return [check_whole(f"critic_sizes[{layer}]", size) for layer, size in enumerate(critic_sizes)]
 
 
 def _linear(rows: int, columns: int, gain: float, generator: torch.Generator) -> nn.Linear:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ec_evotorch.searchers.ppo.advantages import RewardScale, estimate_advantages
+from ec_evotorch.searchers.actor_critic.advantages import RewardScale, estimate_advantages
 
 
 def column(*values):

@@ -1,0 +1,104 @@
+"""What currents say about the connections that made them: the expectation of sampled bits, given their sums.
+
+A unit n adds up what its connections transmit: at step k it has the current I_kn = Σ_j x_kj θ_jn, where θ_jn ~
+Bernoulli(ρ_jn) are bits and the x_kj are known. Whatever follows from a network follows from its currents. So the
+gradient of ρ does not need to know which bits were drawn, only what is expected of them given the currents: that is the
+Rao-Blackwell theorem, and it takes away all the noise that never reached a unit. For many connections the bits given
+their sums are nearly those of a normal distribution of the same mean and variance, whose conditional expectation is
+
+    E[θ_n − ρ_n | I_n] = V_n Xᵀ (X V_n Xᵀ + λ_n 1)⁻¹ X (θ_n − ρ_n),   V_n = diag ρ_n (1 − ρ_n),
+
+with X (K, J) and λ_n = ridge · trace(X V_n Xᵀ) / K, which makes it stable: differences between currents that are small
+beside the currents' own noise count less. For K = 1 it is the rule of node perturbation, in which a connection learns
+from what it transmitted times what its target received beyond expectation.
+
+Source: Blackwell (1947), "Conditional expectation and unbiased sequential estimation", Annals of Mathematical
+Statistics 18; node perturbation after Williams (1992), "Simple statistical gradient-following algorithms",
+https://doi.org/10.1007/BF00992696; bits that are drawn anew in the course of an episode after Seung (2003), "Learning
+in spiking neural networks by reinforcement of stochastic synaptic transmission", Neuron 40.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from native.compiled import compiled
+
+_CHUNK_ELEMENTS = 2**21  # of one temporary array
+
+
+def sum_expected_bits(transmitted, deviations, variances, weights, *, ridge: float) -> torch.Tensor:
+    """Computes Σ_m w_m Xᵀ_m (X_m V_n Xᵀ_m + λ 1)⁻¹ X_m (θ_mn − ρ_n) over M samples, for each of N units.
+
+    Times the variances this is Σ_m w_m E[θ_mn − ρ_n | currents]. A row of X may also stand for several connections that
+    transmit the same up to their sign: its deviation is then the sum of theirs with these signs, its variance the sum
+    of theirs.
+
+    Args:
+        transmitted: (M, K, J) float32, X of each sample.
+        deviations: (M, J, N) float32, θ − ρ.
+        variances: (J, N) float32, ρ (1 − ρ).
+        weights: (M,) float32, the w.
+        ridge: Positive number, see above.
+
+    Returns:
+        (J, N) float32; 0 for units that nothing was transmitted to.
+    """
+    num_samples, num_steps, num_rows = transmitted.shape
+    first, second = np.tril_indices(num_steps)
+    responses = torch.zeros(num_samples, num_steps, variances.shape[1], dtype=torch.float32)
+    chunk = max(1, _CHUNK_ELEMENTS // (len(first) * num_rows))
+    for start in range(0, num_samples, chunk):
+        rows = slice(start, start + chunk)
+        products = transmitted[rows, first] * transmitted[rows, second]  # (m, K (K + 1) / 2, J)
+        covariances = products @ variances
+        currents = transmitted[rows] @ deviations[rows]
+        solve_systems(covariances.numpy(), currents.numpy(), np.float32(ridge))
+        responses[rows] = currents
+    responses *= weights[:, None, None]
+    return transmitted.flatten(0, 1).T @ responses.flatten(0, 1)
+
+
+@compiled(nogil=True)
+def solve_systems(matrices, vectors, ridge):
+    """Solves (A + λ 1) y = b for many small positive semidefinite A, by Cholesky decomposition in float64.
+
+    Args:
+        matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row.
+        vectors: (M, K, N) float32, the b; overwritten by the y. They are 0 where A is.
+        ridge: λ as a share of the mean of A's diagonal.
+    """
+    num_samples, size, num_units = vectors.shape
+    factor = np.empty((size, size))
+    solution = np.empty(size)
+    for m in range(num_samples):
+        for n in range(num_units):
+            trace, entry = 0.0, 0
+            for a in range(size):
+                for b in range(a + 1):
+                    factor[a, b] = matrices[m, entry, n]
+                    entry += 1
+                trace += factor[a, a]
+            if not trace > 0.0:
+                for a in range(size):
+                    vectors[m, a, n] = 0.0
+                continue
+            for a in range(size):
+                factor[a, a] += ridge * trace / size
+                for b in range(a):
+                    for c in range(b):
+                        factor[a, b] -= factor[a, c] * factor[b, c]
+                    factor[a, b] /= factor[b, b]
+                    factor[a, a] -= factor[a, b] * factor[a, b]
+                factor[a, a] = math.sqrt(max(factor[a, a], 1e-9 * trace))  # rounding errors of float32 products
+            for a in range(size):
+                solution[a] = vectors[m, a, n]
+                for c in range(a):
+                    solution[a] -= factor[a, c] * solution[c]
+                solution[a] /= factor[a, a]
+            for a in range(size - 1, -1, -1):
+                for c in range(a + 1, size):
+                    solution[a] -= factor[c, a] * solution[c]
+                solution[a] /= factor[a, a]
+                vectors[m, a, n] = solution[a]

@@ -1,0 +1,305 @@
+"""Evolving Connectivity with a critic, as a searcher for rollout problems."""
+
+from collections.abc import Sequence
+
+import torch
+from evotorch.algorithms.searchalgorithm import SearchAlgorithm
+
+from ec_evotorch.distributions.ranking import check_ranking_method, compute_utilities
+from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
+from ec_evotorch.generation.optimizer import load_optimizer_state, make_optimizer, optimizer_state
+from ec_evotorch.protocols import SynapticAgent
+from ec_evotorch.randomness import draw_key, make_generator
+from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.actor_critic.advantages import (
+    RewardScale,
+    estimate_advantages,
+    estimate_stretch_advantages,
+)
+from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
+from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
+from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
+from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
+from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
+from ec_evotorch.searchers.evolving_connectivity import initial_distribution
+from ec_evotorch.threads import one_torch_thread
+from native.arguments import check_choice, check_in_range, check_positive, check_whole
+
+_LARGEST = float(torch.finfo(torch.float32).max)
+_CREDITS = ("currents", "networks")
+
+
+class ActorCriticEC(SearchAlgorithm):
+    """Evolving Connectivity that learns from single steps: 1-bit networks as actors, and a critic that is thrown away.
+
+    `EvolvingConnectivity` learns one number from a whole episode of a network. This searcher has the same connection
+    probabilities ρ, but draws a network anew for every few steps, asks a critic what those steps were worth, and gives
+    credit to the connections through which a current came about. No gradient flows through the network: it may spike.
+    One step of the searcher is one iteration:
+
+    1. take `batch_size` environment steps in `num_envs` environments, whose episodes go on from one iteration to the
+       next. In each, a network θ_m ~ Bernoulli(ρ) acts for `hold_steps` steps, and then another one;
+    2. estimate with the critic, a small network of ordinary units that is learned by its gradient, the advantage of
+       each θ_m: the generalised advantage of its steps as one action (`estimate_stretch_advantages`);
+    3. turn advantages into utilities u by rank, less their mean, and move ρ along
+
+           mean_m u_m E[θ_m − ρ | currents],
+
+       what is expected of the connections given the currents that they made in each unit, see
+       `ec_evotorch.distributions.expected_bits`; or, with `credit="networks"`, along mean_m u_m (θ_m − ρ), which is
+       Eq. 14 of the paper with stretches in the place of episodes;
+    4. let the critic learn from these steps, and the normaliser from all visited states.
+
+    It is a three-factor rule: what a connection transmitted, what its target received beyond expectation, and by how
+    much the outcome was better than expected. A connection learns only from these.
+
+    Status after step k:
+        prob: (L,) float32, ρ after the update of step k.
+        center: (L,) bool, θ* = [ρ > 0.5].
+        density: Mean of ρ.
+        entropy: Bits per connection, see `SeparableBernoulli.entropy`.
+        mean_eval, median_eval: Training return of the episodes that ended in this iteration; NaN if none did.
+        value_loss: Half the critic's mean square error while it learned, in units of the `RewardScale`.
+        explained_variance: 1 − Var(V_target − V) / Var(V_target), before the critic learned from it.
+        total_interaction_count, mean_return, …: As with `RolloutProblem`, over the episodes that ended.
+        iter: k.
+
+    An iteration that was interrupted, for example by Ctrl-C, is repeated from its beginning by the next step.
+
+    Randomness: at construction one key is drawn from the problem's generator. Networks are the bits of (key, iteration,
+    row); what shuffles the critic's steps is a function of (key, iteration), and its first weights of the key.
+
+    Source: Bernoulli(ρ) and Eq. 14 of Wang et al. (2023), https://arxiv.org/abs/2305.17650; REINFORCE of Williams
+    (1992), https://doi.org/10.1007/BF00992696; connections that are drawn anew in the course of an episode after Seung
+    (2003), https://doi.org/10.1016/S0896-6273(03)00761-X, and, for noise on weights, Raffin et al. (2021),
+    https://arxiv.org/abs/2005.05719; advantages of Schulman et al. (2016), https://arxiv.org/abs/1506.02438. Their
+    combination, and the expectation given the currents, are ours.
+    """
+
+    def __init__(
+        self,
+        problem: RolloutProblem,
+        *,
+        batch_size: int = 1024,
+        num_envs: int = 32,
+        hold_steps: int = 4,
+        center_learning_rate: float = 0.02,
+        optimizer="adam",
+        optimizer_config: dict | None = None,
+        prob_init=0.5,
+        prob_min=0.05,
+        ranking_method: str | None = "centered",
+        credit: str = "currents",
+        ridge: float = 0.1,
+        discount: float = 0.99,
+        gae_lambda: float = 0.95,
+        critic_sizes: Sequence[int] = (64, 64),
+        learning_rate: float = 1e-3,
+        num_epochs: int = 2,
+        minibatch_size: int = 256,
+    ):
+        """Makes the searcher.
+
+        Args:
+            problem: A `RolloutProblem` whose agent has boolean connections.
+            batch_size: Environment steps of an iteration, a multiple of `num_envs` times `hold_steps`.
+            num_envs: Environments that steps are taken in at the same time.
+            hold_steps: K, environment steps for which a network acts before another one is drawn. Networks that act for
+                longer explore more consistently; fewer steps say more about single connections.
+            center_learning_rate: Step size of the optimizer, or of plain ascent; positive.
+            optimizer: As for `EvolvingConnectivity`.
+            optimizer_config: As for `EvolvingConnectivity`.
+            prob_init: As for `EvolvingConnectivity`.
+            prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min], and what is drawn keeps exploring.
+            ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
+            credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
+                (`protocols.SynapticAgent`) gets "networks" in either case.
+            ridge: Positive; differences between currents count less if their variance is below this share of the mean.
+            discount: γ, in [0, 1].
+            gae_lambda: λ, in [0, 1].
+            critic_sizes: Hidden units of each layer of the critic.
+            learning_rate: Step size of the critic's Adam, in (0, 1].
+            num_epochs: Times that the critic learns from each environment step.
+            minibatch_size: Environment steps of a gradient step of the critic.
+
+        Raises:
+            ValueError: If the problem is not a `RolloutProblem`, its agent has no boolean connections, or an argument
+                is out of its range.
+        """
+        if not isinstance(problem, RolloutProblem):
+            raise ValueError(f"problem: ActorCriticEC needs a RolloutProblem, got {type(problem).__name__}")
+        if problem.dtype != torch.bool:
+            raise ValueError(
+                f"problem: ActorCriticEC needs a problem of dtype torch.bool, got {problem.dtype}. Give the"
+                ' RolloutProblem an agent with connections="boolean".'
+            )
+        if problem.num_actors:
+            raise ValueError(f"num_actors: ActorCriticEC collects in one process, expected 0, got {problem.num_actors}")
+        batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
+        self._hold_steps = check_whole("hold_steps", hold_steps)
+        if batch_size % (num_envs * self._hold_steps):
+            raise ValueError(
+                f"batch_size: expected a multiple of num_envs times hold_steps, {num_envs} · {self._hold_steps}, got"
+                f" {batch_size}"
+            )
+        if batch_size == self._hold_steps:
+            raise ValueError("batch_size: expected steps of two networks or more to compare, got those of one")
+        ranking_method = "raw" if ranking_method is None else ranking_method
+        check_ranking_method(ranking_method)
+        check_choice("credit", credit, _CREDITS)
+        critic_sizes = check_critic_sizes(critic_sizes)
+        learning_rate = check_in_range("learning_rate", learning_rate, 0.0, 1.0, include_low=False)
+        num_epochs = check_whole("num_epochs", num_epochs)
+        minibatch_size = check_whole("minibatch_size", minibatch_size)
+        center_learning_rate = check_positive("center_learning_rate", center_learning_rate)
+
+        super().__init__(
+            problem,
+            prob=self._get_prob,
+            center=self._get_center,
+            density=self._get_density,
+            entropy=self._get_entropy,
+        )
+        self._num_envs, self._num_steps = num_envs, batch_size // num_envs
+        self._ranking_method, self._ridge = ranking_method, check_positive("ridge", ridge)
+        self._discount = check_in_range("discount", discount, 0.0, 1.0)
+        self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
+        self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
+        self._distribution = initial_distribution(problem, prob_init, prob_min)
+        self._center_learning_rate = center_learning_rate
+        self._optimizer = make_optimizer(
+            optimizer,
+            optimizer_config,
+            stepsize=center_learning_rate,
+            solution_length=problem.solution_length,
+            device=problem.device,
+        )
+        self._key = draw_key(problem)
+        with one_torch_thread():
+            self._values = ValueLearner(
+                problem.agent.obs_length,
+                critic_sizes,
+                learning_rate=learning_rate,
+                num_epochs=num_epochs,
+                minibatch_size=minibatch_size,
+                generator=make_generator(self._key, 0),
+            )
+        self._collector = Collector(problem, num_envs)
+        self._reward_scale = RewardScale(num_envs, self._discount)
+        self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
+
+    @property
+    def distribution(self) -> SeparableBernoulli:
+        """The current distribution of connections; each step puts a new one in its place."""
+        return self._distribution
+
+    def _step(self) -> None:
+        if self._interrupted is not None:
+            self.load_state_dict(self._interrupted)
+        self._interrupted = self.state_dict()
+        try:
+            with one_torch_thread():
+                experience, diagnostics = self._iterate(self.step_count + 1)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
+        self._interrupted = None
+        experience.count_in(self.problem)
+        self.update_status(self.problem.episode_statistics.status)
+        self.update_status(experience.training_returns(self.problem) | diagnostics)
+
+    def _iterate(self, iteration: int) -> tuple[Experience, dict[str, float]]:
+        num_networks = self._num_steps // self._hold_steps * self._num_envs
+        networks = torch.empty(num_networks, self.problem.solution_length, dtype=torch.bool)
+        self._distribution.fill_rows(networks, self._key, iteration, 0, num_networks)
+        actor = NetworkActor(
+            self.problem.agent,
+            networks,
+            self._num_envs,
+            self._hold_steps,
+            keeps_transmitted=self._uses_currents,
+        )
+        experience = self._collector.collect(self._num_steps, actor)
+        self._reward_scale.update(experience.rewards, experience.ended)
+        values = self._values.values(experience.observations)
+        advantages = estimate_advantages(
+            (experience.rewards / self._reward_scale.value).float(),
+            values,
+            self._values.values(experience.next_observations),
+            experience.terminated,
+            experience.ended,
+            discount=self._discount,
+            gae_lambda=self._gae_lambda,
+        )
+        targets = advantages + values
+        self._learn(networks, actor, advantages, experience.ended)
+        generator = make_generator(self._key, iteration)
+        loss = self._values.learn(experience.observations.flatten(0, 1), targets.flatten(), generator)
+        explained = 1.0 - (advantages.var() / targets.var()).item()
+        return experience, {"value_loss": loss, "explained_variance": explained}
+
+    def _learn(self, networks: torch.Tensor, actor: NetworkActor, advantages, ended) -> None:
+        """Moves ρ."""
+        stretches = estimate_stretch_advantages(
+            advantages, ended, length=self._hold_steps, discount=self._discount, gae_lambda=self._gae_lambda
+        )
+        utilities = compute_utilities(stretches.flatten(), objective_sense="max", ranking_method=self._ranking_method)
+        if torch.all(utilities == utilities[0]):
+            return
+        utilities = (utilities - utilities.mean()).to(torch.float32)
+        rho = self._distribution.rho
+        if self._uses_currents:
+            by_network = {name: self._by_network(steps) for name, steps in actor.transmitted.items()}
+            gradient = current_gradient(self.problem.agent, networks, rho, utilities, by_network, ridge=self._ridge)
+        else:
+            gradient = network_gradient(networks, rho, utilities)
+        rates = {"learning_rates": {"rho": self._center_learning_rate}}
+        how = rates if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
+        self._distribution = self._distribution.update_parameters({"rho": gradient}, **how)
+
+    def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
+        """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
+        return steps.unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
+
+    def state_dict(self) -> dict:
+        """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
+        if self._interrupted is not None:
+            return self._interrupted
+        return {
+            "key": self._key,
+            "prob": self._distribution.rho,
+            "optimizer": optimizer_state(self._optimizer),
+            "values": self._values.state_dict(),
+            "reward_scale": self._reward_scale.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Takes the state of a searcher made with the same arguments.
+
+        Raises:
+            KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
+                repeat the episodes that were running.
+        """
+        rho = torch.as_tensor(state["prob"])
+        if rho.shape != self._distribution.rho.shape:
+            expected, got = tuple(self._distribution.rho.shape), tuple(rho.shape)
+            raise ValueError(f"prob: expected shape {expected}, got {got}")
+        self._key = state["key"]
+        self._distribution = self._distribution.with_vector(rho.clone())
+        load_optimizer_state(self._optimizer, state["optimizer"])
+        self._values.load_state_dict(state["values"])
+        self._reward_scale.load_state_dict(state["reward_scale"])
+        self._collector.load_state_dict(state["collector"])
+        self._interrupted = None
+
+    def _get_prob(self) -> torch.Tensor:
+        return self._distribution.rho
+
+    def _get_center(self) -> torch.Tensor:
+        return self._distribution.center
+
+    def _get_density(self) -> float:
+        return self._distribution.density
+
+    def _get_entropy(self) -> float:
+        return self._distribution.entropy
