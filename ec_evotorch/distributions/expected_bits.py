@@ -28,16 +28,15 @@ from native.compiled import compiled
 _CHUNK_ELEMENTS = 2**21  # of one temporary array
 
 
-def sum_expected_bits(transmitted, deviations, variances, weights, *, ridge: float) -> torch.Tensor:
-    """Computes Σ_m w_m Xᵀ_m (X_m V_n Xᵀ_m + λ 1)⁻¹ X_m (θ_mn − ρ_n) over M samples, for each of N units.
+def sum_expected_bits(transmitted, currents, variances, weights, *, ridge: float) -> torch.Tensor:
+    """Computes Σ_m w_m Xᵀ_m (X_m V_n Xᵀ_m + λ 1)⁻¹ (I_mn − X_m ρ_n) over M samples, for each of N units.
 
-    Times the variances this is Σ_m w_m E[θ_mn − ρ_n | currents]. A row of X may also stand for several connections that
-    transmit the same up to their sign: its deviation is then the sum of theirs with these signs, its variance the sum
-    of theirs.
+    Times the variances this is Σ_m w_m E[θ_mn − ρ_n | I_mn]. A row of X may also stand for several connections that
+    transmit the same up to their sign: its variance is then the sum of theirs.
 
     Args:
         transmitted: (M, K, J) float32, X of each sample.
-        deviations: (M, J, N) float32, θ − ρ.
+        currents: (M, K, N) float32, the I less what was expected, see `add_currents`; overwritten.
         variances: (J, N) float32, ρ (1 − ρ).
         weights: (M,) float32, the w.
         ridge: Positive number, see above.
@@ -47,17 +46,37 @@ def sum_expected_bits(transmitted, deviations, variances, weights, *, ridge: flo
     """
     num_samples, num_steps, num_rows = transmitted.shape
     first, second = np.tril_indices(num_steps)
-    responses = torch.zeros(num_samples, num_steps, variances.shape[1], dtype=torch.float32)
     chunk = max(1, _CHUNK_ELEMENTS // (len(first) * num_rows))
     for start in range(0, num_samples, chunk):
         rows = slice(start, start + chunk)
         products = transmitted[rows, first] * transmitted[rows, second]  # (m, K (K + 1) / 2, J)
-        covariances = products @ variances
-        currents = transmitted[rows] @ deviations[rows]
-        solve_systems(covariances.numpy(), currents.numpy(), np.float32(ridge))
-        responses[rows] = currents
-    responses *= weights[:, None, None]
-    return transmitted.flatten(0, 1).T @ responses.flatten(0, 1)
+        solve_systems((products @ variances).numpy(), currents[rows].numpy(), np.float32(ridge))
+    currents *= weights[:, None, None]
+    return transmitted.flatten(0, 1).T @ currents.flatten(0, 1)
+
+
+@compiled(nogil=True)
+def add_currents(networks, rho, transmitted, sign, currents):
+    """Adds what connections contributed to the currents of their units, less what was expected: ± X (θ − ρ).
+
+    Args:
+        networks: (M, J, N) bool, the θ.
+        rho: (J, N) float32.
+        transmitted: (M, K, J) float32, the X.
+        sign: 1 or −1 as float32.
+        currents: (M, K, N) float32, added to.
+    """
+    num_samples, num_rows, num_units = networks.shape
+    deviation = np.empty(num_units, dtype=np.float32)
+    for m in range(num_samples):
+        for j in range(num_rows):
+            for n in range(num_units):
+                deviation[n] = sign * (np.float32(networks[m, j, n]) - rho[j, n])
+            for k in range(transmitted.shape[1]):
+                x = transmitted[m, k, j]
+                if x != 0.0:
+                    for n in range(num_units):
+                        currents[m, k, n] += x * deviation[n]
 
 
 @compiled(nogil=True)

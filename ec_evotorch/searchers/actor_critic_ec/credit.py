@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
-from ec_evotorch.distributions.expected_bits import sum_expected_bits
-
-_CHUNK_ELEMENTS = 2**24  # of the deviations that are in memory at once
+from ec_evotorch.distributions.expected_bits import add_currents, sum_expected_bits
 
 
 def network_gradient(networks: torch.Tensor, rho: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
@@ -34,34 +33,38 @@ def current_gradient(agent, networks, rho, utilities, transmitted: Mapping, *, r
         transmitted: (M, K, rows) float32 by name, what was transmitted in the K steps of each network.
         ridge: Positive number, see there.
     """
-    variances = {name: kernel[0] for name, kernel in agent.split((rho * (1.0 - rho))[None]).items()}
-    gradients = {name: torch.zeros_like(kernel) for name, kernel in variances.items()}
-    for rows in torch.arange(len(networks)).split(max(1, _CHUNK_ELEMENTS // len(rho))):
-        deviations = agent.split(networks[rows].to(torch.float32) - rho)
-        for sources in agent.current_sources():
-            _add_group(gradients, sources, transmitted, rows, deviations, variances, utilities, ridge)
+    probabilities = {name: kernel[0].contiguous() for name, kernel in agent.split(rho[None]).items()}
+    bits = {name: kernel.contiguous() for name, kernel in agent.split(networks).items()}
+    gradients = {name: torch.zeros_like(kernel) for name, kernel in probabilities.items()}
+    for sources in agent.current_sources():
+        _add_group(gradients, sources, transmitted, bits, probabilities, utilities, ridge)
     joined = agent.join({name: kernel[None] for name, kernel in gradients.items()})[0]
     return joined / len(networks)
 
 
-def _add_group(gradients, sources, transmitted, rows, deviations, variances, utilities, ridge) -> None:
-    """Adds the part of some networks to the gradients of the kernels whose connections a group of units adds up.
+def _add_group(gradients, sources, transmitted, bits, probabilities, utilities, ridge) -> None:
+    """Adds to the gradients of the kernels whose connections a group of units adds up.
 
     Connections that transmit the same to one unit, up to their sign, are one row: only their sum reaches it.
     """
     names = list(dict.fromkeys(name for _, _, name, _ in sources))
-    row_deviations, row_variances = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    variances: dict[str, torch.Tensor] = {}
+    num_units = probabilities[sources[0][0]].shape[1]
+    currents = torch.zeros(*transmitted[names[0]].shape[:2], num_units, dtype=torch.float32)
     for kernel, part, name, sign in sources:
-        row_deviations[name] = row_deviations[name] + sign * deviations[kernel][:, part]
-        row_variances[name] = row_variances[name] + variances[kernel][part]
+        rho = probabilities[kernel][part]
+        variances[name] = variances.get(name, 0.0) + rho * (1.0 - rho)
+        networks = bits[kernel][:, part].contiguous()
+        add_currents(*(x.numpy() for x in (networks, rho, transmitted[name])), np.float32(sign), currents.numpy())
     sums = sum_expected_bits(
-        torch.cat([transmitted[name][rows] for name in names], dim=2),
-        torch.cat([row_deviations[name] for name in names], dim=1),
-        torch.cat([row_variances[name] for name in names]),
-        utilities[rows],
+        torch.cat([transmitted[name] for name in names], dim=2),
+        currents,
+        torch.cat([variances[name] for name in names]),
+        utilities,
         ridge=ridge,
     )
-    for name, total in zip(names, sums.split([len(row_variances[name]) for name in names]), strict=True):
+    for name, total in zip(names, sums.split([len(variances[name]) for name in names]), strict=True):
         for kernel, part, source, sign in sources:
             if source == name:
-                gradients[kernel][part] += sign * variances[kernel][part] * total
+                rho = probabilities[kernel][part]
+                gradients[kernel][part] += sign * rho * (1.0 - rho) * total
