@@ -47,7 +47,9 @@ class ActorCriticEC(SearchAlgorithm):
 
        what is expected of the connections given the currents that they made in each unit, see
        `ec_evotorch.distributions.expected_bits`; or, with `credit="networks"`, along mean_m u_m (θ_m − ρ), which is
-       Eq. 14 of the paper with stretches in the place of episodes;
+       Eq. 14 of the paper with stretches in the place of episodes. The optimizer makes a step of it. A step down the
+       natural gradient of the connections' entropy follows, center_learning_rate · β · ρ (1 − ρ) ln(ρ / (1 − ρ)): what
+       leans to one side goes on to lean, so that the networks that are drawn become the one that is evaluated;
     4. let the critic learn from these steps, and the normaliser from all visited states.
 
     It is a three-factor rule: what a connection transmitted, what its target received beyond expectation, and by how
@@ -91,6 +93,7 @@ class ActorCriticEC(SearchAlgorithm):
         ranking_method: str | None = "centered",
         credit: str = "currents",
         ridge: float = 0.1,
+        entropy_penalty: float = 0.2,
         discount: float = 0.99,
         gae_lambda: float = 0.95,
         critic_sizes: Sequence[int] = (64, 64),
@@ -115,6 +118,7 @@ class ActorCriticEC(SearchAlgorithm):
             credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
                 (`protocols.SynapticAgent`) gets "networks" in either case.
             ridge: Positive; differences between currents count less if their variance is below this share of the mean.
+            entropy_penalty: β, 0 or more, see the class.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
             critic_sizes: Hidden units of each layer of the critic.
@@ -164,6 +168,7 @@ class ActorCriticEC(SearchAlgorithm):
         self._ranking_method, self._ridge = ranking_method, check_positive("ridge", ridge)
         self._discount = check_in_range("discount", discount, 0.0, 1.0)
         self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
+        self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
         self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
         self._center_learning_rate = center_learning_rate
@@ -252,9 +257,11 @@ class ActorCriticEC(SearchAlgorithm):
             gradient = current_gradient(self.problem.agent, networks, rho, utilities, by_network, ridge=self._ridge)
         else:
             gradient = network_gradient(networks, rho, utilities)
-        rates = {"learning_rates": {"rho": self._center_learning_rate}}
-        how = rates if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
-        self._distribution = self._distribution.update_parameters({"rho": gradient}, **how)
+        rates = {"rho": self._center_learning_rate}
+        how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
+        moved = self._distribution.update_parameters({"rho": gradient}, **how)
+        less_entropy = {"rho": self._entropy_penalty * _entropy_descent(moved.rho)}
+        self._distribution = moved.update_parameters(less_entropy, learning_rates=rates)
 
     def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
         """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
@@ -303,3 +310,8 @@ class ActorCriticEC(SearchAlgorithm):
 
     def _get_entropy(self) -> float:
         return self._distribution.entropy
+
+
+def _entropy_descent(rho: torch.Tensor) -> torch.Tensor:
+    """Returns ρ (1 − ρ) ln(ρ / (1 − ρ)), the natural gradient of the entropy (in nats) downwards; 0 at 0, ½ and 1."""
+    return torch.special.entr(1.0 - rho) * rho - torch.special.entr(rho) * (1.0 - rho)
