@@ -444,7 +444,11 @@ class CountingProblem(Protocol):
 
 @runtime_checkable
 class TrialProblem(CountingProblem, Protocol):
-    """A problem that plays episodes of one solution which count as training."""
+    """A problem that plays episodes of one solution which count as training.
+
+    If it has an attribute `normalizer` that is not None, such as an `ObservationNormalizer`, then that has `copy`,
+    `state_dict` and `load_state_dict`, and `play_trial` takes a copy in a keyword `normalizer`, to be used instead.
+    """
 
     def play_trial(self, solution: torch.Tensor, num_episodes: int, seed: int) -> np.ndarray:
         """Plays episodes and counts them in `episode_statistics`.

@@ -55,6 +55,13 @@ class ObservationNormalizer:
             variance = np.maximum(self.sum_of_squares / self.count - self.mean**2, 0.0)
             self.stdev = np.maximum(np.sqrt(variance), MIN_STDEV)
 
+    def copy(self) -> "ObservationNormalizer":
+        """Returns a normaliser that stays as this one is now."""
+        copied = ObservationNormalizer(len(self.sum))
+        copied.load_state_dict(self.state_dict())
+        copied.mean, copied.stdev = self.mean, self.stdev  # also where they were given, and no sums
+        return copied
+
     def state_dict(self) -> dict:
         """Returns a copy of the sums, for `load_state_dict`."""
         return {"count": self.count, "sum": self.sum.copy(), "sum_of_squares": self.sum_of_squares.copy()}

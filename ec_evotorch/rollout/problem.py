@@ -340,7 +340,13 @@ class RolloutProblem(Problem):
 
     # --- one solution ---
 
-    def evaluate_center(self, solution: torch.Tensor, num_episodes: int = 100, seed: int | None = None) -> np.ndarray:
+    def evaluate_center(
+        self,
+        solution: torch.Tensor,
+        num_episodes: int = 100,
+        seed: int | None = None,
+        normalizer: ObservationNormalizer | None = None,
+    ) -> np.ndarray:
         """Plays episodes of one solution; counters and normaliser stay as they are.
 
         Args:
@@ -348,6 +354,8 @@ class RolloutProblem(Problem):
             num_episodes: Number of episodes, at least 1.
             seed: Which episodes, a number in [0, 2^32); equal numbers give equal episodes. None gives episodes that
                 no seed gives, and new ones at each call.
+            normalizer: What normalises the observations, such as an earlier `copy` of the problem's own; None for that
+                as it is now.
 
         Returns:
             (num_episodes,) float64 returns in the environment's own reward; NaN where an output of the agent or an
@@ -356,12 +364,16 @@ class RolloutProblem(Problem):
         Raises:
             ValueError: If the solution has another shape or dtype, or a number is out of range.
         """
-        purpose = FRESH_EVALUATION if seed is None else EVALUATION
-        played = self._play_one(solution, num_episodes, self._fresh_evaluations if seed is None else seed, purpose)
-        self._fresh_evaluations += seed is None
+        is_fresh = seed is None
+        purpose = FRESH_EVALUATION if is_fresh else EVALUATION
+        seed = self._fresh_evaluations if is_fresh else seed
+        played = self._play_one(solution, num_episodes, seed, purpose, normalizer)
+        self._fresh_evaluations += is_fresh
         return played.returns
 
-    def play_trial(self, solution: torch.Tensor, num_episodes: int, seed: int) -> np.ndarray:
+    def play_trial(
+        self, solution: torch.Tensor, num_episodes: int, seed: int, normalizer: ObservationNormalizer | None = None
+    ) -> np.ndarray:
         """Plays episodes of one solution that count as training: its steps and episodes, with failed ones among them.
 
         The normaliser stays as it is, and so does the summary of the last generation. `Incumbent` chooses by trials.
@@ -370,6 +382,7 @@ class RolloutProblem(Problem):
             solution: As for `evaluate_center`.
             num_episodes: Number of episodes, at least 1.
             seed: Which episodes, a number in [0, 2^32); none of them is one of `evaluate_center`.
+            normalizer: As for `evaluate_center`.
 
         Returns:
             (num_episodes,) float64 returns in the environment's own reward; NaN where an episode failed.
@@ -377,30 +390,45 @@ class RolloutProblem(Problem):
         Raises:
             ValueError: As `evaluate_center`.
         """
-        played = self._play_one(solution, num_episodes, seed, TRIAL)
+        played = self._play_one(solution, num_episodes, seed, TRIAL, normalizer)
         returns = np.where(played.diverged, np.nan, played.returns)
         self.episode_statistics.count(returns, int(played.lengths.sum()))
         return returns
 
-    def _play_one(self, solution, num_episodes: int, seed: int, purpose: int) -> Episodes:
+    def _play_one(self, solution, num_episodes: int, seed: int, purpose: int, normalizer) -> Episodes:
         self._check_open()
         solution = as_solution(self.agent, solution)
         num_episodes = check_whole("num_episodes", num_episodes)
         seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, purpose)
-        played = self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, self.normalizer)
+        normalizer = self._normalizer_or_own(normalizer)
+        played = self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, normalizer)
         self.notice_nonfinite(first_sensor(played.nonfinite))
         return played
 
-    def to_policy(self, solution) -> Policy:
-        """Returns a callable for a plain Gymnasium loop, with the normaliser as it is now.
+    def _normalizer_or_own(self, normalizer: ObservationNormalizer | None) -> ObservationNormalizer | None:
+        if normalizer is None:
+            return self.normalizer
+        if not isinstance(normalizer, ObservationNormalizer) or self.normalizer is None:
+            expected = "None without observation_normalization" if self.normalizer is None else "an earlier copy"
+            raise ValueError(f"normalizer: expected {expected}, got a {type(normalizer).__name__}")
+        if len(normalizer.sum) != len(self.normalizer.sum):
+            raise ValueError(
+                f"normalizer: expected one of {len(self.normalizer.sum)} observations, got {len(normalizer.sum)}"
+            )
+        return normalizer
+
+    def to_policy(self, solution, normalizer: ObservationNormalizer | None = None) -> Policy:
+        """Returns a callable for a plain Gymnasium loop.
 
         Args:
             solution: (L,) tensor or array in the agent's dtype, or an EvoTorch `Solution`.
+            normalizer: As for `evaluate_center`.
         """
         numbers = self.env.single_action_space
-        statistics = () if self.normalizer is None else (self.normalizer.mean, self.normalizer.stdev)
+        normalizer = self._normalizer_or_own(normalizer)
+        statistics = () if normalizer is None else (normalizer.mean, normalizer.stdev)
         spaces = {"observation_space": self.observation_space, "action_space": self.action_space}
         return Policy(self.agent, solution, numbers.low, numbers.high, *statistics, **spaces)
 

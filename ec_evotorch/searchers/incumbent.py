@@ -1,6 +1,7 @@
 """The incumbent of a search: the best centre that it has had, chosen on episodes that count as training."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,13 +28,16 @@ class Incumbent:
     plays `num_episodes` episodes. If their mean return is above that of the incumbent, it plays as many again; if the
     mean of both is still above, it is the new incumbent. The incumbent, old or new, then plays `num_episodes` itself,
     until it has played ten times as many: a mean that was luck does not last. Returns are in the environment's own
-    reward. NaN and infinite ones count as worse than any other.
+    reward. NaN and infinite ones count as worse than any other. Where the problem normalises observations, the
+    incumbent plays with the normaliser as it was when it was chosen: to a network that saw other numbers then, those of
+    a later normaliser are those of another environment.
 
     All these episodes count in the problem's `total_interaction_count` and `total_episode_count`. Each has a seed of
     its own, a function of the problem's seed and the number of the trial.
 
     It attaches itself to the searcher's `after_step_hook`, and adds to the status after each step:
         incumbent: (L,) tensor in the dtype of solutions.
+        incumbent_normalizer: The normaliser that it plays with; None if the problem has none.
         incumbent_return: Mean return of its trials.
         incumbent_iter: Step whose centre it was.
 
@@ -60,6 +64,7 @@ class Incumbent:
         self._num_episodes = check_whole("num_episodes", num_episodes)
         self._searcher, self._problem = searcher, searcher.problem
         self._solution: torch.Tensor | None = None
+        self._normalizer: Any = None  # as it was when the solution was chosen
         self._returns = np.zeros(0)
         self._iter = self._trials = self._steps_of_trials = 0
         searcher.after_step_hook.append(self._after_step)
@@ -76,15 +81,18 @@ class Incumbent:
                 returns = np.concatenate([returns, self._play(center)])
             if self._is_better(returns):
                 self._solution, self._returns, self._iter = center, returns, self._searcher.step_count
+                normalizer = getattr(self._problem, "normalizer", None)
+                self._normalizer = None if normalizer is None else normalizer.copy()
         if len(self._returns) < MOST_EPISODES * self._num_episodes:
-            self._returns = np.concatenate([self._returns, self._play(self._solution)])
+            self._returns = np.concatenate([self._returns, self._play(self._solution, self._normalizer)])
 
     def _is_better(self, returns: np.ndarray) -> bool:
         return self._solution is None or _mean(returns) > _mean(self._returns)
 
-    def _play(self, solution: torch.Tensor) -> np.ndarray:
+    def _play(self, solution: torch.Tensor, normalizer: Any = None) -> np.ndarray:
         before = self._problem.episode_statistics.interactions
-        returns = self._problem.play_trial(solution, self._num_episodes, seed=self._trials)
+        how = {} if normalizer is None else {"normalizer": normalizer}
+        returns = self._problem.play_trial(solution, self._num_episodes, seed=self._trials, **how)
         self._trials += 1
         self._steps_of_trials += self._problem.episode_statistics.interactions - before
         return returns
@@ -93,6 +101,7 @@ class Incumbent:
     def _status(self) -> dict:
         return {
             "incumbent": self._solution,
+            "incumbent_normalizer": self._normalizer,
             "incumbent_return": _mean(self._returns),
             "incumbent_iter": self._iter,
         }
@@ -101,6 +110,7 @@ class Incumbent:
         """Returns the incumbent and what was counted, for `load_state_dict`."""
         return {
             "solution": self._solution,
+            "normalizer": None if self._normalizer is None else self._normalizer.state_dict(),
             "returns": self._returns,
             "iter": self._iter,
             "trials": self._trials,
@@ -117,6 +127,11 @@ class Incumbent:
             raise ValueError("state: expected that of a search with an Incumbent, got that of one without")
         solution = state["solution"]
         self._solution = None if solution is None else torch.as_tensor(solution).to(self._problem.dtype)
+        normalizer = state.get("normalizer")  # not there in states of earlier versions
+        self._normalizer = None
+        if normalizer is not None:
+            self._normalizer = self._problem.normalizer.copy()
+            self._normalizer.load_state_dict(normalizer)
         self._returns = np.asarray(state["returns"], dtype=np.float64)
         self._iter, self._trials = int(state["iter"]), int(state["trials"])
         self._steps_of_trials = int(state["steps_of_trials"])

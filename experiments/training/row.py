@@ -85,7 +85,8 @@ def center_evaluation(searcher: SearchAlgorithm, num_episodes: int, generation: 
         num_episodes: Number of episodes.
         generation: Generation that the centre is of; it decides which episodes are played.
     """
-    returns = searcher.problem.evaluate_center(center_of(searcher), num_episodes=num_episodes, seed=generation)
+    solution, how = policy_of(searcher)
+    returns = searcher.problem.evaluate_center(solution, num_episodes=num_episodes, seed=generation, **how)
     return {"center_return_mean": float(np.mean(returns)), "center_return_std": float(np.std(returns))}
 
 
@@ -108,9 +109,15 @@ def episodes_due(settings: RunSettings, steps_before: int, steps: int) -> int:
     return 0
 
 
-def center_of(searcher: SearchAlgorithm) -> torch.Tensor:
-    """Returns the solution (L,) that stands for a search: its incumbent, or its centre if it chooses none."""
-    return searcher.status["incumbent"] if "incumbent" in searcher.status else latest_center(searcher)
+def policy_of(searcher: SearchAlgorithm) -> tuple[torch.Tensor, dict]:
+    """Returns the solution (L,) that stands for a search, and keywords of the problem's methods that play it.
+
+    It is the incumbent, with the normaliser that it had; or the centre, if the search chooses none.
+    """
+    if "incumbent" not in searcher.status:
+        return latest_center(searcher), {}
+    normalizer = searcher.status["incumbent_normalizer"]
+    return searcher.status["incumbent"], {} if normalizer is None else {"normalizer": normalizer}
 
 
 def _number(value: object) -> int | float | None:

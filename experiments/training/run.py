@@ -44,7 +44,7 @@ from experiments.run_folder.versions import software_versions
 from experiments.training.evaluations import Evaluations
 from experiments.training.loggers import Live, live_logging
 from experiments.training.progress import SilentProgress, make_progress
-from experiments.training.row import center_evaluation, center_of, episodes_due, generation_row
+from experiments.training.row import center_evaluation, episodes_due, generation_row, policy_of
 from experiments.training.stop_signals import sigterm_interrupts
 from experiments.training.warm_start import WarmStart
 from native.threads import default_num_threads
@@ -193,7 +193,8 @@ class Run:
         self._elapsed_before = checkpoint.elapsed_seconds
         self._row, self._steps_before = dict(checkpoint.row), checkpoint.steps_before
         if self._row:
-            self._policy = self._problem.to_policy(center_of(self._searcher))
+            solution, how = policy_of(self._searcher)
+            self._policy = self._problem.to_policy(solution, **how)
 
     def announce(self) -> None:
         """Writes that the run is going on.
@@ -298,7 +299,8 @@ class Run:
             if checkpoints is not None:
                 checkpoints.take(row, steps_before, clock(), self._metrics)
             self._row, self._steps_before = row, steps_before
-            self._policy = self._problem.to_policy(center_of(self._searcher))
+            solution, how = policy_of(self._searcher)
+            self._policy = self._problem.to_policy(solution, **how)
             self._finish_row(progress, clock)
 
     def _step(self) -> dict[str, object]:

@@ -14,7 +14,8 @@ from experiments.run_config.compose import CONFIG_DIR, compose_config
 from experiments.run_folder.layout import CHECKPOINTS, EVALUATION, METRICS, RHO_BLOCKS, RHO_HISTOGRAM, RUN_FILES
 from experiments.run_folder.metrics import CLOCKS, COLUMNS
 from experiments.run_folder.policy import load_policy
-from experiments.training.run import center_of, train
+from experiments.training.row import policy_of
+from experiments.training.run import train
 
 POPSIZE = 8  # two parents for the cross-entropy method
 SMALL = {
@@ -76,7 +77,7 @@ def test_a_pair_keeps_the_contract(agent, searcher):
     status = search.status
     names = STATUS + STATUS_OF_POPULATIONS if searcher in WITH_POPULATION else STATUS
     assert [name for name in names if name not in status] == []
-    center = center_of(search)
+    center, _ = policy_of(search)
     assert center.shape == (problem.agent.solution_length,)
     assert center.dtype == problem.dtype == SOLUTIONS[compose_config(words(agent, searcher)).searcher.solutions]
     assert status["iter"] == 2
@@ -87,7 +88,7 @@ def test_a_pair_keeps_the_contract(agent, searcher):
         assert status["total_interaction_count"] == 2 * 256
 
     _, again = two_generations(agent, searcher, num_envs=3)
-    assert torch.equal(center_of(again), center)
+    assert torch.equal(policy_of(again)[0], center)
     assert [again.status[name] for name in names[1:]] == [status[name] for name in names[1:]]
 
 
