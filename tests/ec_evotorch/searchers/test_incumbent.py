@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map
 from agents import GRU, RSNN
 from ec_evotorch import PPO, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
+from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from envs import make_vec
 
 PENDULUM = partial(make_vec, "InvertedPendulum-v5")
@@ -138,12 +139,77 @@ def test_a_search_with_an_incumbent_ends_the_same_when_taken_up_again(name, step
     resumed.load_state_dict(tree_map(lambda x: x.numpy() if isinstance(x, torch.Tensor) else x, state))
     if steps:
         assert torch.equal(again.status["incumbent"], searcher.status["incumbent"])
+        normalizers = [each.status["incumbent_normalizer"] for each in (again, searcher)]
+        np.testing.assert_array_equal(*(normalizer.stdev for normalizer in normalizers))
     for _ in range(3):
         searcher.step()
         again.step()
         for entry in ("incumbent_return", "incumbent_iter", "total_interaction_count"):
             assert again.status[entry] == searcher.status[entry]
         assert torch.equal(again.status["incumbent"], searcher.status["incumbent"])
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_an_incumbent_acts_with_the_normaliser_that_it_was_chosen_with(name):
+    searcher = SEARCHES[name]()
+    problem = searcher.problem
+    Incumbent(searcher, share=0.4, num_episodes=2)
+    seen = {}  # step -> mean of its normaliser when the centre of the step was tried
+    played = []
+    play_trial = problem.play_trial
+
+    def noted(solution, num_episodes, seed, normalizer=None):
+        played.append((problem.normalizer if normalizer is None else normalizer).mean.copy())
+        return play_trial(solution, num_episodes, seed, normalizer)
+
+    problem.play_trial = noted
+    for step in range(1, 9):
+        played.clear()
+        searcher.step()
+        seen[step] = problem.normalizer.mean.copy()
+        chosen = searcher.status["incumbent_iter"]
+        np.testing.assert_array_equal(searcher.status["incumbent_normalizer"].mean, seen[chosen])
+        if len(played) > 1 and chosen != step:
+            np.testing.assert_array_equal(played[-1], seen[chosen])
+    assert not np.array_equal(seen[1], seen[8])
+
+
+def test_a_policy_and_an_evaluation_take_an_earlier_normaliser():
+    searcher = SEARCHES["ec"]()
+    problem = searcher.problem
+    searcher.step()
+    earlier, center = problem.normalizer.copy(), searcher.status["center"]
+    before = problem.evaluate_center(center, 5, seed=1)
+    for _ in range(5):
+        searcher.step()
+    assert not np.array_equal(problem.normalizer.mean, earlier.mean)
+    np.testing.assert_array_equal(problem.evaluate_center(center, 5, seed=1, normalizer=earlier), before)
+    np.testing.assert_array_equal(problem.to_policy(center, earlier).observation_mean, earlier.mean)
+    np.testing.assert_array_equal(problem.to_policy(center).observation_mean, problem.normalizer.mean)
+
+
+def test_a_normaliser_of_something_else_is_refused():
+    problem = rollouts(partial(RSNN, num_neurons=8))
+    solution = problem.generate_values(1)[0]
+    with pytest.raises(ValueError, match="normalizer: expected one of 4 observations, got 3"):
+        problem.evaluate_center(solution, 1, normalizer=ObservationNormalizer(3))
+    with pytest.raises(ValueError, match="normalizer: expected an earlier copy, got a dict"):
+        problem.to_policy(solution, {})
+    raw = rollouts(partial(RSNN, num_neurons=8), observation_normalization=False)
+    with pytest.raises(ValueError, match="normalizer: expected None without observation_normalization"):
+        raw.play_trial(solution, 1, 0, problem.normalizer)
+
+
+def test_a_state_of_a_version_that_kept_no_normaliser_goes_on_with_the_latest():
+    searcher = SEARCHES["ec"]()
+    resumable = Resumable(searcher, Incumbent(searcher, share=0.4, num_episodes=2))
+    searcher.step()
+    state = resumable.state_dict()
+    del state["incumbent"]["normalizer"]
+    again = SEARCHES["ec"]()
+    Resumable(again, Incumbent(again, share=0.4, num_episodes=2)).load_state_dict(state)
+    assert again.status["incumbent_normalizer"] is None
+    again.step()
 
 
 def test_without_a_centre_the_best_solution_is_tried():
