@@ -36,10 +36,15 @@ EXPERIMENT = "experiment"  # the group of sweeps
 HYDRA_VERSION = "1.3"  # whose behaviour the YAML files are written for
 FACTORS = ("agent.weight_scale",)  # labels that must be numbers, because others are computed from them
 
-OmegaConf.register_new_resolver("times", lambda *factors: math.prod(map(float, factors)), replace=True)
+OmegaConf.register_new_resolver("times", lambda *factors: _product(factors), replace=True)
 OmegaConf.register_new_resolver("number", lambda value: f"{float(value):g}", replace=True)  # 2.0 and 2 are one folder
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 OmegaConf.register_new_resolver("two_decimals", lambda value: round(float(value), 2), replace=True)
+
+
+def _product(factors: tuple) -> float | None:
+    """Returns the product of numbers; null if one is null, as what an environment pays for not having fallen may be."""
+    return None if None in factors else math.prod(map(float, factors))
 
 
 def config_loader(config_dir: Path | None = None) -> ConfigLoader:
