@@ -11,6 +11,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 | `DeviceAgent` and `DeviceVectorEnv` | `RolloutProblem(device=…)` | the problem refuses a device |
 | `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
 | `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
+| `memory` of it | `ActorCriticEC`, whose episodes go on | `ActorCriticEC` refuses the agent |
 | `RestingVectorEnv` | episodes can be given up | they run on unseen until their slots are reset |
 | `LimitedVectorEnv` | `max_episode_steps` of the problem | the problem counts the steps, one Python call each |
 | `DivergingVectorEnv` | unstable physics count as failed | only NaN and infinite returns do |

@@ -83,9 +83,11 @@ def add_currents(networks, rho, transmitted, sign, currents):
 def solve_systems(matrices, vectors, ridge):
     """Solves (A + λ 1) y = b for many small positive semidefinite A, by Cholesky decomposition in float64.
 
+    Where A is 0, or not finite, y is 0.
+
     Args:
         matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row.
-        vectors: (M, K, N) float32, the b; overwritten by the y. They are 0 where A is.
+        vectors: (M, K, N) float32, the b; overwritten by the y.
         ridge: λ as a share of the mean of A's diagonal.
     """
     num_samples, size, num_units = vectors.shape
@@ -99,7 +101,7 @@ def solve_systems(matrices, vectors, ridge):
                     factor[a, b] = matrices[m, entry, n]
                     entry += 1
                 trace += factor[a, a]
-            if not trace > 0.0:
+            if not 0.0 < trace < math.inf:
                 for a in range(size):
                     vectors[m, a, n] = 0.0
                 continue

@@ -28,7 +28,7 @@ class Actor(Protocol):
             state: The agent's state, changed in place.
 
         Returns:
-            (B, act_length) float32 in [−1, 1].
+            (B, act_length) float32 in [−1, 1]; NaN or infinite where the episode has failed.
         """
 
 
@@ -78,9 +78,10 @@ class Experience:
 class Collector:
     """A vector environment that collects on-policy steps; episodes continue across calls.
 
-    An episode fails if the environment says that its physics diverge, or if a reward or an observation is not finite
-    (see `finite_observations`). It ends at once, and its last step pays 0. No such observation is ever shown to the
-    agent or the critic: the one before stands for it, or zeros, which do not count as visited, at the beginning.
+    An episode fails if the environment says that its physics diverge, or if an action, a reward or an observation is not
+    finite (see `finite_observations`). It ends at once, and its last step pays 0. No such observation is ever shown to
+    the agent or the critic: the one before stands for it, or zeros, which do not count as visited, at the beginning.
+    What is not finite in an action becomes the middle of the action space.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.
     """
@@ -149,11 +150,12 @@ class Collector:
             sums_of_squares += self._observations**2
 
             action = actor.act(t, observations[t], begun, self._state)
-            self._actions.append(self._middle + self._half_range * action)
+            acted = np.isfinite(action)
+            self._actions.append(self._middle + self._half_range * np.where(acted, action, np.float32(0)))
             after, reward, terminated[t], truncated = step_env(self._env, self._actions[-1])
             found = find_nonfinite_rows(np.asarray(after, dtype=np.float64))
             nonfinite = first_sensor(nonfinite, found)
-            is_finite = np.isfinite(reward) & (found == FINITE) & (self._nonfinite == FINITE)
+            is_finite = acted.all(axis=1) & np.isfinite(reward) & (found == FINITE) & (self._nonfinite == FINITE)
             failed = ~is_finite | diverged_slots(self._env)
             self._returns += np.where(failed, np.nan, reward)
             self._lengths += 1

@@ -110,7 +110,7 @@ class ActorCriticEC(SearchAlgorithm):
             hold_steps: K, environment steps for which a network acts before another one is drawn. Networks that act for
                 longer explore more consistently; fewer steps say more about single connections.
             center_learning_rate: Step size of the optimizer, or of plain ascent; positive.
-            optimizer: As for `EvolvingConnectivity`.
+            optimizer: As for `EvolvingConnectivity`; its state can be saved.
             optimizer_config: As for `EvolvingConnectivity`.
             prob_init: As for `EvolvingConnectivity`.
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min], and what is drawn keeps exploring.
@@ -127,8 +127,9 @@ class ActorCriticEC(SearchAlgorithm):
             minibatch_size: Environment steps of a gradient step of the critic.
 
         Raises:
-            ValueError: If the problem is not a `RolloutProblem`, its agent has no boolean connections, or an argument
-                is out of its range.
+            ValueError: If the problem is not a `RolloutProblem`, its agent has no boolean connections or does not say
+                what it remembers (`memory`), or an argument is out of its range.
+            TypeError: If `optimizer` is nothing that can be one.
         """
         if not isinstance(problem, RolloutProblem):
             raise ValueError(f"problem: ActorCriticEC needs a RolloutProblem, got {type(problem).__name__}")
@@ -139,6 +140,8 @@ class ActorCriticEC(SearchAlgorithm):
             )
         if problem.num_actors:
             raise ValueError(f"num_actors: ActorCriticEC collects in one process, expected 0, got {problem.num_actors}")
+        if not hasattr(problem.agent, "memory"):
+            raise ValueError("problem: ActorCriticEC needs an agent with a method memory; this one has none")
         batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
         self._hold_steps = check_whole("hold_steps", hold_steps)
         if batch_size % (num_envs * self._hold_steps):
@@ -179,6 +182,7 @@ class ActorCriticEC(SearchAlgorithm):
             solution_length=problem.solution_length,
             device=problem.device,
         )
+        optimizer_state(self._optimizer)  # says what is wrong with one whose state cannot be saved
         self._key = draw_key(problem)
         with one_torch_thread():
             self._values = ValueLearner(
@@ -204,15 +208,16 @@ class ActorCriticEC(SearchAlgorithm):
         self._interrupted = self.state_dict()
         try:
             with one_torch_thread():
-                experience, diagnostics = self._iterate(self.step_count + 1)
+                experience, distribution, diagnostics = self._iterate(self.step_count + 1)
         except FloatingPointError as error:
             raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
-        self._interrupted = None
+        self._distribution, self._interrupted = distribution, None
         experience.count_in(self.problem)
         self.update_status(self.problem.episode_statistics.status)
         self.update_status(experience.training_returns(self.problem) | diagnostics)
 
-    def _iterate(self, iteration: int) -> tuple[Experience, dict[str, float]]:
+    def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
+        """Returns what was experienced, the next distribution, and the diagnostics of the status."""
         num_networks = self._num_steps // self._hold_steps * self._num_envs
         networks = torch.empty(num_networks, self.problem.solution_length, dtype=torch.bool)
         self._distribution.fill_rows(networks, self._key, iteration, 0, num_networks)
@@ -236,20 +241,20 @@ class ActorCriticEC(SearchAlgorithm):
             gae_lambda=self._gae_lambda,
         )
         targets = advantages + values
-        self._learn(networks, actor, advantages, experience.ended)
+        distribution = self._updated(networks, actor, advantages, experience.ended)
         generator = make_generator(self._key, iteration)
         loss = self._values.learn(experience.observations.flatten(0, 1), targets.flatten(), generator)
         explained = 1.0 - (advantages.var() / targets.var()).item()
-        return experience, {"value_loss": loss, "explained_variance": explained}
+        return experience, distribution, {"value_loss": loss, "explained_variance": explained}
 
-    def _learn(self, networks: torch.Tensor, actor: NetworkActor, advantages, ended) -> None:
-        """Moves ρ."""
+    def _updated(self, networks: torch.Tensor, actor: NetworkActor, advantages, ended) -> SeparableBernoulli:
+        """Returns the distribution with ρ moved towards the networks whose stretches were better than expected."""
         stretches = estimate_stretch_advantages(
             advantages, ended, length=self._hold_steps, discount=self._discount, gae_lambda=self._gae_lambda
         )
         utilities = compute_utilities(stretches.flatten(), objective_sense="max", ranking_method=self._ranking_method)
         if torch.all(utilities == utilities[0]):
-            return
+            return self._distribution
         utilities = (utilities - utilities.mean()).to(torch.float32)
         rho = self._distribution.rho
         if self._uses_currents:
@@ -261,7 +266,7 @@ class ActorCriticEC(SearchAlgorithm):
         how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
         moved = self._distribution.update_parameters({"rho": gradient}, **how)
         less_entropy = {"rho": self._entropy_penalty * _entropy_descent(moved.rho)}
-        self._distribution = moved.update_parameters(less_entropy, learning_rates=rates)
+        return moved.update_parameters(less_entropy, learning_rates=rates)
 
     def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
         """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""

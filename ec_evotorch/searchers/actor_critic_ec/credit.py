@@ -7,6 +7,8 @@ import torch
 
 from ec_evotorch.distributions.expected_bits import add_currents, sum_expected_bits
 
+_LARGEST = 1e18  # the square of which float32 still holds, some hundred times over
+
 
 def network_gradient(networks: torch.Tensor, rho: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
     """Computes mean_m u_m (θ_m − ρ), (L,) float32: each connection gets credit for the whole network.
@@ -30,9 +32,11 @@ def current_gradient(agent, networks, rho, utilities, transmitted: Mapping, *, r
         networks: (M, L) bool, the θ.
         rho: (L,) float32.
         utilities: (M,) float32, the u.
-        transmitted: (M, K, rows) float32 by name, what was transmitted in the K steps of each network.
+        transmitted: (M, K, rows) float32 by name, what was transmitted in the K steps of each network. What is beyond
+            ±1e18 counts as that.
         ridge: Positive number, see there.
     """
+    transmitted = {name: steps.clamp(-_LARGEST, _LARGEST) for name, steps in transmitted.items()}
     probabilities = {name: kernel[0].contiguous() for name, kernel in agent.split(rho[None]).items()}
     bits = {name: kernel.contiguous() for name, kernel in agent.split(networks).items()}
     gradients = {name: torch.zeros_like(kernel) for name, kernel in probabilities.items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ec_evotorch.searchers.actor_critic.advantages import RewardScale, estimate_advantages
+from ec_evotorch.searchers.actor_critic.advantages import RewardScale, estimate_advantages, estimate_stretch_advantages
 
 
 def column(*values):
@@ -55,6 +55,60 @@ def test_advantages_are_the_sum_of_their_definition():
         rewards, values, next_values, terminated, ended, discount=discount, gae_lambda=gae_lambda
     )
     torch.testing.assert_close(advantages, expected)
+
+
+# --- stretches ---
+
+
+def stretches(ended, length=2):
+    """Of δ = 1, 2, 4, 8 with γ λ = ¼."""
+    deltas, carried, advantages = [1.0, 2.0, 4.0, 8.0], 0.0, []
+    for delta, last in zip(reversed(deltas), reversed(ended), strict=True):
+        carried = delta + (0.0 if last else 0.25 * carried)
+        advantages.insert(0, carried)
+    of_steps = column(*advantages), flags(*ended)
+    return estimate_stretch_advantages(*of_steps, length=length, discount=0.5, gae_lambda=0.5)[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        ((0, 0, 0, 0), [1 + 2 + 0.25 * (4 + 0.25 * 8), 4 + 8]),
+        ((1, 0, 0, 0), [1 + 2 + 0.25 * (4 + 0.25 * 8), 4 + 8]),  # within the first stretch: another episode goes on
+        ((0, 1, 0, 0), [1 + 2, 4 + 8]),  # with its last step: nothing comes after it
+        ((0, 0, 1, 0), [1 + 2 + 0.25 * 4, 4 + 8]),
+        ((0, 0, 0, 1), [1 + 2 + 0.25 * (4 + 0.25 * 8), 4 + 8]),
+    ],
+)
+def test_stretches_of_two_steps_by_hand(ended, expected):
+    assert stretches(ended) == expected
+
+
+def test_a_stretch_of_one_step_has_the_advantage_of_the_step():
+    assert stretches((0, 1, 0, 0), length=1) == [1.5, 2.0, 6.0, 8.0]
+
+
+@pytest.mark.parametrize("length", [1, 3, 12])
+def test_the_advantage_of_a_stretch_is_the_sum_of_its_definition(length):
+    generator = torch.Generator().manual_seed(0)
+    steps, envs, discount, gae_lambda = 36, 3, 0.9, 0.8
+    rewards, values, next_values = torch.randn(3, steps, envs, generator=generator, dtype=torch.float64)
+    ended = torch.rand(steps, envs, generator=generator) < 0.2
+    terminated = ended & (torch.rand(steps, envs, generator=generator) < 0.5)
+    how = {"discount": discount, "gae_lambda": gae_lambda}
+    advantages = estimate_advantages(rewards, values, next_values, terminated, ended, **how)
+    deltas = rewards + discount * next_values * ~terminated - values
+    expected = torch.zeros(steps // length, envs, dtype=torch.float64)
+    for stretch in range(steps // length):
+        first, after = stretch * length, (stretch + 1) * length
+        expected[stretch] = deltas[first:after].sum(dim=0)
+        if after < steps:
+            expected[stretch] += discount * gae_lambda * advantages[after] * ~ended[after - 1]
+    assert ended[:, 0].any()
+    torch.testing.assert_close(estimate_stretch_advantages(advantages, ended, length=length, **how), expected)
+
+
+# --- the scale of rewards ---
 
 
 def test_the_scale_is_the_deviation_of_discounted_sums_within_episodes():
