@@ -8,7 +8,7 @@ import torch
 from evotorch.algorithms import SNES
 
 from agents import GRU, LSTM, RNN, RSNN
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
 from envs import make_vec
 
 SEARCHES = {
@@ -25,6 +25,11 @@ SEARCHES = {
     "ppo, rsnn": (
         partial(RSNN, num_neurons=12, connections="real"),
         partial(PPO, batch_size=64, num_envs=2, num_epochs=1, num_minibatches=2),
+    ),
+    "ec with a critic, rsnn": (partial(RSNN, num_neurons=12), partial(ActorCriticEC, batch_size=64, num_envs=2)),
+    "ec with a critic, rnn": (
+        partial(RNN, num_neurons=12, connections="boolean"),
+        partial(ActorCriticEC, batch_size=64, num_envs=2),
     ),
     "ppo, lstm": (
         partial(LSTM, num_neurons=12),

@@ -14,7 +14,7 @@ from evotorch.logging import PandasLogger
 from gymnasium.error import ClosedEnvironmentError
 
 from agents import GRU, RSNN, ModuleAgent
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
 from envs import make_vec
 
 
@@ -46,6 +46,7 @@ SEARCHERS = {
         SPIKES,
         partial(PPO, batch_size=64, num_envs=4, bptt_length=4, num_minibatches=2, critic_sizes=(4,)),
     ),
+    "ActorCriticEC": (BITS, partial(ActorCriticEC, batch_size=64, num_envs=4, critic_sizes=(4,))),
 }
 
 
@@ -69,7 +70,7 @@ def assert_goes_on(search, copied):
 
 
 @EVERY_WAY
-@pytest.mark.parametrize("name", ["EvolvingConnectivity", "PGPE", "PPO"])
+@pytest.mark.parametrize("name", ["EvolvingConnectivity", "PGPE", "PPO", "ActorCriticEC"])
 def test_a_copy_goes_on_whichever_way_it_was_made(name, make_copy):
     search = make_search(name)
     search.run(2)
@@ -84,14 +85,14 @@ def test_a_copy_of_any_searcher_goes_on(name, steps):
     assert_goes_on(search, pickle.loads(pickle.dumps(search)))
 
 
-@pytest.mark.parametrize("name", ["EvolvingConnectivity", "PPO"])
+@pytest.mark.parametrize("name", ["EvolvingConnectivity", "PPO", "ActorCriticEC"])
 def test_a_copy_goes_on_in_an_environment_of_gymnasium(name):
     search = make_search(name, "Reacher-v5")
     search.run(1)
     assert_goes_on(search, pickle.loads(pickle.dumps(search)))
 
 
-@pytest.mark.parametrize("name", ["PPO", "SNES"])
+@pytest.mark.parametrize("name", ["PPO", "ActorCriticEC", "SNES"])
 def test_a_copy_of_a_copy_goes_on_and_can_be_resumed(name):
     search = make_search(name)
     resumable = Resumable(search)

@@ -12,7 +12,15 @@ from evotorch.neuroevolution.net import str_to_net
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem, SeparableBernoulli, protocols
+from ec_evotorch import (
+    PPO,
+    ActorCriticEC,
+    EvolutionStrategy,
+    EvolvingConnectivity,
+    RolloutProblem,
+    SeparableBernoulli,
+    protocols,
+)
 from ec_evotorch.distributions.antithetic_gaussian import AntitheticGaussian
 from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.rollout.resting import RestingSlots
@@ -107,6 +115,16 @@ def test_agents_offer_what_problems_and_searchers_use(make):
     )
 
 
+@pytest.mark.parametrize("name", ["rsnn", "rsnn, real"])
+def test_spiking_agents_say_what_their_connections_transmit(name):
+    assert_offers(AGENTS[name](), protocols.SynapticAgent)
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "module"])
+def test_other_agents_do_not(name):
+    assert not isinstance(AGENTS[name](), protocols.SynapticAgent)
+
+
 @pytest.mark.parametrize("name", ["rsnn", "rnn", "gru", "lstm"])
 def test_compiled_agents_act_without_python(name):
     agent = AGENTS[name]()
@@ -159,8 +177,9 @@ def test_a_plain_problem_of_evotorch_does_neither():
         lambda: EvolvingConnectivity(make_problem("boolean"), popsize=4),
         lambda: EvolutionStrategy(make_problem(), popsize=4, stdev=0.1, center_learning_rate=0.1),
         lambda: PPO(make_problem(), batch_size=8, num_envs=2),
+        lambda: ActorCriticEC(make_problem("boolean"), batch_size=16, num_envs=2),
     ],
-    ids=["ec", "es", "ppo"],
+    ids=["ec", "es", "ppo", "ec with a critic"],
 )
 def test_searchers_can_be_saved(make):
     assert_offers(make(), protocols.Stateful)

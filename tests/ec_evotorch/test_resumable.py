@@ -13,7 +13,7 @@ from evotorch.operators import OnePointCrossOver
 from torch.utils._pytree import tree_map
 
 from agents import LSTM, RNN, RSNN, ModuleAgent
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
 from envs import make_vec
 
 PENDULUM = partial(make_vec, "InvertedPendulum-v5")
@@ -34,6 +34,7 @@ def onemax():
 
 
 REAL, BITS = partial(RSNN, num_neurons=8, connections="real"), partial(RSNN, num_neurons=8)
+SMALL_EC = partial(ActorCriticEC, batch_size=96, num_envs=4, minibatch_size=40, critic_sizes=(8,))
 SMALL_PPO = partial(PPO, batch_size=96, num_envs=4, num_epochs=2, num_minibatches=2)
 GAUSSIAN = {
     "pgpe": partial(PGPE, popsize=6, center_learning_rate=0.1, stdev_learning_rate=0.1, stdev_init=0.3),
@@ -55,6 +56,11 @@ SEARCHES = {
     "ppo, lstm": lambda: SMALL_PPO(rollouts(partial(LSTM, num_neurons=8), observation_normalization=False)),
     "ppo, module": lambda: SMALL_PPO(
         rollouts(partial(ModuleAgent, module=partial(str_to_net, "RNN(obs_length, 4) >> Linear(4, act_length)")))
+    ),
+    "ec with a critic": lambda: SMALL_EC(rollouts(BITS)),
+    "ec with a critic, plain ascent": lambda: SMALL_EC(rollouts(BITS, observation_normalization=False), optimizer=None),
+    "ec with a critic, by networks": lambda: SMALL_EC(
+        rollouts(partial(RNN, num_neurons=8, connections="boolean")), optimizer="clipup"
     ),
     "snes by interactions": lambda: SNES(
         rollouts(partial(RNN, num_neurons=4, connections="real")), popsize=6, stdev_init=0.3, num_interactions=150
@@ -126,14 +132,15 @@ def test_status_has_the_best_at_once():
     assert torch.equal(again.status["pop_best"].values, searcher.status["pop_best"].values)
 
 
-def test_an_environment_that_goes_another_way_is_noticed():
-    searcher = SEARCHES["ppo"]()
+@pytest.mark.parametrize("name", ["ppo", "ec with a critic"])
+def test_an_environment_that_goes_another_way_is_noticed(name):
+    searcher = SEARCHES[name]()
     resumable = Resumable(searcher)
     searcher.step()
     state = resumable.state_dict()
     state["search"]["collector"]["actions"][-1] += 0.5
     with pytest.raises(RuntimeError, match="did not repeat the running episodes"):
-        Resumable(SEARCHES["ppo"]()).load_state_dict(state)
+        Resumable(SEARCHES[name]()).load_state_dict(state)
 
 
 def test_a_state_of_another_length_is_refused():
@@ -141,6 +148,14 @@ def test_a_state_of_another_length_is_refused():
     state = resumable.state_dict()
     state["search"]["learner"]["learned"] = torch.full((31,), 0.5)
     with pytest.raises(ValueError, match=r"learned: expected shape \(30,\), got \(31,\)"):
+        resumable.load_state_dict(state)
+
+
+def test_a_state_of_another_number_of_connections_is_refused():
+    resumable = Resumable(SEARCHES["ec with a critic"]())
+    state = resumable.state_dict()
+    state["search"]["prob"] = torch.full((31,), 0.5)
+    with pytest.raises(ValueError, match=r"prob: expected shape \(\d+,\), got \(31,\)"):
         resumable.load_state_dict(state)
 
 

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agents import GRU, RSNN
-from ec_evotorch import PPO, EvolvingConnectivity, Resumable, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolvingConnectivity, Resumable, RolloutProblem
 from ec_evotorch.rollout.episode_seeds import EVALUATION
 from envs import make_vec
 
@@ -170,20 +170,26 @@ def test_returns_are_those_of_a_plain_loop_with_the_policy(name):
     problem.close()
 
 
+ACTOR_CRITICS = {
+    "ppo": (
+        partial(GRU, num_neurons=4),
+        partial(PPO, batch_size=60, bptt_length=4, num_minibatches=2, num_epochs=1),
+        "policy_loss",
+    ),
+    "ec with a critic": (SPIKING, partial(ActorCriticEC, batch_size=60, num_epochs=1), "value_loss"),
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_ppo_learns_in_each_and_goes_on_from_its_state(name):
-    searchers = []
-    for _ in range(2):
-        problem = make_problem(name, partial(GRU, num_neurons=4))
-        searchers.append(
-            PPO(problem, batch_size=60, num_envs=3, bptt_length=4, num_minibatches=2, num_epochs=1, critic_sizes=(4,))
-        )
-    first, second = searchers
+@pytest.mark.parametrize("method", ACTOR_CRITICS)
+def test_actor_critics_learn_in_each_and_go_on_from_their_state(method, name):
+    agent, searcher, loss = ACTOR_CRITICS[method]
+    first, second = (searcher(make_problem(name, agent), num_envs=3, critic_sizes=(4,)) for _ in range(2))
     first.step()
     Resumable(second).load_state_dict(Resumable(first).state_dict())
     for searcher in searchers:
         searcher.step()
-    assert np.isfinite(first.status["policy_loss"])
+    assert np.isfinite(first.status[loss])
     assert first.status["center"].tolist() == second.status["center"].tolist()
     assert first.problem.episode_statistics.status["total_episode_count"] > 0
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agents import GRU, RSNN
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
 from ec_evotorch.rollout.finite_observations import FINITE, find_nonfinite_rows, first_sensor
 from ec_evotorch.rollout.visited_states import VisitedStates
 from envs import make_vec
@@ -110,11 +110,13 @@ def test_they_are_counted_as_failed_and_their_states_are_not_normalised_by(agent
         np.testing.assert_array_equal(getattr(problem.normalizer, name), getattr(plain.normalizer, name))
 
 
-@pytest.mark.parametrize("method", ["ec", "es", "ppo"])
+@pytest.mark.parametrize("method", ["ec", "es", "ppo", "ec with a critic"])
 def test_every_searcher_counts_every_episode_of_a_sensor_that_never_works_and_learns_nothing_false(method):
-    problem = make_problem(AGENTS["in C" if method == "ec" else "GRU"], float("inf"), hits=lambda seed: True)
+    problem = make_problem(AGENTS["in C" if "ec" in method else "GRU"], float("inf"), hits=lambda seed: True)
     if method == "ppo":
         search = PPO(problem, batch_size=48, num_envs=4, bptt_length=4, num_minibatches=2, critic_sizes=(4,))
+    elif method == "ec with a critic":
+        search = ActorCriticEC(problem, batch_size=48, num_envs=4, critic_sizes=(4,))
     else:
         search = searcher_on(problem)
     search.run(2)
@@ -124,10 +126,19 @@ def test_every_searcher_counts_every_episode_of_a_sensor_that_never_works_and_le
     np.testing.assert_array_equal(problem.normalizer.mean, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("agent", "searcher"),
+    [
+        ("GRU", partial(PPO, bptt_length=8, num_minibatches=2)),
+        ("in C", ActorCriticEC),
+        ("in Python", partial(ActorCriticEC, credit="networks")),
+    ],
+    ids=["ppo", "ec with a critic", "ec with a critic, by networks"],
+)
 @pytest.mark.parametrize("when", [FIRST, LAST])
-def test_ppo_learns_from_the_steps_of_sound_episodes_only(when):
-    problem = make_problem(AGENTS["GRU"], float("nan"), when)
-    search = PPO(problem, batch_size=800, num_envs=4, bptt_length=8, num_minibatches=2, num_epochs=1, critic_sizes=(4,))
+def test_actor_critics_learn_from_the_steps_of_sound_episodes_only(agent, searcher, when):
+    problem = make_problem(AGENTS[agent], float("nan"), when)
+    search = searcher(problem, batch_size=800, num_envs=4, num_epochs=1, critic_sizes=(4,))
     search.run(2)
     assert 0 < search.status["failed_episode_count"] < search.status["total_episode_count"]
     assert search.status["total_interaction_count"] == 1600

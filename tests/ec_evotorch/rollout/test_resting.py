@@ -10,7 +10,7 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from agents import RNN, RSNN
-from ec_evotorch import PPO, EvolvingConnectivity, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolvingConnectivity, RolloutProblem
 from ec_evotorch.rollout import components
 from ec_evotorch.rollout.resting import RestingSlots
 from envs import make_vec
@@ -63,11 +63,14 @@ def test_gymnasiums_vector_environments_play_the_same_episodes(expected, kind, n
 
 
 @pytest.mark.parametrize("make", [gymnasiums, partial(make_vec, ENV), contract, partial(make_vec, "Hopper-v5")])
-def test_ppo_collects_whatever_ends_the_episodes(make):
-    problem = RolloutProblem(make, partial(RNN, num_neurons=8), num_envs=2, seed=3, max_episode_steps=5)
-    searcher = PPO(
-        problem, batch_size=60, num_envs=3, bptt_length=5, num_minibatches=2, num_epochs=1, critic_sizes=(4,)
-    )
+@pytest.mark.parametrize(
+    ("agent", "searcher"),
+    [(RNN, partial(PPO, bptt_length=5, num_minibatches=2)), (RSNN, ActorCriticEC)],
+    ids=["ppo", "ec with a critic"],
+)
+def test_actor_critics_collect_whatever_ends_the_episodes(agent, searcher, make):
+    problem = RolloutProblem(make, partial(agent, num_neurons=8), num_envs=2, seed=3, max_episode_steps=5)
+    searcher = searcher(problem, batch_size=60, num_envs=3, num_epochs=1, critic_sizes=(4,))
     searcher.step()
     assert 0 < problem.episode_statistics.status["mean_episode_length"] <= 5
 

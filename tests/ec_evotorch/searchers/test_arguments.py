@@ -10,7 +10,7 @@ import torch
 from evotorch import Problem
 
 from agents import RSNN
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
 from envs import make_vec
 
 
@@ -22,8 +22,8 @@ def numbers():
     return Problem("max", lambda x: x.sum(dim=1), solution_length=4, initial_bounds=(-1, 1), vectorized=True, seed=3)
 
 
-def rollouts():
-    agent = partial(RSNN, num_neurons=4, connections="real")
+def rollouts(connections="real"):
+    agent = partial(RSNN, num_neurons=4, connections=connections)
     return RolloutProblem(partial(make_vec, "InvertedPendulum-v5"), agent, num_envs=2, num_threads=1, seed=3)
 
 
@@ -78,6 +78,28 @@ SEARCHERS = {
             "stdev_init": 0.5,
             "critic_sizes": (4,),
             "center_init": 0.25,
+        },
+    ),
+    ActorCriticEC: (
+        partial(rollouts, "boolean"),
+        {
+            "batch_size": 16,
+            "num_envs": 2,
+            "hold_steps": 4,
+            "center_learning_rate": 0.125,
+            "optimizer": "adam",
+            "optimizer_config": {"beta1": 0.5, "beta2": 0.875},
+            "prob_init": 0.25,
+            "prob_min": 0.125,
+            "ranking_method": "centered",
+            "credit": "currents",
+            "ridge": 0.125,
+            "discount": 0.5,
+            "gae_lambda": 0.5,
+            "critic_sizes": (4,),
+            "learning_rate": 0.125,
+            "num_epochs": 1,
+            "minibatch_size": 8,
         },
     ),
 }

@@ -12,7 +12,7 @@ from evotorch.operators import OnePointCrossOver
 from torch.utils._pytree import tree_map
 
 from agents import GRU, RSNN
-from ec_evotorch import PPO, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.normalizer import ObservationNormalizer
 from envs import make_vec
@@ -102,6 +102,7 @@ def rollouts(agent, **options):
 SEARCHES = {
     "ec": lambda: EvolvingConnectivity(rollouts(partial(RSNN, num_neurons=8)), popsize=6),
     "snes": lambda: SNES(rollouts(partial(GRU, num_neurons=4)), popsize=6, stdev_init=0.3),
+    "ec with a critic": lambda: ActorCriticEC(rollouts(partial(RSNN, num_neurons=8)), batch_size=96, num_envs=4),
     "ppo": lambda: PPO(
         rollouts(partial(GRU, num_neurons=4)), batch_size=96, num_envs=4, num_epochs=2, num_minibatches=2
     ),

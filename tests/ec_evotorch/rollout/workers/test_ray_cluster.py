@@ -16,7 +16,7 @@ from evotorch.algorithms import CEM, PGPE, SNES
 from ray.cluster_utils import Cluster
 
 from agents import RSNN
-from ec_evotorch import PPO, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
+from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
 from ec_evotorch.rollout.workers import schedule
 from ec_evotorch.rollout.workers.driver import WorkerError
 from ec_evotorch.rollout.workers.ray_cluster import connect_to_ray
@@ -299,9 +299,11 @@ def test_what_cannot_be_sent_to_workers_is_refused(make_problem):
         make_problem(env, num_actors=1)
 
 
-def test_ppo_refuses_workers(make_problem):
-    with pytest.raises(ValueError, match="num_actors: PPO collects in one process, expected 0, got 2"):
-        PPO(make_problem(connections="real", num_actors=2))
+@pytest.mark.parametrize(("searcher", "connections"), [(PPO, "real"), (ActorCriticEC, "boolean")])
+def test_actor_critics_refuse_workers(searcher, connections, make_problem):
+    message = f"num_actors: {searcher.__name__} collects in one process, expected 0, got 2"
+    with pytest.raises(ValueError, match=message):
+        searcher(make_problem(connections=connections, num_actors=2))
 
 
 def test_a_lost_machine_does_not_lose_the_search(make_problem):
