@@ -78,9 +78,9 @@ class Experience:
 class Collector:
     """A vector environment that collects on-policy steps; episodes continue across calls.
 
-    An episode fails if the environment says that its physics diverge, or if an action, a reward or an observation is not
-    finite (see `finite_observations`). It ends at once, and its last step pays 0. No such observation is ever shown to
-    the agent or the critic: the one before stands for it, or zeros, which do not count as visited, at the beginning.
+    An episode fails if the environment says that its physics diverge, or if an action, a reward or an observation is
+    not finite (see `finite_observations`). It ends at once, and its last step pays 0. No such observation is ever shown
+    to the agent or the critic: the one before stands for it, or zeros, which do not count as visited, at the beginning.
     What is not finite in an action becomes the middle of the action space.
 
     Randomness: the seed of the e-th episode of slot k is a function of (the problem's seed, k, e) alone.

@@ -187,7 +187,7 @@ def test_actor_critics_learn_in_each_and_go_on_from_their_state(method, name):
     first, second = (searcher(make_problem(name, agent), num_envs=3, critic_sizes=(4,)) for _ in range(2))
     first.step()
     Resumable(second).load_state_dict(Resumable(first).state_dict())
-    for searcher in searchers:
+    for searcher in (first, second):
         searcher.step()
     assert np.isfinite(first.status[loss])
     assert first.status["center"].tolist() == second.status["center"].tolist()

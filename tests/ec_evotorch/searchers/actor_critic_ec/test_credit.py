@@ -47,8 +47,8 @@ def slow_gradient(agent, networks, rho, utilities, transmitted):
                 covariance = (x * variance) @ x.T
                 covariance += RIDGE * np.trace(covariance) / len(x) * np.eye(len(x))
                 expected = variance * (x.T @ np.linalg.solve(covariance, x @ (theta - mean)))
-                lengths = [len(kernels[kernel][part]) for kernel, part, _, _ in sources]
-                for (kernel, part, _, _), values in zip(sources, np.split(expected, np.cumsum(lengths)[:-1])):
+                for kernel, part, _, _ in sources:
+                    values, expected = np.split(expected, [len(kernels[kernel][part])])
                     gradients[kernel][part, unit] += utilities[m].item() * values
     return agent.join({name: torch.from_numpy(kernel)[None] for name, kernel in gradients.items()})[0] / len(networks)
 

@@ -17,6 +17,7 @@ from ec_evotorch.searchers.actor_critic.collector import Collector
 from ec_evotorch.searchers.ppo.action_distribution import Normals
 from ec_evotorch.searchers.ppo.actor import NoisyActor
 from envs import make_vec
+from tests.ec_evotorch.searchers.actor_critic.diverging import Diverging
 
 AGENTS = {
     "rsnn": partial(RSNN, num_neurons=12, connections="real"),
@@ -79,25 +80,6 @@ def test_an_interrupted_iteration_is_made_anew(monkeypatch):
     assert torch.equal(searcher.status["center"], unbroken.status["center"])
     for name in ("mean_eval", "policy_loss", "value_loss", "total_interaction_count"):
         assert searcher.status[name] == unbroken.status[name]
-
-
-class Diverging(gymnasium.vector.VectorWrapper):
-    """Physics that return NaN in sub-environment 0 at the third step of every episode."""
-
-    def __init__(self, env, what):
-        super().__init__(env)
-        self._what, self._age = what, np.zeros(env.num_envs, dtype=int)
-
-    def reset(self, *, seed=None, options=None):
-        self._age[options["reset_mask"]] = 0
-        return self.env.reset(seed=seed, options=options)
-
-    def step(self, actions):
-        observations, rewards, *rest = self.env.step(actions)
-        self._age += 1
-        if self._age[0] == 3:
-            (observations if self._what == "observation" else rewards)[0] = np.nan
-        return observations, rewards, *rest
 
 
 # --- collecting ---
