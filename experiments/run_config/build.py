@@ -64,6 +64,7 @@ def build(
         raise UserError(f"env.id: expected the name of a Gymnasium environment; got {config.env.get('id')!r}")
     check_popsize(config)
     check_bonus(config)
+    check_decrease(config)
     check_physics(given)
     env, agent, make_searcher = (_partial(component, given) for component in ("env", "agent", "searcher"))
     problem = _calling(
@@ -163,12 +164,26 @@ def check_bonus(config: DictConfig) -> None:
         UserError: If it is neither a finite number nor null, naming the keyword that it comes from.
     """
     bonus = config.env.get("alive_bonus")
-    if bonus is None or (
-        isinstance(bonus, int | float) and not isinstance(bonus, bool) and -math.inf < bonus < math.inf
-    ):
+    if _is_finite_or_null(bonus):
         return
     same = [key for key, value in config.env.items() if key != "alive_bonus" and repr(value) == repr(bonus)]
     raise UserError(f"env.{(same or ['alive_bonus'])[0]}: expected a finite number; got {bonus!r}")
+
+
+def check_decrease(config: DictConfig) -> None:
+    """Checks what a searcher wants subtracted from rewards, a label from which the problem takes its keyword.
+
+    Raises:
+        UserError: If it is neither a finite number nor null.
+    """
+    decrease = config.searcher.get("decrease_rewards_by")
+    if not _is_finite_or_null(decrease):
+        raise UserError(f"searcher.decrease_rewards_by: expected a finite number or null; got {decrease!r}")
+
+
+def _is_finite_or_null(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and -math.inf < value < math.inf)
 
 
 def check_physics(given: Mapping[str, Mapping]) -> None:

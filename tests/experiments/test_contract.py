@@ -26,8 +26,10 @@ SMALL = {
     "lstm": ["agent.num_neurons=8"],
     "evotorch_net": ["agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
 }
-DIAGNOSTICS = {"ppo": ("stdev",)}  # besides those of the incumbent
-SMALL_SEARCHER = {"ppo": [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]}
+DIAGNOSTICS = {"ppo": ("stdev",), "ec_critic": ()}  # besides those of the incumbent
+SMALL_SEARCHER = dict.fromkeys(
+    ("ppo", "ec_critic"), [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]
+)
 STATUS = (
     "center",
     "mean_eval",
@@ -50,8 +52,9 @@ def choices(group: str) -> list[str]:
 
 AGENTS, SEARCHERS = choices("agent"), choices("searcher")
 ONLY_REAL = [agent for agent in AGENTS if agent not in ("rsnn", "rnn")]
-WITH_POPULATION = [searcher for searcher in SEARCHERS if searcher != "ppo"]
-PAIRS = [(a, s) for a in AGENTS for s in SEARCHERS if not (s == "ec" and a in ONLY_REAL)]
+WITH_POPULATION = [searcher for searcher in SEARCHERS if searcher not in SMALL_SEARCHER]
+BOOLEAN = [searcher for searcher in SEARCHERS if searcher in ("ec", "ec_critic")]
+PAIRS = [(a, s) for a in AGENTS for s in SEARCHERS if not (s in BOOLEAN and a in ONLY_REAL)]
 
 
 def words(agent: str, searcher: str) -> list[str]:
@@ -93,30 +96,36 @@ def test_a_pair_keeps_the_contract(agent, searcher):
 
 
 @pytest.mark.parametrize("agent", ONLY_REAL)
-def test_ec_says_in_one_line_that_an_agent_has_no_boolean_connections(agent):
-    with pytest.raises(UserError, match=rf"searcher=ec searches over boolean solutions, but those of agent={agent}"):
-        build(compose_config(words(agent, "ec")))
+@pytest.mark.parametrize("searcher", BOOLEAN)
+def test_ec_says_in_one_line_that_an_agent_has_no_boolean_connections(searcher, agent):
+    message = rf"searcher={searcher} searches over boolean solutions, but those of agent={agent}"
+    with pytest.raises(UserError, match=message):
+        build(compose_config(words(agent, searcher)))
 
 
-@pytest.mark.parametrize("searcher", [searcher for searcher in SEARCHERS if searcher != "ec"])
+@pytest.mark.parametrize("searcher", [searcher for searcher in SEARCHERS if searcher not in BOOLEAN])
 def test_other_searchers_name_the_key_that_gives_real_connections(searcher):
     with pytest.raises(UserError, match=r"set agent\.connections=real, or choose another searcher="):
         build(compose_config([*words("rsnn", searcher), "agent.connections=boolean"]))
 
 
-def test_ec_names_the_key_that_gives_boolean_connections():
+@pytest.mark.parametrize("searcher", BOOLEAN)
+def test_ec_names_the_key_that_gives_boolean_connections(searcher):
     with pytest.raises(UserError, match=r"set agent\.connections=boolean"):
-        build(compose_config([*words("rsnn", "ec"), "agent.connections=real"]))
+        build(compose_config([*words("rsnn", searcher), "agent.connections=real"]))
 
 
 @pytest.mark.parametrize(
-    ("agent", "searcher"), [("rsnn", "ec"), ("rsnn_sign", "es"), ("lstm", "pgpe"), ("rnn", "snes"), ("rsnn", "ppo")]
+    ("agent", "searcher"),
+    [("rsnn", "ec"), ("rsnn_sign", "es"), ("lstm", "pgpe"), ("rnn", "snes"), ("rsnn", "ppo"), ("rsnn", "ec_critic")],
 )
 def test_runs_look_alike_on_disk_and_their_policies_play_in_plain_gymnasium(agent, searcher, tmp_path):
     more = ["budget=1", "eval.final_episodes=2", "progress=false", f"run_dir={tmp_path}/run"]
     folder = train(compose_config([*words(agent, searcher), *more]))
     names = {path.name for path in folder.iterdir()}
-    assert names == {*RUN_FILES, CHECKPOINTS, *([RHO_HISTOGRAM, RHO_BLOCKS] if searcher == "ec" else [])} - {EVALUATION}
+    assert names == {*RUN_FILES, CHECKPOINTS, *([RHO_HISTOGRAM, RHO_BLOCKS] if searcher in BOOLEAN else [])} - {
+        EVALUATION
+    }
     metrics = pd.read_csv(folder / METRICS)
     assert tuple(metrics.columns) == (
         *COLUMNS,

@@ -15,9 +15,13 @@ from experiments.run_config.keywords import check_names, check_types, refusal
 from experiments.training.run import Run
 
 WRONG = {"text": "abc", "null": "null", "list": "[1,2]", "NaN": "nan"}
-ALLOWED = [("searcher.optimizer_config.max_speed", "null")]  # ClipUp without a limit
+ALLOWED = [
+    ("searcher.optimizer_config.max_speed", "null"),  # ClipUp without a limit
+    ("searcher.decrease_rewards_by", "null"),  # nothing
+    ("problem.decrease_rewards_by", "null"),  # likewise
+]
 PAIRS = [  # every searcher, every agent
-    *(("rsnn", searcher) for searcher in ("cem", "ec", "es", "pgpe", "ppo", "snes")),
+    *(("rsnn", searcher) for searcher in ("cem", "ec", "ec_critic", "es", "pgpe", "ppo", "snes")),
     *((agent, "es") for agent in ("evotorch_net", "gru", "lstm", "rnn", "rsnn_sign")),
 ]
 

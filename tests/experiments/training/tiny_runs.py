@@ -8,9 +8,24 @@ import pytest
 from experiments.run_config.compose import CONFIG_DIR, compose_config
 from experiments.training.run import Run, train
 
-AGENTS = {"ec": "rsnn", "es": "rsnn_sign", "ppo": "rsnn", "pgpe": "lstm", "snes": "gru", "cem": "rnn"}
+AGENTS = {
+    "ec": "rsnn",
+    "ec_critic": "rsnn",
+    "es": "rsnn_sign",
+    "ppo": "rsnn",
+    "pgpe": "lstm",
+    "snes": "gru",
+    "cem": "rnn",
+}
 SMALL = {
     "cem": ["searcher.popsize=8", "budget=2000"],  # two parents
+    "ec_critic": [
+        "searcher.batch_size=128",
+        "searcher.num_envs=4",
+        "searcher.critic_sizes=[8]",
+        "searcher.num_epochs=1",
+        "budget=1300",
+    ],
     "ppo": ["searcher.batch_size=128", "searcher.num_envs=4", "searcher.num_epochs=1", "budget=1300"],
 }
 SEARCHERS = sorted(path.stem for path in Path(CONFIG_DIR, "searcher").glob("*.yaml"))

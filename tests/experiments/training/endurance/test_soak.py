@@ -56,7 +56,7 @@ def table(samples: np.ndarray) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(60 * MINUTES + 300)
-@pytest.mark.parametrize("searcher", ["ec", "ppo"])
+@pytest.mark.parametrize("searcher", ["ec", "ppo", "ec_critic"])
 def test_a_long_training_grows_neither_in_memory_nor_in_threads(searcher, capsys):
     """Also writes a checkpoint at each generation, and evaluates every 20,000 steps, more often than runs do."""
     words = ["env=hopper", "agent=rsnn", f"searcher={searcher}", "budget=1e15", "run_dir=run", "progress=false"]
