@@ -27,9 +27,8 @@ SMALL = {
     "evotorch_net": ["agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
 }
 DIAGNOSTICS = {"ppo": ("stdev",), "ec_critic": ()}  # besides those of the incumbent
-SMALL_SEARCHER = dict.fromkeys(
-    ("ppo", "ec_critic"), [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]
-)
+SMALL_ITERATIONS = [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]
+SMALL_SEARCHER = {"ppo": SMALL_ITERATIONS, "ec_critic": SMALL_ITERATIONS}
 STATUS = (
     "center",
     "mean_eval",

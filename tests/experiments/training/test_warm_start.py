@@ -51,6 +51,19 @@ def test_ec_starts_at_the_probabilities_and_with_the_normaliser_of_a_run(runs, b
     assert_same_normalizer(search, runs / "bits")
 
 
+def test_ec_goes_on_with_a_critic_and_without_it(runs, begun, tmp_path):
+    rho = EvolvingConnectivity.prob_in(state_at_the_end(runs / "bits"))
+    with_critic = begun("ec_critic", f"searcher.prob_init={runs}/bits")
+    assert torch.equal(with_critic.status["prob"], rho.clamp(0.05, 0.95))
+    assert_same_normalizer(with_critic, runs / "bits")
+    run = start("ec_critic", f"searcher.prob_init={runs}/bits", "budget=300", f"run_dir={tmp_path}/critic")
+    reached = EvolvingConnectivity.prob_in(state_at_the_end(run))
+    assert not torch.equal(reached, rho.clamp(0.05, 0.95))
+    without = begun("ec", f"searcher.prob_init={run}")
+    assert torch.equal(without.status["prob"], reached)
+    assert_same_normalizer(without, run)
+
+
 @pytest.mark.parametrize("searcher", SEARCHERS)
 def test_searchers_over_real_weights_start_at_the_policy_of_a_run(searcher, runs, begun):
     search = begun(searcher, *REAL, f"searcher.center_init={runs}/reals")
