@@ -15,8 +15,8 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 |  5 | bits of a population                      | search key          | four columns, row, generation, 0  | Philox    |
 |  6 | bits of `SeparableBernoulli.sample`       | caller's generator  | as 5, of generation 0             | Philox    |
 |  7 | noise of antithetic pairs                 | search key          | generation · N/2 + pair           | PyTorch   |
-|  8 | first weights of PPO's critic             | search key          | 0                                 | PyTorch   |
-|  9 | PPO's noise, and then its shuffling       | search key          | iteration, from 1                 | PyTorch   |
+|  8 | first weights of a critic                 | search key          | 0                                 | PyTorch   |
+|  9 | PPO's noise; then shuffling for a critic  | search key          | iteration, from 1                 | PyTorch   |
 | 10 | episode seed, below 2^63                  | seed                | generation, row, episode, purpose | Philox    |
 | 11 | first state of the physics, then signals  | episode seed        | none                              | NumPy     |
 | 12 | first membrane potentials of an RSNN      | episode seed        | 0x7652534E                        | NumPy     |
@@ -32,19 +32,23 @@ results do not depend on slots, threads, workers or chunks, nor on what else was
 Where each is drawn, and by which function:
 
 1. `Problem` of EvoTorch, for `ec_evotorch/rollout/problem.py`; saved and restored by `ec_evotorch/resumable.py`.
-2. `draw_key` of this file, for `ec_evotorch/searchers/population_search.py` and `ec_evotorch/searchers/ppo/ppo.py`.
+2. `draw_key` of this file, for `ec_evotorch/searchers/population_search.py`, `ec_evotorch/searchers/ppo/ppo.py` and
+   `ec_evotorch/searchers/actor_critic_ec/actor_critic_ec.py`.
 3. `initial_solutions` in `agents/rsnn/agent.py`, `agents/dense_agent.py` and `agents/module_agent.py`, which draws
    seeds for PyTorch's own initialisers and puts PyTorch's state back. For other agents EvoTorch draws uniform values.
 4. EvoTorch's distributions.
 5. `sample_theta` in `ec_evotorch/distributions/bernoulli.py`, and the same bits on devices of NVIDIA Warp in
    `ec_evotorch/distributions/warp_bernoulli.py`, with the Philox of `ec_evotorch/distributions/warp_philox.py`.
+   Generations count from 0; for `ec_evotorch/searchers/actor_critic_ec/actor_critic_ec.py` they are iterations, from 1,
+   and rows are the networks that act in one, those of the first steps first.
 6. `SeparableBernoulli.sample` in `ec_evotorch/distributions/separable_bernoulli.py`.
 7. `sample_antithetic` in `ec_evotorch/distributions/gaussian.py`.
-8. `make_critic` in `ec_evotorch/searchers/ppo/critic.py`.
+8. `make_critic` in `ec_evotorch/searchers/actor_critic/critic.py`.
 9. `noise` of the distributions in `ec_evotorch/searchers/ppo/action_distribution.py`, called by `PPO._step` in
-   `ec_evotorch/searchers/ppo/ppo.py`, which shuffles.
-10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; PPO's
-    `ec_evotorch/searchers/ppo/collector.py` counts slots for rows.
+   `ec_evotorch/searchers/ppo/ppo.py`, which then shuffles steps; EC with a critic has no noise, and shuffles in
+   `ec_evotorch/searchers/actor_critic/value_learner.py`.
+10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; searchers with a critic have slots
+    for rows, in `ec_evotorch/searchers/actor_critic/collector.py`.
 11. Gymnasium's `reset_model` with its PCG64, called by `draw_start` in `envs/start_states.py` for
     `envs/mujoco_vector_env.py`, `envs/warp/vector_env.py` and `envs/warp/worlds.py`; other environments by themselves.
     The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.
@@ -64,8 +68,8 @@ Where each is drawn, and by which function:
     `ec_evotorch/distributions/warp_gaussian.py`. There it takes the place of 7.
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
-generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of PPO, where
-what it draws is overwritten when an episode begins, and in `experiments/run_config/check_search.py`, which only tries
+generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of searchers
+with a critic, where what it draws is overwritten when an episode begins, and in `experiments/run_config/check_search.py`, which only tries
 whether the agent acts. The inputs of benchmarks (`experiments/bench`) have fixed seeds.
 """
 

@@ -1,8 +1,8 @@
 """What an observation must be for every searcher and agent: numbers that float32, in which agents see them, can hold.
 
 An episode with any other observation, its last one included, has failed: its return is NaN, and the states that it has
-visited do not reach the observation normaliser. (PPO, which learns from the steps of unfinished episodes, ends it at
-once; its states before that count.)
+visited do not reach the observation normaliser. (Searchers with a critic, which learn from the steps of unfinished
+episodes, end it at once; its states before that count.)
 """
 
 import logging
