@@ -47,8 +47,8 @@ Where each is drawn, and by which function:
 9. `noise` of the distributions in `ec_evotorch/searchers/ppo/action_distribution.py`, called by `PPO._step` in
    `ec_evotorch/searchers/ppo/ppo.py`, which then shuffles steps; EC with a critic has no noise, and shuffles in
    `ec_evotorch/searchers/actor_critic/value_learner.py`.
-10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; searchers with a critic have slots
-    for rows, in `ec_evotorch/searchers/actor_critic/collector.py`.
+10. `episode_seeds` in `ec_evotorch/rollout/episode_seeds.py`, where the purposes are; searchers with a critic have
+    slots for rows, in `ec_evotorch/searchers/actor_critic/collector.py`.
 11. Gymnasium's `reset_model` with its PCG64, called by `draw_start` in `envs/start_states.py` for
     `envs/mujoco_vector_env.py`, `envs/warp/vector_env.py` and `envs/warp/worlds.py`; other environments by themselves.
     The signals GO and NOGO come after it from the same generator: `draw_schedule` in `envs/go_nogo/schedule.py`.

@@ -94,6 +94,7 @@ SEARCHERS = {
             "ranking_method": "centered",
             "credit": "currents",
             "ridge": 0.125,
+            "entropy_penalty": 0.125,
             "discount": 0.5,
             "gae_lambda": 0.5,
             "critic_sizes": (4,),

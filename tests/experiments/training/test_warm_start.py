@@ -53,12 +53,18 @@ def test_ec_starts_at_the_probabilities_and_with_the_normaliser_of_a_run(runs, b
 
 def test_ec_goes_on_with_a_critic_and_without_it(runs, begun, tmp_path):
     rho = EvolvingConnectivity.prob_in(state_at_the_end(runs / "bits"))
-    with_critic = begun("ec_critic", f"searcher.prob_init={runs}/bits")
-    assert torch.equal(with_critic.status["prob"], rho.clamp(0.05, 0.95))
+    with_critic = begun("ec_critic", f"searcher.prob_init={runs}/bits", "searcher.prob_min=0.2")
+    assert torch.equal(with_critic.status["prob"], rho.clamp(0.2, 0.8))
     assert_same_normalizer(with_critic, runs / "bits")
-    run = start("ec_critic", f"searcher.prob_init={runs}/bits", "budget=300", f"run_dir={tmp_path}/critic")
+    run = start(
+        "ec_critic",
+        f"searcher.prob_init={runs}/bits",
+        "searcher.prob_min=0.2",
+        "budget=300",
+        f"run_dir={tmp_path}/critic",
+    )
     reached = EvolvingConnectivity.prob_in(state_at_the_end(run))
-    assert not torch.equal(reached, rho.clamp(0.05, 0.95))
+    assert not torch.equal(reached, with_critic.status["prob"])
     without = begun("ec", f"searcher.prob_init={run}")
     assert torch.equal(without.status["prob"], reached)
     assert_same_normalizer(without, run)

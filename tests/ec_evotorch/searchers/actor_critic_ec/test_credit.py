@@ -8,7 +8,6 @@ import torch
 
 from agents import RSNN
 from ec_evotorch.distributions import expected_bits
-from ec_evotorch.searchers.actor_critic_ec import credit
 from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
 
 AGENTS = {
@@ -63,15 +62,36 @@ def test_the_gradient_is_that_of_a_slow_loop_over_networks_and_units(make):
 
 
 @EVERY
-@pytest.mark.parametrize("chunk", [1, 2, 4])
-def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(make, chunk, monkeypatch):
+def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(make, monkeypatch):
     agent = make()
     networks, rho, utilities, transmitted = samples(agent)
     whole = current_gradient(agent, networks, rho, utilities, transmitted, ridge=RIDGE)
-    monkeypatch.setattr(credit, "_CHUNK_ELEMENTS", chunk * agent.solution_length)
     monkeypatch.setattr(expected_bits, "_CHUNK_ELEMENTS", 1)
     parts = current_gradient(agent, networks, rho, utilities, transmitted, ridge=RIDGE)
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+
+
+@EVERY
+def test_nothing_that_it_is_given_is_changed(make):
+    agent = make()
+    networks, rho, utilities, transmitted = samples(agent)
+    current_gradient(agent, networks, rho, utilities, transmitted, ridge=RIDGE)
+    for given, expected in zip((networks, rho, utilities), samples(agent), strict=False):
+        assert torch.equal(given, expected)
+    assert all(torch.equal(steps, samples(agent)[3][name]) for name, steps in transmitted.items())
+
+
+@pytest.mark.parametrize("huge", [1e20, 3e38, float("inf")])
+def test_what_is_finite_stays_finite_however_much_is_transmitted(huge):
+    agent = AGENTS["all connections"]()
+    networks, rho, utilities, transmitted = samples(agent)
+    silenced = torch.where(torch.arange(NUM_NETWORKS) == 0, 0.0, utilities)
+    expected = current_gradient(agent, networks, rho, silenced, transmitted, ridge=RIDGE)
+    transmitted["input"][0, :, 2] = torch.tensor([huge, -huge, huge])
+    gradient = current_gradient(agent, networks, rho, utilities, transmitted, ridge=RIDGE)
+    assert torch.isfinite(gradient).all()
+    kernels, without = (agent.split(part[None])["kernel_h"] for part in (gradient, expected))
+    torch.testing.assert_close(kernels, without, atol=1e-5, rtol=1e-4)  # what is small beside it gets no credit there
 
 
 def test_opposite_inputs_get_opposite_credit():
