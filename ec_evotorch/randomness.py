@@ -69,8 +69,9 @@ Where each is drawn, and by which function:
 
 Streams of one root differ in their further words, or are of different generators. `initial_state` is called with a
 generator of seed 0 in `ec_evotorch/rollout/slots.py`, `ec_evotorch/rollout/policy.py` and the collector of searchers
-with a critic, where what it draws is overwritten when an episode begins, and in `experiments/run_config/check_search.py`, which only tries
-whether the agent acts. The inputs of benchmarks (`experiments/bench`) have fixed seeds.
+with a critic, where what it draws is overwritten when an episode begins, and in
+`experiments/run_config/check_search.py`, which only tries whether the agent acts. The inputs of benchmarks
+(`experiments/bench`) have fixed seeds.
 """
 
 from numbers import Integral
