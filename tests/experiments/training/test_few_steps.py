@@ -27,7 +27,6 @@ def mean_return(searcher: str, seed: int) -> float:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_hoppers_learn_with_a_critic_what_they_do_not_learn_from_episodes_alone(seed):
-    """Measured: MEASURED."""
+    """Measured, for seeds 0 to 2: 291, 377 and 330 with a critic; 196, 213 and 206 without. It takes 40 s a seed."""
     with_critic, without = (mean_return(searcher, seed) for searcher in ("ec_critic", "ec"))
-    print(seed, with_critic, without)
-    assert with_critic > 260 > without
+    assert with_critic > 250 > without

@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 
 from agents import RNN, RSNN
 from ec_evotorch import ActorCriticEC, EvolvingConnectivity, RolloutProblem
+from ec_evotorch.randomness import make_generator
 from ec_evotorch.searchers.actor_critic_ec import actor_critic_ec
 from envs import make_vec
 from tests.ec_evotorch.searchers.actor_critic.diverging import Diverging
@@ -107,6 +108,29 @@ def test_what_a_network_was_worth_is_the_advantage_of_its_own_steps(monkeypatch)
     for step, inputs in zip(seen["stretches"].long(), seen["input"], strict=True):
         t, env = divmod(int(step), 4)
         torch.testing.assert_close(inputs, observations[t : t + 4, env])
+
+
+def test_networks_and_shuffling_are_functions_of_the_key_and_the_iteration(monkeypatch):
+    searcher, networks, seeds = make_searcher(), [], []
+    learn, actor = searcher._values.learn, actor_critic_ec.NetworkActor
+
+    def act(agent, drawn, *arguments, **options):
+        networks.append(drawn.clone())
+        return actor(agent, drawn, *arguments, **options)
+
+    def learned(observations, targets, generator):
+        seeds.append(generator.initial_seed())
+        return learn(observations, targets, generator)
+
+    monkeypatch.setattr(actor_critic_ec, "NetworkActor", act)
+    monkeypatch.setattr(searcher._values, "learn", learned)
+    key, expected = searcher.state_dict()["key"], []
+    for iteration in (1, 2, 3):
+        expected.append(torch.empty(40, searcher.problem.solution_length, dtype=torch.bool))
+        searcher.distribution.fill_rows(expected[-1], key, iteration, 0, 40)
+        searcher.step()
+    assert all(map(torch.equal, networks, expected))
+    assert seeds == [make_generator(key, iteration).initial_seed() for iteration in (1, 2, 3)]
 
 
 def test_a_step_down_the_entropy_follows(monkeypatch):
