@@ -33,7 +33,8 @@ class End:
             real weights.
         shapes: Shapes of the kernels by name, in their order.
         connection_mask: Which entries of the kernels the numbers are of, see `agents.agent.Agent`; None if of all.
-        normalizer: State of the observation normaliser; None if observations were not normalised.
+        normalizer: State of the observation normaliser of the search; None if observations were not normalised.
+        policy_normalizer: That with which the policy acts, which is an earlier one where the policy is an incumbent.
         record: What config.yaml keeps of it: `path`, `sha256` of the files that were read, and `run`, which says what
             the run was.
     """
@@ -43,6 +44,7 @@ class End:
     shapes: dict[str, tuple[int, ...]]
     connection_mask: dict[str, np.ndarray] | None
     normalizer: dict | None
+    policy_normalizer: dict | None
     record: dict[str, str]
 
 
@@ -60,25 +62,31 @@ def read_end(run: str | Path, trust: Collection[str] = ()) -> End:
     if not folder.is_dir():
         raise UserError(f"expected the folder of a run, or zoo/NAME; there is no folder '{run}'")
     policy = load_policy_of_run(folder, trust).policy
-    files, rho, normalizer = [folder / POLICY_DESCRIPTION, folder / POLICY_TENSORS], None, None
-    solution = policy.solution
+    files, solution = [folder / POLICY_DESCRIPTION, folder / POLICY_TENSORS], policy.solution
+    rho = normalizer = policy_normalizer = None
     if checkpoints := find_checkpoints(folder):
         files.append(checkpoints[-1])
         search = read_checkpoint(checkpoints[-1]).search
         try:
             rho = EvolvingConnectivity.prob_in(search) if solution.dtype == torch.bool else None
-            normalizer = search["problem"]["own"]["normalizer"]
-            normalizer = normalizer and {name: normalizer[name] for name in SUMS}
+            normalizer = _only_sums(search["problem"]["own"]["normalizer"])
+            policy_normalizer = _only_sums((search.get("incumbent") or {}).get("normalizer")) or normalizer
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"'{checkpoints[-1]}': expected the state of a search: {error}") from error
     elif policy.observation_mean is not None:
-        normalizer = _sums(_steps(folder), policy.observation_mean, policy.observation_stdev)
+        normalizer = policy_normalizer = _sums(_steps(folder), policy.observation_mean, policy.observation_stdev)
     if rho is None and solution.dtype == torch.bool:
         rho = solution.float()
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     shapes = getattr(policy.agent, "parameter_shapes", {"": (len(solution),)})
     record = {"path": str(folder.resolve()), "sha256": digest, "run": _description(folder, run)}
-    return End(solution, rho, dict(shapes), getattr(policy.agent, "connection_mask", None), normalizer, record)
+    mask = getattr(policy.agent, "connection_mask", None)
+    return End(solution, rho, dict(shapes), mask, normalizer, policy_normalizer, record)
+
+
+def _only_sums(state: dict | None) -> dict | None:
+    """Returns the part of a normaliser's state that is one, whatever else a checkpoint holds."""
+    return state and {name: state[name] for name in SUMS}
 
 
 def _steps(folder: Path) -> int:

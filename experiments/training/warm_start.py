@@ -174,7 +174,8 @@ class WarmStart:
         return _bounded(problem, keywords, kernel, values) if is_rho else values
 
     def _take_normalizer(self, problem: Problem, key: str, name: str) -> None:
-        state, normalizer = self._end(key, name).normalizer, getattr(problem, "normalizer", None)
+        end, normalizer = self._end(key, name), getattr(problem, "normalizer", None)
+        state = end.normalizer if key.startswith(PROBABILITIES) else end.policy_normalizer
         if (state is None) != (normalizer is None):
             was = "without" if state is None else "with"
             word = "false" if state is None else "true"

@@ -36,26 +36,28 @@ def state_at_the_end(run: Path) -> dict:
     return read_checkpoint(find_checkpoints(run)[-1]).search
 
 
-def assert_same_normalizer(search, run: Path) -> None:
-    expected = state_at_the_end(run)["problem"]["own"]["normalizer"]
+def assert_same_normalizer(search, expected: dict) -> None:
     state = search.problem.normalizer.state_dict()
     assert state["count"] == expected["count"] > 0
     np.testing.assert_array_equal(state["sum"], expected["sum"])
-    np.testing.assert_array_equal(search.problem.normalizer.mean, load_policy(run).policy.observation_mean)
+
+
+def normalizer_of_search(run: Path) -> dict:
+    return state_at_the_end(run)["problem"]["own"]["normalizer"]
 
 
 def test_ec_starts_at_the_probabilities_and_with_the_normaliser_of_a_run(runs, begun):
     rho = EvolvingConnectivity.prob_in(state_at_the_end(runs / "bits"))
     search = begun("ec", f"searcher.prob_init={runs}/bits", "searcher.prob_min=0.2")
     assert torch.equal(search.status["prob"], rho.clamp(0.2, 0.8))
-    assert_same_normalizer(search, runs / "bits")
+    assert_same_normalizer(search, normalizer_of_search(runs / "bits"))
 
 
 def test_ec_goes_on_with_a_critic_and_without_it(runs, begun, tmp_path):
     rho = EvolvingConnectivity.prob_in(state_at_the_end(runs / "bits"))
     with_critic = begun("ec_critic", f"searcher.prob_init={runs}/bits", "searcher.prob_min=0.2")
     assert torch.equal(with_critic.status["prob"], rho.clamp(0.2, 0.8))
-    assert_same_normalizer(with_critic, runs / "bits")
+    assert_same_normalizer(with_critic, normalizer_of_search(runs / "bits"))
     run = start(
         "ec_critic",
         f"searcher.prob_init={runs}/bits",
@@ -67,14 +69,17 @@ def test_ec_goes_on_with_a_critic_and_without_it(runs, begun, tmp_path):
     assert not torch.equal(reached, with_critic.status["prob"])
     without = begun("ec", f"searcher.prob_init={run}")
     assert torch.equal(without.status["prob"], reached)
-    assert_same_normalizer(without, run)
+    assert_same_normalizer(without, normalizer_of_search(run))
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
 def test_searchers_over_real_weights_start_at_the_policy_of_a_run(searcher, runs, begun):
     search = begun(searcher, *REAL, f"searcher.center_init={runs}/reals")
     assert torch.equal(search.status["center"], load_policy(runs / "reals").policy.solution)
-    assert_same_normalizer(search, runs / "reals")
+    assert_same_normalizer(search, state_at_the_end(runs / "reals")["incumbent"]["normalizer"])
+    mean = load_policy(runs / "reals").policy.observation_mean
+    np.testing.assert_array_equal(search.problem.normalizer.mean, mean)
+    assert search.problem.normalizer.count < normalizer_of_search(runs / "reals")["count"]  # an earlier one
 
 
 def test_kernels_are_taken_one_by_one_into_another_environment(runs, begun):
@@ -91,7 +96,7 @@ def test_kernels_are_taken_one_by_one_into_another_environment(runs, begun):
 
 def test_the_same_body_in_another_world_fits(runs, begun):
     search = begun("ec", f"searcher.prob_init={runs}/bits", "+env.reset_noise_scale=0.05")
-    assert_same_normalizer(search, runs / "bits")
+    assert_same_normalizer(search, normalizer_of_search(runs / "bits"))
 
 
 def test_a_network_of_the_zoo_is_a_start(begun):
