@@ -39,11 +39,12 @@ def numeric_keys(agent: str, searcher: str) -> Iterator[str]:
 
 
 def cases() -> Iterator[tuple[str, str, str, str]]:
-    """Yields agent, searcher, key and what is wrong, for each key of a component's YAML once."""
+    """Yields agent, searcher, key and what is wrong, for each key of a component's YAML once, and for one kernel."""
     seen = set()
     for agent, searcher in PAIRS:
         for key in numeric_keys(agent, searcher):
-            origin = (key, {"agent": agent, "searcher": searcher}.get(key.partition(".")[0]))
+            what = key.partition(".kernel_")[0]
+            origin = (what, {"agent": agent, "searcher": searcher}.get(key.partition(".")[0]))
             if origin not in seen:
                 seen.add(origin)
                 yield from ((agent, searcher, key, kind) for kind in WRONG if (key, kind) not in ALLOWED)
