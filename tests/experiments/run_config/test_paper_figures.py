@@ -1,5 +1,6 @@
 """The YAMLs of methods, scales and figures: they say what the paper says, and every run of them can be built."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def scaled(scale: str, *words: str) -> DictConfig:
 @pytest.mark.parametrize("method", choices("method"))
 def test_a_method_is_named_after_its_agent_and_searcher(method):
     config = compose_config([f"method={method}"])
-    kind, _, network = method.partition("_")
+    kind, network = re.fullmatch("(.+?)_((?:rsnn|rnn|gru|lstm).*)", method).groups()
     assert config.searcher.name == {"sg": "ppo"}.get(kind, kind)
     assert config.agent.name == {"rsnn_1bit": "rsnn_sign"}.get(network, network)
 
