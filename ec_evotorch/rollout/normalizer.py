@@ -73,6 +73,22 @@ class ObservationNormalizer:
         self._summarize()
 
 
+def choose_normalizer(given: object, own: ObservationNormalizer | None) -> ObservationNormalizer | None:
+    """Returns the normaliser that a caller gives, or a problem's own one where that is None.
+
+    Raises:
+        ValueError: If what is given is no normaliser of as many observations, or the problem normalises none.
+    """
+    if given is None:
+        return own
+    if not isinstance(given, ObservationNormalizer) or own is None:
+        expected = "None without observation_normalization" if own is None else "an earlier copy"
+        raise ValueError(f"normalizer: expected {expected}, got a {type(given).__name__}")
+    if len(given.sum) != len(own.sum):
+        raise ValueError(f"normalizer: expected one of {len(own.sum)} observations, got {len(given.sum)}")
+    return given
+
+
 @compiled(nogil=True)
 def normalize_row(observation, mean, stdev, out):
     """Writes `clip((observation − mean) / stdev)` of one observation, computed in float64 and rounded once to float32.

@@ -19,7 +19,7 @@ from ec_evotorch.rollout.episode_seeds import EVALUATION, FRESH_EVALUATION, TRAI
 from ec_evotorch.rollout.episode_statistics import EpisodeStatistics
 from ec_evotorch.rollout.finite_observations import FINITE, first_sensor, warn_of_sensor
 from ec_evotorch.rollout.flat_env import spaces_of
-from ec_evotorch.rollout.normalizer import ObservationNormalizer
+from ec_evotorch.rollout.normalizer import ObservationNormalizer, choose_normalizer
 from ec_evotorch.rollout.policy import Policy, as_solution
 from ec_evotorch.rollout.slots import Episodes, Slots
 from ec_evotorch.rollout.visited_states import VisitedStates
@@ -402,22 +402,10 @@ class RolloutProblem(Problem):
         seed = check_whole("seed", seed, minimum=0, maximum=_MOST_SEED)
         episodes = np.arange(num_episodes)
         seeds = self.episode_seeds(seed, np.zeros_like(episodes), episodes, purpose)
-        normalizer = self._normalizer_or_own(normalizer)
+        normalizer = choose_normalizer(normalizer, self.normalizer)
         played = self._slots.play(solution[None].contiguous(), np.zeros_like(episodes), seeds, normalizer)
         self.notice_nonfinite(first_sensor(played.nonfinite))
         return played
-
-    def _normalizer_or_own(self, normalizer: ObservationNormalizer | None) -> ObservationNormalizer | None:
-        if normalizer is None:
-            return self.normalizer
-        if not isinstance(normalizer, ObservationNormalizer) or self.normalizer is None:
-            expected = "None without observation_normalization" if self.normalizer is None else "an earlier copy"
-            raise ValueError(f"normalizer: expected {expected}, got a {type(normalizer).__name__}")
-        if len(normalizer.sum) != len(self.normalizer.sum):
-            raise ValueError(
-                f"normalizer: expected one of {len(self.normalizer.sum)} observations, got {len(normalizer.sum)}"
-            )
-        return normalizer
 
     def to_policy(self, solution, normalizer: ObservationNormalizer | None = None) -> Policy:
         """Returns a callable for a plain Gymnasium loop.
@@ -427,7 +415,7 @@ class RolloutProblem(Problem):
             normalizer: As for `evaluate_center`.
         """
         numbers = self.env.single_action_space
-        normalizer = self._normalizer_or_own(normalizer)
+        normalizer = choose_normalizer(normalizer, self.normalizer)
         statistics = () if normalizer is None else (normalizer.mean, normalizer.stdev)
         spaces = {"observation_space": self.observation_space, "action_space": self.action_space}
         return Policy(self.agent, solution, numbers.low, numbers.high, *statistics, **spaces)

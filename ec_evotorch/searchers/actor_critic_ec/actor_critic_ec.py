@@ -1,9 +1,9 @@
 """Evolving Connectivity with a critic, as a searcher for rollout problems."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
-from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 
 from ec_evotorch.distributions.ranking import check_ranking_method, compute_utilities
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
@@ -11,12 +11,12 @@ from ec_evotorch.generation.optimizer import load_optimizer_state, make_optimize
 from ec_evotorch.protocols import SynapticAgent
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
+from ec_evotorch.searchers.actor_critic.actor_critic_search import ActorCriticSearch
 from ec_evotorch.searchers.actor_critic.advantages import (
-    RewardScale,
     estimate_advantages,
     estimate_stretch_advantages,
 )
-from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
+from ec_evotorch.searchers.actor_critic.collector import Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
 from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
@@ -29,7 +29,7 @@ _LARGEST = float(torch.finfo(torch.float32).max)
 _CREDITS = ("currents", "networks")
 
 
-class ActorCriticEC(SearchAlgorithm):
+class ActorCriticEC(ActorCriticSearch):
     """Evolving Connectivity that learns from single steps: 1-bit networks as actors, and a critic that is thrown away.
 
     `EvolvingConnectivity` learns one number from a whole episode of a network. This searcher has the same connection
@@ -77,6 +77,9 @@ class ActorCriticEC(SearchAlgorithm):
     https://arxiv.org/abs/2005.05719; advantages of Schulman et al. (2016), https://arxiv.org/abs/1506.02438. Their
     combination, and the expectation given the currents, are ours.
     """
+
+    DTYPE: ClassVar[torch.dtype] = torch.bool
+    HOW_TO_GET_DTYPE: ClassVar[str] = 'Give the RolloutProblem an agent with connections="boolean".'
 
     def __init__(
         self,
@@ -131,15 +134,13 @@ class ActorCriticEC(SearchAlgorithm):
                 what it remembers (`memory`), or an argument is out of its range.
             TypeError: If `optimizer` is nothing that can be one.
         """
-        if not isinstance(problem, RolloutProblem):
-            raise ValueError(f"problem: ActorCriticEC needs a RolloutProblem, got {type(problem).__name__}")
-        if problem.dtype != torch.bool:
-            raise ValueError(
-                f"problem: ActorCriticEC needs a problem of dtype torch.bool, got {problem.dtype}. Give the"
-                ' RolloutProblem an agent with connections="boolean".'
-            )
-        if problem.num_actors:
-            raise ValueError(f"num_actors: ActorCriticEC collects in one process, expected 0, got {problem.num_actors}")
+        super().__init__(
+            problem,
+            prob=self._get_prob,
+            center=self._get_center,
+            density=self._get_density,
+            entropy=self._get_entropy,
+        )
         if not hasattr(problem.agent, "memory"):
             raise ValueError("problem: ActorCriticEC needs an agent with a method memory; this one has none")
         batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
@@ -160,17 +161,8 @@ class ActorCriticEC(SearchAlgorithm):
         minibatch_size = check_whole("minibatch_size", minibatch_size)
         center_learning_rate = check_positive("center_learning_rate", center_learning_rate)
 
-        super().__init__(
-            problem,
-            prob=self._get_prob,
-            center=self._get_center,
-            density=self._get_density,
-            entropy=self._get_entropy,
-        )
-        self._num_envs, self._num_steps = num_envs, batch_size // num_envs
+        self._num_envs = num_envs
         self._ranking_method, self._ridge = ranking_method, check_positive("ridge", ridge)
-        self._discount = check_in_range("discount", discount, 0.0, 1.0)
-        self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
         self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
         self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
@@ -183,7 +175,7 @@ class ActorCriticEC(SearchAlgorithm):
             device=problem.device,
         )
         optimizer_state(self._optimizer)  # says what is wrong with one whose state cannot be saved
-        self._key = draw_key(problem)
+        key = draw_key(problem)
         with one_torch_thread():
             self._values = ValueLearner(
                 problem.agent.obs_length,
@@ -191,30 +183,14 @@ class ActorCriticEC(SearchAlgorithm):
                 learning_rate=learning_rate,
                 num_epochs=num_epochs,
                 minibatch_size=minibatch_size,
-                generator=make_generator(self._key, 0),
+                generator=make_generator(key, 0),
             )
-        self._collector = Collector(problem, num_envs)
-        self._reward_scale = RewardScale(num_envs, self._discount)
-        self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
+        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda)
 
     @property
     def distribution(self) -> SeparableBernoulli:
         """The current distribution of connections; each step puts a new one in its place."""
         return self._distribution
-
-    def _step(self) -> None:
-        if self._interrupted is not None:
-            self.load_state_dict(self._interrupted)
-        self._interrupted = self.state_dict()
-        try:
-            with one_torch_thread():
-                experience, distribution, diagnostics = self._iterate(self.step_count + 1)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
-        self._distribution, self._interrupted = distribution, None
-        experience.count_in(self.problem)
-        self.update_status(self.problem.episode_statistics.status)
-        self.update_status(experience.training_returns(self.problem) | diagnostics)
 
     def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
         """Returns what was experienced, the next distribution, and the diagnostics of the status."""
@@ -228,8 +204,7 @@ class ActorCriticEC(SearchAlgorithm):
             self._hold_steps,
             keeps_transmitted=self._uses_currents,
         )
-        experience = self._collector.collect(self._num_steps, actor)
-        self._reward_scale.update(experience.rewards, experience.ended)
+        experience = self._collect(actor)
         values = self._values.values(experience.observations)
         advantages = estimate_advantages(
             (experience.rewards / self._reward_scale.value).float(),
@@ -272,37 +247,24 @@ class ActorCriticEC(SearchAlgorithm):
         """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
         return steps.unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
 
-    def state_dict(self) -> dict:
-        """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
-        if self._interrupted is not None:
-            return self._interrupted
+    def _adopt(self, learned: SeparableBernoulli) -> None:
+        self._distribution = learned
+
+    def _learned_state(self) -> dict:
         return {
-            "key": self._key,
             "prob": self._distribution.rho,
             "optimizer": optimizer_state(self._optimizer),
             "values": self._values.state_dict(),
-            "reward_scale": self._reward_scale.state_dict(),
-            "collector": self._collector.state_dict(),
         }
 
-    def load_state_dict(self, state: dict) -> None:
-        """Takes the state of a searcher made with the same arguments.
-
-        Raises:
-            KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
-                repeat the episodes that were running.
-        """
+    def _load_learned(self, state: dict) -> None:
         rho = torch.as_tensor(state["prob"])
         if rho.shape != self._distribution.rho.shape:
             expected, got = tuple(self._distribution.rho.shape), tuple(rho.shape)
             raise ValueError(f"prob: expected shape {expected}, got {got}")
-        self._key = state["key"]
         self._distribution = self._distribution.with_vector(rho.clone())
         load_optimizer_state(self._optimizer, state["optimizer"])
         self._values.load_state_dict(state["values"])
-        self._reward_scale.load_state_dict(state["reward_scale"])
-        self._collector.load_state_dict(state["collector"])
-        self._interrupted = None
 
     def _get_prob(self) -> torch.Tensor:
         return self._distribution.rho

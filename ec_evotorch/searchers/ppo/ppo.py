@@ -1,17 +1,18 @@
 """Proximal policy optimisation (PPO) of a recurrent agent as a searcher for rollout problems."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
-from evotorch.algorithms.searchalgorithm import SearchAlgorithm
 from torch.nn.utils import clip_grad_norm_
 
 from ec_evotorch.generation.optimizer import load_optimizer_state, optimizer_state
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
-from ec_evotorch.searchers.actor_critic.advantages import RewardScale, estimate_advantages
-from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
+from ec_evotorch.searchers.actor_critic.actor_critic_search import ActorCriticSearch
+from ec_evotorch.searchers.actor_critic.advantages import estimate_advantages
+from ec_evotorch.searchers.actor_critic.collector import Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes, make_critic
 from ec_evotorch.searchers.initial_center import make_initial_center
 from ec_evotorch.searchers.ppo.action_distribution import make_distribution
@@ -22,7 +23,7 @@ from native.arguments import check_in_range, check_whole
 _LARGEST = float(torch.finfo(torch.float32).max)
 
 
-class PPO(SearchAlgorithm):
+class PPO(ActorCriticSearch):
     """Proximal policy optimisation with backpropagation through time.
 
     The policy is a diagonal normal distribution around the agent's output, with a standard deviation that is learned
@@ -71,6 +72,9 @@ class PPO(SearchAlgorithm):
     policy and critic each by itself; advantages are normalised over each minibatch; the value loss is not clipped. The
     paper does not state what goes beyond its Table 5.
     """
+
+    DTYPE: ClassVar[torch.dtype] = torch.float32
+    HOW_TO_GET_DTYPE: ClassVar[str] = 'Give the RolloutProblem an agent with real weights, such as connections="real".'
 
     def __init__(
         self,
@@ -121,15 +125,7 @@ class PPO(SearchAlgorithm):
             ValueError: If the problem is not a `RolloutProblem`, its agent has no real weights or no gradient, or an
                 argument is out of its range.
         """
-        if not isinstance(problem, RolloutProblem):
-            raise ValueError(f"problem: PPO needs a RolloutProblem, got {type(problem).__name__}")
-        if problem.dtype != torch.float32:
-            raise ValueError(
-                f"problem: PPO needs a problem of dtype torch.float32, got {problem.dtype}. Give the RolloutProblem an"
-                ' agent with real weights, such as connections="real".'
-            )
-        if problem.num_actors:
-            raise ValueError(f"num_actors: PPO collects in one process, expected 0, got {problem.num_actors}")
+        super().__init__(problem, center=self._get_center)
         for method in ("memory", "unroll"):
             if not hasattr(problem.agent, method):
                 raise ValueError(f"problem: PPO needs an agent with a method {method}; this one has none")
@@ -143,27 +139,24 @@ class PPO(SearchAlgorithm):
         adam_epsilon = _check_fraction("adam_epsilon", adam_epsilon)
         stdev_init = check_in_range("stdev_init", stdev_init, 1e-6, 1e6)
 
-        super().__init__(problem, center=self._get_center)
-        self._num_steps, self._num_envs = batch_size // num_envs, num_envs
+        self._num_envs = num_envs
         self._num_minibatches = check_whole("num_minibatches", num_minibatches)
         self._num_epochs = check_whole("num_epochs", num_epochs)
         self._max_gradient_norm = check_in_range(
             "max_gradient_norm", max_gradient_norm, 0.0, _LARGEST, include_low=False
         )
         self._clip = check_in_range("clip", clip, 0.0, _LARGEST, include_low=False)
-        self._discount = check_in_range("discount", discount, 0.0, 1.0)
-        self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
         self._value_coefficient = check_in_range("value_coefficient", value_coefficient, 0.0, _LARGEST)
         self._entropy_coefficient = check_in_range("entropy_coefficient", entropy_coefficient, 0.0, _LARGEST)
 
         self._center = make_initial_center(problem, center_init)
-        self._key = draw_key(problem)
+        key = draw_key(problem)
         self._weights = self._center.clone().requires_grad_()
         self._distribution = make_distribution(problem.action_space, problem.agent.act_length)
         shape = (self._distribution.num_stdevs,)
         self._log_stdev = torch.full(shape, float(np.log(stdev_init)), dtype=torch.float32, requires_grad=True)
         with one_torch_thread():
-            self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(self._key, 0))
+            self._critic = make_critic(problem.agent.obs_length, critic_sizes, make_generator(key, 0))
         self._optimizer = torch.optim.Adam(
             [
                 {"params": [self._weights], "lr": center_learning_rate},
@@ -171,32 +164,19 @@ class PPO(SearchAlgorithm):
             ],
             eps=adam_epsilon,
         )
-        self._collector = Collector(problem, num_envs)
-        self._reward_scale = RewardScale(num_envs, self._discount)
-        self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
+        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda)
 
-    def _step(self) -> None:
-        generator = make_generator(self._key, self.step_count + 1)
+    def _iterate(self, iteration: int) -> tuple[Experience, torch.Tensor, dict[str, float]]:
+        generator = make_generator(self._key, iteration)
         noise = self._distribution.noise(self._num_steps, self._num_envs, generator)
-        if self._interrupted is not None:
-            self.load_state_dict(self._interrupted)
-        self._interrupted = self.state_dict()
-        try:
-            with one_torch_thread():
-                stdev = self._log_stdev.detach().exp()
-                actor = NoisyActor(
-                    self.problem.agent, self._center, self._distribution, stdev, noise, self._bptt_length
-                )
-                experience = self._collector.collect(self._num_steps, actor)
-                self._reward_scale.update(experience.rewards, experience.ended)
-                diagnostics = self._learn(experience, actor, generator)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"iteration {self.step_count + 1}: {error}") from error
-        self._center = self._weights.detach().clone()
-        self._interrupted = None
-        experience.count_in(self.problem)
-        self.update_status(self.problem.episode_statistics.status)
-        self.update_status(experience.training_returns(self.problem) | diagnostics)
+        stdev = self._log_stdev.detach().exp()
+        actor = NoisyActor(self.problem.agent, self._center, self._distribution, stdev, noise, self._bptt_length)
+        experience = self._collect(actor)
+        diagnostics = self._learn(experience, actor, generator)
+        return experience, self._weights.detach().clone(), diagnostics
+
+    def _adopt(self, learned: torch.Tensor) -> None:
+        self._center = learned
 
     def _learn(self, experience: Experience, actor: NoisyActor, generator: torch.Generator) -> dict[str, float]:
         """Updates weights, standard deviation and critic; returns the diagnostics of the status."""
@@ -275,37 +255,21 @@ class PPO(SearchAlgorithm):
         policy_norm = clip_grad_norm_([self._weights, self._log_stdev], self._max_gradient_norm)
         return policy_norm + 0.0 * critic_norm
 
-    def state_dict(self) -> dict:
-        """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
-        if self._interrupted is not None:
-            return self._interrupted
+    def _learned_state(self) -> dict:
         return {
-            "key": self._key,
             "center": self._center,
             "log_stdev": self._log_stdev.detach().clone(),
             "critic": {name: value.detach().clone() for name, value in self._critic.state_dict().items()},
             "optimizer": optimizer_state(self._optimizer),
-            "reward_scale": self._reward_scale.state_dict(),
-            "collector": self._collector.state_dict(),
         }
 
-    def load_state_dict(self, state: dict) -> None:
-        """Takes the state of a searcher made with the same arguments.
-
-        Raises:
-            KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
-                repeat the episodes that were running.
-        """
-        self._key = state["key"]
+    def _load_learned(self, state: dict) -> None:
         self._center = make_initial_center(self.problem, state["center"])
         with torch.no_grad():
             self._weights.copy_(self._center)
             self._log_stdev.copy_(torch.as_tensor(state["log_stdev"]))
         self._critic.load_state_dict({name: torch.as_tensor(value) for name, value in state["critic"].items()})
         load_optimizer_state(self._optimizer, state["optimizer"])
-        self._reward_scale.load_state_dict(state["reward_scale"])
-        self._collector.load_state_dict(state["collector"])
-        self._interrupted = None
 
     def _get_center(self) -> torch.Tensor:
         return self._center
