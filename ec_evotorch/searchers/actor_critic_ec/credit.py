@@ -24,8 +24,9 @@ def network_gradient(networks: torch.Tensor, rho: torch.Tensor, utilities: torch
 def current_gradient(agent, networks, rho, utilities, transmitted: Mapping, *, ridge: float) -> torch.Tensor:
     """Computes mean_m u_m E[θ_m − ρ | currents], (L,) float32, see `ec_evotorch.distributions.expected_bits`.
 
-    Its expectation is that of `network_gradient`, as far as the bits given their sums are normally distributed; its
-    noise is less, because connections get credit only for what reached a unit.
+    Its expectation is near that of `network_gradient`: bits given their sums are nearly normal, the ridge shrinks what
+    small differences say, and an agent may know its currents approximately. Its noise is less, because connections get
+    credit only for what reached a unit.
 
     Args:
         agent: A `protocols.SynapticAgent`.
