@@ -50,22 +50,35 @@ def sum_expected_bits(transmitted, currents, variances, weights, *, ridge: float
     for start in range(0, num_samples, chunk):
         rows = slice(start, start + chunk)
         products = transmitted[rows, first] * transmitted[rows, second]  # (m, K (K + 1) / 2, J)
-        solve_systems((products @ variances).numpy(), currents[rows].numpy(), np.float32(ridge))
+        solve_systems(products @ variances, currents[rows], ridge)
     currents *= weights[:, None, None]
     return transmitted.flatten(0, 1).T @ currents.flatten(0, 1)
 
 
-@compiled(nogil=True)
-def add_currents(networks, rho, transmitted, sign, currents):
+def add_currents(networks, rho, transmitted, sign: float, currents) -> None:
     """Adds what connections contributed to the currents of their units, less what was expected: ± X (θ − ρ).
 
     Args:
-        networks: (M, J, N) bool, the θ.
+        networks: (M, J, N) bool, the θ, on the device of the others.
         rho: (J, N) float32.
         transmitted: (M, K, J) float32, the X.
-        sign: 1 or −1 as float32.
+        sign: 1 or −1.
         currents: (M, K, N) float32, added to.
     """
+    if currents.device.type == "cpu":
+        arrays = (networks.numpy(), rho.numpy(), transmitted.numpy())
+        _add_currents(*arrays, np.float32(sign), currents.numpy())
+    else:
+        add_all_currents(networks, rho, transmitted, sign, currents)
+
+
+def add_all_currents(networks, rho, transmitted, sign: float, currents) -> None:
+    """Does what `add_currents` does, as a matrix product for each network, on any device."""
+    currents += sign * (transmitted @ (networks.to(rho.dtype) - rho))
+
+
+@compiled(nogil=True)
+def _add_currents(networks, rho, transmitted, sign, currents):
     num_samples, num_rows, num_units = networks.shape
     deviation = np.empty(num_units, dtype=np.float32)
     for m in range(num_samples):
@@ -79,17 +92,52 @@ def add_currents(networks, rho, transmitted, sign, currents):
                         currents[m, k, n] += x * deviation[n]
 
 
-@compiled(nogil=True)
-def solve_systems(matrices, vectors, ridge):
+def solve_systems(matrices, vectors, ridge: float) -> None:
     """Solves (A + λ 1) y = b for many small positive semidefinite A, by Cholesky decomposition in float64.
 
     Where A is 0, or not finite, y is 0.
 
     Args:
-        matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row.
+        matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row, on the device of the others.
         vectors: (M, K, N) float32, the b; overwritten by the y.
         ridge: λ as a share of the mean of A's diagonal.
     """
+    if vectors.device.type == "cpu":
+        _solve_systems(matrices.numpy(), vectors.numpy(), np.float32(ridge))
+    else:
+        vectors.copy_(solve_all(matrices, vectors, ridge))
+
+
+def solve_all(matrices, vectors, ridge: float):
+    """Returns the y of `solve_systems`, (M, K, N) float64, by operations on all systems at once, on any device."""
+    size = vectors.shape[1]
+    entries = iter(matrices.double().unbind(dim=1))
+    factor = [[next(entries) for _ in range(row + 1)] for row in range(size)]
+    trace = sum(factor[a][a] for a in range(size))
+    is_solved = (trace > 0.0) & trace.isfinite()
+    least = 1e-9 * trace
+    for a in range(size):
+        factor[a][a] = factor[a][a] + float(np.float32(ridge)) * trace / size
+        for b in range(a):
+            for c in range(b):
+                factor[a][b] = factor[a][b] - factor[a][c] * factor[b][c]
+            factor[a][b] = factor[a][b] / factor[b][b]
+            factor[a][a] = factor[a][a] - factor[a][b] * factor[a][b]
+        factor[a][a] = torch.maximum(factor[a][a], least).sqrt()
+    solution = list(vectors.double().unbind(dim=1))
+    for a in range(size):
+        for c in range(a):
+            solution[a] = solution[a] - factor[a][c] * solution[c]
+        solution[a] = solution[a] / factor[a][a]
+    for a in range(size - 1, -1, -1):
+        for c in range(a + 1, size):
+            solution[a] = solution[a] - factor[c][a] * solution[c]
+        solution[a] = solution[a] / factor[a][a]
+    return torch.stack(solution, dim=1).where(is_solved[:, None], 0.0)
+
+
+@compiled(nogil=True)
+def _solve_systems(matrices, vectors, ridge):
     num_samples, size, num_units = vectors.shape
     factor = np.empty((size, size))
     solution = np.empty(size)

@@ -167,9 +167,9 @@ class RolloutProblem(Problem):
         obs_length = self.env.single_observation_space.shape[0]
         sizes = obs_length, self.env.single_action_space.shape[0]
         self.agent = make_agent(agent, *sizes)
-        self._make_device_agent = None
+        self._device_agent = None
         if self._played_on is not None:
-            self._make_device_agent = partial(make_device_agent, agent, *sizes, self._played_on)
+            self._device_agent = partial(make_device_agent, agent, *sizes, self._played_on)
         self.normalizer = ObservationNormalizer(obs_length) if observation_normalization else None
         self.episode_statistics = EpisodeStatistics()
         self._slots = self._make_slots()
@@ -436,6 +436,16 @@ class RolloutProblem(Problem):
         self._envs.add(env)
         return env
 
+    def make_device_agent(self):
+        """Makes another agent whose networks can stay on the problem's device, see `protocols.DeviceAgent`.
+
+        Raises:
+            ValueError: If the problem has no device.
+        """
+        if self._device_agent is None:
+            raise ValueError("device: expected the name of a device to make an agent there, got None")
+        return self._device_agent()
+
     def episode_seeds(self, generation: int, members: np.ndarray, episodes: np.ndarray, purpose: int) -> list[int]:
         """Returns the seeds of episodes, which are functions of (seed, generation, member, episode, purpose).
 
@@ -546,11 +556,11 @@ class RolloutProblem(Problem):
             self.close()
 
     def _make_slots(self):
-        if self._make_device_agent is None:
+        if self._device_agent is None:
             return Slots(self.env, self.agent)
         from ec_evotorch.rollout.device.slots import DeviceSlots  # Warp is an extra
 
-        agent = self._make_device_agent()
+        agent = self.make_device_agent()
         try:
             return DeviceSlots(self.env, agent)
         except ValueError as error:  # of a network that cannot be there

@@ -51,7 +51,9 @@ class ActorCriticSearch(SearchAlgorithm):
             raise ValueError(f"num_actors: {name} collects in one process, expected 0, got {problem.num_actors}")
         super().__init__(problem, **status_getters)
 
-    def _begin(self, key: int, num_steps: int, num_envs: int, discount: float, gae_lambda: float) -> None:
+    def _begin(
+        self, key: int, num_steps: int, num_envs: int, discount: float, gae_lambda: float, make_collector=Collector
+    ) -> None:
         """Makes the environments; a subclass calls this once, when all that may be refused was checked.
 
         Args:
@@ -60,6 +62,7 @@ class ActorCriticSearch(SearchAlgorithm):
             num_envs: Environments.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
+            make_collector: Class of what collects steps, made with the problem and the number of environments.
 
         Raises:
             ValueError: If γ or λ is out of its range.
@@ -67,7 +70,7 @@ class ActorCriticSearch(SearchAlgorithm):
         self._discount = check_in_range("discount", discount, 0.0, 1.0)
         self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
         self._key, self._num_steps = key, num_steps
-        self._collector = Collector(self.problem, num_envs)
+        self._collector = make_collector(self.problem, num_envs)
         self._reward_scale = RewardScale(num_envs, self._discount)
         self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
 

@@ -18,6 +18,7 @@ class ValueLearner:
         num_epochs: Times that each observation is learned from.
         minibatch_size: Observations of a gradient step.
         generator: Generator from which the critic's weights are drawn.
+        device: Device of PyTorch where the critic is, and where it expects observations; None for the host's memory.
     """
 
     def __init__(
@@ -29,22 +30,23 @@ class ValueLearner:
         num_epochs: int,
         minibatch_size: int,
         generator: torch.Generator,
+        device: str | None = None,
     ):
-        self._critic = make_critic(obs_length, hidden_sizes, generator)
+        self._critic = make_critic(obs_length, hidden_sizes, generator).to(device)
         self._optimizer = torch.optim.Adam(self._critic.parameters(), lr=learning_rate)
         self._num_epochs, self._minibatch_size = num_epochs, minibatch_size
 
     def values(self, observations: torch.Tensor) -> torch.Tensor:
-        """Estimates the values (…,) of observations (…, obs_length)."""
+        """Estimates the values (…,) of observations (…, obs_length), in the host's memory."""
         with torch.no_grad():
-            return self._critic(observations)[..., 0]
+            return self._critic(observations)[..., 0].cpu()
 
     def learn(self, observations: torch.Tensor, targets: torch.Tensor, generator: torch.Generator) -> float:
         """Takes steps towards targets.
 
         Args:
             observations: (n, obs_length) float32.
-            targets: (n,) float32 values that they should have.
+            targets: (n,) float32 values that they should have, in the host's memory.
             generator: Generator by which they are shuffled.
 
         Returns:
@@ -53,9 +55,10 @@ class ValueLearner:
         Raises:
             FloatingPointError: If the loss is NaN or infinite.
         """
-        losses = []
+        losses, targets = [], targets.to(observations.device)
         for _ in range(self._num_epochs):
-            for rows in torch.randperm(len(targets), generator=generator).split(self._minibatch_size):
+            shuffled = torch.randperm(len(targets), generator=generator).to(observations.device)
+            for rows in shuffled.split(self._minibatch_size):
                 loss = 0.5 * (self._critic(observations[rows])[:, 0] - targets[rows]).square().mean()
                 self._optimizer.zero_grad()
                 loss.backward()

@@ -8,18 +8,15 @@ import torch
 from ec_evotorch.distributions.ranking import check_ranking_method, compute_utilities
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.generation.optimizer import load_optimizer_state, make_optimizer, optimizer_state
+from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.protocols import SynapticAgent
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.actor_critic.actor_critic_search import ActorCriticSearch
-from ec_evotorch.searchers.actor_critic.advantages import (
-    estimate_advantages,
-    estimate_stretch_advantages,
-)
-from ec_evotorch.searchers.actor_critic.collector import Experience
+from ec_evotorch.searchers.actor_critic.advantages import estimate_advantages, estimate_stretch_advantages
+from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
-from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
 from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
@@ -184,8 +181,9 @@ class ActorCriticEC(ActorCriticSearch):
                 num_epochs=num_epochs,
                 minibatch_size=minibatch_size,
                 generator=make_generator(key, 0),
+                device=problem.device_of_rows,
             )
-        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda)
+        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda, self._collector_class())
 
     @property
     def distribution(self) -> SeparableBernoulli:
@@ -195,15 +193,7 @@ class ActorCriticEC(ActorCriticSearch):
     def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
         """Returns what was experienced, the next distribution, and the diagnostics of the status."""
         num_networks = self._num_steps // self._hold_steps * self._num_envs
-        networks = torch.empty(num_networks, self.problem.solution_length, dtype=torch.bool)
-        self._distribution.fill_rows(networks, self._key, iteration, 0, num_networks)
-        actor = NetworkActor(
-            self.problem.agent,
-            networks,
-            self._num_envs,
-            self._hold_steps,
-            keeps_transmitted=self._uses_currents,
-        )
+        actor = self._make_actor(SeededRows(self._distribution, num_networks, self._key, iteration))
         experience = self._collect(actor)
         values = self._values.values(experience.observations)
         advantages = estimate_advantages(
@@ -216,13 +206,31 @@ class ActorCriticEC(ActorCriticSearch):
             gae_lambda=self._gae_lambda,
         )
         targets = advantages + values
-        distribution = self._updated(networks, actor, advantages, experience.ended)
+        distribution = self._updated(actor, advantages, experience.ended)
         generator = make_generator(self._key, iteration)
         loss = self._values.learn(experience.observations.flatten(0, 1), targets.flatten(), generator)
         explained = 1.0 - (advantages.var() / targets.var()).item()
         return experience, distribution, {"value_loss": loss, "explained_variance": explained}
 
-    def _updated(self, networks: torch.Tensor, actor: NetworkActor, advantages, ended) -> SeparableBernoulli:
+    def _make_actor(self, rows: SeededRows):
+        """Returns what acts in an iteration, with networks that are the rows of a generation."""
+        agent, *how = self.problem.agent, self._num_envs, self._hold_steps
+        if self.problem.device_of_rows is None:
+            networks = torch.empty(rows.popsize, self.problem.solution_length, dtype=torch.bool)
+            rows.fill(networks, 0)
+            return NetworkActor(agent, networks, *how, keeps_transmitted=self._uses_currents)
+        from ec_evotorch.searchers.actor_critic_ec.device.actor import DeviceNetworkActor  # Warp is an extra
+
+        return DeviceNetworkActor(agent, rows, *how, self._collector.device, keeps_transmitted=self._uses_currents)
+
+    def _collector_class(self):
+        if self.problem.device_of_rows is None:
+            return Collector
+        from ec_evotorch.searchers.actor_critic_ec.device.collector import DeviceCollector  # Warp is an extra
+
+        return DeviceCollector
+
+    def _updated(self, actor, advantages, ended) -> SeparableBernoulli:
         """Returns the distribution with ρ moved towards the networks whose stretches were better than expected."""
         stretches = estimate_stretch_advantages(
             advantages, ended, length=self._hold_steps, discount=self._discount, gae_lambda=self._gae_lambda
@@ -231,21 +239,12 @@ class ActorCriticEC(ActorCriticSearch):
         if torch.all(utilities == utilities[0]):
             return self._distribution
         utilities = (utilities - utilities.mean()).to(torch.float32)
-        rho = self._distribution.rho
-        if self._uses_currents:
-            by_network = {name: self._by_network(steps) for name, steps in actor.transmitted.items()}
-            gradient = current_gradient(self.problem.agent, networks, rho, utilities, by_network, ridge=self._ridge)
-        else:
-            gradient = network_gradient(networks, rho, utilities)
+        gradient = actor.gradient(self._distribution.rho, utilities, ridge=self._ridge)
         rates = {"rho": self._center_learning_rate}
         how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
         moved = self._distribution.update_parameters({"rho": gradient}, **how)
         less_entropy = {"rho": self._entropy_penalty * _entropy_descent(moved.rho)}
         return moved.update_parameters(less_entropy, learning_rates=rates)
-
-    def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
-        """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
-        return steps.unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
 
     def _adopt(self, learned: SeparableBernoulli) -> None:
         self._distribution = learned

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 
 from ec_evotorch.distributions.expected_bits import add_currents, sum_expected_bits
@@ -55,12 +54,13 @@ def _add_group(gradients, sources, transmitted, bits, probabilities, utilities, 
     names = list(dict.fromkeys(name for _, _, name, _ in sources))
     variances: dict[str, torch.Tensor] = {}
     num_units = probabilities[sources[0][0]].shape[1]
-    currents = torch.zeros(*transmitted[names[0]].shape[:2], num_units, dtype=torch.float32)
+    steps = transmitted[names[0]]
+    currents = torch.zeros(*steps.shape[:2], num_units, dtype=torch.float32, device=steps.device)
     for kernel, part, name, sign in sources:
         rho = probabilities[kernel][part]
         variances[name] = variances.get(name, 0.0) + rho * (1.0 - rho)
         networks = bits[kernel][:, part].contiguous()
-        add_currents(*(x.numpy() for x in (networks, rho, transmitted[name])), np.float32(sign), currents.numpy())
+        add_currents(networks, rho, transmitted[name], sign, currents)
     sums = sum_expected_bits(
         torch.cat([transmitted[name] for name in names], dim=2),
         currents,

@@ -1,8 +1,9 @@
-"""Acting with networks that are drawn anew every few steps."""
+"""Acting with networks that are drawn anew every few steps, and the credit that they get."""
 
 import numpy as np
 import torch
 
+from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
 from native.step_slots import step_slots
 
 
@@ -44,6 +45,24 @@ class NetworkActor:
             for name, values in self._agent.transmitted(observations, state).items():
                 self._transmitted.setdefault(name, []).append(values)
         return actions
+
+    def gradient(self, rho: torch.Tensor, utilities: torch.Tensor, *, ridge: float) -> torch.Tensor:
+        """Computes `current_gradient` if what is transmitted was kept, and otherwise `network_gradient`.
+
+        Args:
+            rho: (L,) float32, from which the networks were drawn.
+            utilities: (T / K · B,) float32 of the networks.
+            ridge: As for `current_gradient`.
+        """
+        networks = self._networks.flatten(0, 1)
+        if not self._keeps_transmitted:
+            return network_gradient(networks, rho, utilities)
+        by_network = {name: self._by_network(steps) for name, steps in self.transmitted.items()}
+        return current_gradient(self._agent, networks, rho, utilities, by_network, ridge=ridge)
+
+    def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
+        """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
+        return steps.unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
 
     def _make_step(self, networks: torch.Tensor, state):
         """Returns a function that acts with one network in each sub-environment, without Python where that is there."""

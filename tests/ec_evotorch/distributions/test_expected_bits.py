@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from ec_evotorch.distributions import expected_bits
-from ec_evotorch.distributions.expected_bits import add_currents, solve_systems, sum_expected_bits
+from ec_evotorch.distributions.expected_bits import (
+    add_all_currents,
+    add_currents,
+    solve_all,
+    solve_systems,
+    sum_expected_bits,
+)
 
 
 def random_samples(num_samples=7, num_steps=3, num_rows=11, num_units=4, seed=0):
@@ -19,10 +25,14 @@ def random_samples(num_samples=7, num_steps=3, num_rows=11, num_units=4, seed=0)
     return transmitted, rho, theta, rng.standard_normal(num_samples).astype(np.float32)
 
 
+def tensors(*arrays):
+    return map(torch.from_numpy, arrays)
+
+
 def summed(transmitted, rho, theta, weights, ridge):
     """Returns V Σ_m w_m Xᵀ (X V Xᵀ + λ 1)⁻¹ X (θ − ρ)."""
     currents = np.zeros((*transmitted.shape[:2], rho.shape[1]), dtype=np.float32)
-    add_currents(np.ascontiguousarray(theta), rho, transmitted, np.float32(1), currents)
+    add_currents(*tensors(np.ascontiguousarray(theta), rho, transmitted), 1.0, torch.from_numpy(currents))
     variances = torch.from_numpy(rho * (1 - rho))
     arrays = torch.from_numpy(transmitted), torch.from_numpy(currents), variances, torch.from_numpy(weights)
     return (variances * sum_expected_bits(*arrays, ridge=ridge)).numpy()
@@ -47,13 +57,14 @@ def test_the_sum_is_that_of_numpys_plain_formula(num_steps, ridge):
     np.testing.assert_allclose(summed(*samples, ridge), by_the_formula(*samples, ridge), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("add", [add_currents, add_all_currents])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_currents_are_added_up(sign):
+def test_currents_are_added_up(sign, add):
     transmitted, rho, theta, _ = random_samples()
     transmitted[2] = 0.0
     before = np.random.default_rng(1).standard_normal((7, 3, 4)).astype(np.float32)
     currents = before.copy()
-    add_currents(theta, rho, transmitted, np.float32(sign), currents)
+    add(*tensors(theta, rho, transmitted), float(sign), torch.from_numpy(currents))
     expected = before + sign * np.einsum("mkj,mjn->mkn", transmitted, theta - rho)
     np.testing.assert_allclose(currents, expected, rtol=1e-5, atol=1e-5)
 
@@ -129,8 +140,13 @@ def test_chunks_change_nothing(monkeypatch):
     np.testing.assert_allclose(summed(*samples, 0.1), whole, rtol=1e-5, atol=1e-6)
 
 
+def solve_in_place(matrices, vectors, ridge):
+    vectors.copy_(solve_all(matrices, vectors, ridge))
+
+
+@pytest.mark.parametrize("solve", [solve_systems, solve_in_place])
 @pytest.mark.parametrize("size", [1, 2, 4, 7])
-def test_systems_are_solved_as_numpy_solves_them(size):
+def test_systems_are_solved_as_numpy_solves_them(size, solve):
     rng = np.random.default_rng(size)
     roots = rng.standard_normal((5, 3, size, size + 2))
     matrices = (roots @ roots.swapaxes(2, 3)).astype(np.float32)  # (M, N, K, K)
@@ -139,14 +155,16 @@ def test_systems_are_solved_as_numpy_solves_them(size):
     shifted = matrices.astype(float) + shifts[..., None, None] * np.eye(size)
     expected = np.linalg.solve(shifted, vectors.swapaxes(1, 2)[..., None].astype(float))[..., 0].swapaxes(1, 2)
     rows, columns = np.tril_indices(size)
-    solve_systems(np.ascontiguousarray(matrices[:, :, rows, columns].swapaxes(1, 2)), vectors, np.float32(0.1))
+    triangles = np.ascontiguousarray(matrices[:, :, rows, columns].swapaxes(1, 2))
+    solve(*tensors(triangles, vectors), 0.1)
     np.testing.assert_allclose(vectors, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_systems_without_a_finite_matrix_have_the_solution_0():
+@pytest.mark.parametrize("solve", [solve_systems, solve_in_place])
+def test_systems_without_a_finite_matrix_have_the_solution_0(solve):
     matrices = np.array([[[0.0, np.inf, np.nan, 2.0]]], dtype=np.float32)
     vectors = np.array([[[0.0, np.nan, 1.0, 3.0]]], dtype=np.float32)
-    solve_systems(matrices, vectors, np.float32(0.5))
+    solve(*tensors(matrices, vectors), 0.5)
     assert vectors.tolist() == [[[0.0, 0.0, 0.0, 1.0]]]
 
 

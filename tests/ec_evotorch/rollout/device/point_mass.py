@@ -112,7 +112,7 @@ class PointMassOnDevice:
             self._x, self._v = (wp.zeros((self.num_envs, 2), dtype=float) for _ in range(2))
             self._steps = wp.zeros(self.num_envs, dtype=int)
             self.rewards = wp.zeros(self.num_envs, dtype=wp.float64)
-            self.finished, self._all = (wp.full(self.num_envs, True, dtype=bool) for _ in range(2))
+            self.finished, self.terminated, self._all = (wp.full(self.num_envs, True, dtype=bool) for _ in range(3))
             self._moved, self._ended, self.diverged, self.overflowed = (
                 wp.zeros(self.num_envs, dtype=bool) for _ in range(4)
             )
@@ -127,14 +127,16 @@ class PointMassOnDevice:
         self._launch_observe(starting)
 
     def launch_rest(self, resting):
-        launch(copy_flags, self.num_envs, [resting, resting], [self.finished], self.device)
+        for flags in (self.finished, self.terminated):
+            launch(copy_flags, self.num_envs, [resting, resting], [flags], self.device)
 
     def launch_step(self):
         inputs = [self.finished, self.actions, self._env.limit, self._env.unstable_at]
         outputs = [self._x, self._v, self._steps, self.rewards, self._moved, self._ended, self.diverged]
         launch(move, self.num_envs, inputs, outputs, self.device)
         self._launch_observe(self._moved)
-        launch(copy_flags, self.num_envs, [self._ended, self._all], [self.finished], self.device)
+        for flags in (self.finished, self.terminated):
+            launch(copy_flags, self.num_envs, [self._ended, self._all], [flags], self.device)
 
     def _launch_observe(self, which):
         inputs = [which, self._x, self._v, self._env.breaks_at]

@@ -14,7 +14,7 @@ from gymnasium.spaces import Box
 from agents import RNN, RSNN
 from ec_evotorch import ActorCriticEC, EvolvingConnectivity, RolloutProblem
 from ec_evotorch.randomness import make_generator
-from ec_evotorch.searchers.actor_critic_ec import actor_critic_ec
+from ec_evotorch.searchers.actor_critic_ec import actor_critic_ec, network_actor
 from envs import make_vec
 from tests.ec_evotorch.searchers.actor_critic.diverging import Diverging
 
@@ -47,7 +47,7 @@ def test_rho_moves_along_the_gradient_of_the_networks_that_acted(agent, credit, 
     how = {"optimizer": None, "center_learning_rate": 0.5, "entropy_penalty": 0.0, "prob_init": 0.5}
     searcher = make_searcher(make_problem(agent), credit=credit, **how)
     rho, seen = searcher.distribution.rho, {}
-    kept = {"network_gradient": actor_critic_ec.network_gradient, "current_gradient": actor_critic_ec.current_gradient}
+    kept = {name: getattr(network_actor, name) for name in ("network_gradient", "current_gradient")}
 
     def spy(name):
         def gradient(*arguments, **options):
@@ -57,7 +57,7 @@ def test_rho_moves_along_the_gradient_of_the_networks_that_acted(agent, credit, 
         return gradient
 
     for name in kept:
-        monkeypatch.setattr(actor_critic_ec, name, spy(name))
+        monkeypatch.setattr(network_actor, name, spy(name))
     searcher.step()
     uses_currents = credit == "currents" and agent is not AGENTS["rnn"]
     ((name, (arguments, gradient)),) = seen.items()
@@ -75,7 +75,7 @@ def test_what_a_network_was_worth_is_the_advantage_of_its_own_steps(monkeypatch)
     """Each network's row, utility and steps belong together: steps are given back by what its input transmitted."""
     searcher, seen = make_searcher(), {}
     collect, utilities_of = searcher._collector.collect, actor_critic_ec.compute_utilities
-    gradient_of = actor_critic_ec.current_gradient
+    gradient_of = network_actor.current_gradient
 
     def collected(num_steps, actor):
         seen["experience"] = collect(num_steps, actor)
@@ -98,11 +98,11 @@ def test_what_a_network_was_worth_is_the_advantage_of_its_own_steps(monkeypatch)
     monkeypatch.setattr(searcher._collector, "collect", collected)
     for name, function in (
         ("compute_utilities", utilities),
-        ("current_gradient", gradient),
         ("estimate_stretch_advantages", advantages),
         ("estimate_advantages", of_steps),
     ):
         monkeypatch.setattr(actor_critic_ec, name, function)
+    monkeypatch.setattr(network_actor, "current_gradient", gradient)
     searcher.step()
     observations = seen["experience"].observations
     for step, inputs in zip(seen["stretches"].long(), seen["input"], strict=True):
@@ -135,7 +135,7 @@ def test_networks_and_shuffling_are_functions_of_the_key_and_the_iteration(monke
 
 def test_a_step_down_the_entropy_follows(monkeypatch):
     """By plain numbers: ρ (1 − ρ) ln(ρ / (1 − ρ)), with a gradient of nothing and ρ = 0.2, ½ and 0.9."""
-    monkeypatch.setattr(actor_critic_ec, "current_gradient", lambda agent, networks, *_, **__: 0.0 * networks[0])
+    monkeypatch.setattr(network_actor, "current_gradient", lambda agent, networks, *_, **__: 0.0 * networks[0])
     searcher = make_searcher(optimizer=None, center_learning_rate=0.5, entropy_penalty=0.4, prob_init=0.2)
     searcher.step()
     expected = 0.2 + 0.5 * 0.4 * 0.2 * 0.8 * np.log(0.2 / 0.8)

@@ -1,0 +1,100 @@
+"""EC with a critic on a device: in a point mass with two equal versions it learns what it learns on the CPU."""
+
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from agents import RNN, RSNN
+from ec_evotorch import ActorCriticEC, RolloutProblem
+
+pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
+
+from ec_evotorch.searchers.actor_critic_ec.device import actor as device_actor
+from tests.ec_evotorch.rollout.device.point_mass import PointMass
+
+SPIKING = partial(RSNN, num_neurons=24)
+CASES = {
+    "rsnn": (SPIKING, {}, {}),
+    "mask": (partial(SPIKING, connection_mask={"density": {"kernel_h": 0.3, "kernel_out": 0.8}, "seed": 4}), {}, {}),
+    "raw": (SPIKING, {"observation_normalization": False, "decrease_rewards_by": 0.3}, {}),
+    "failures": (SPIKING, {"env": partial(PointMass, breaks_at=0.4, unstable_at=0.9)}, {}),
+}
+PLAIN = {"optimizer": None, "center_learning_rate": 2.0}  # moves by the gradient, not by its sign
+
+
+def make_searcher(device=None, agent=SPIKING, settings=None, options=None):
+    settings = {"env": PointMass, "num_envs": 2, "seed": 3, "device": device} | (settings or {})
+    problem = RolloutProblem(settings.pop("env"), agent, **settings)
+    small = {"batch_size": 320, "num_envs": 8, "critic_sizes": (8,), "minibatch_size": 40, "prob_min": 0.05}
+    return ActorCriticEC(problem, **small | (options or {}))
+
+
+def assert_same_status(searcher, expected):
+    for name in ("prob", "value_loss", "explained_variance", "mean_eval", "mean_return", "total_interaction_count"):
+        got, wanted = (torch.as_tensor(one.status[name]) for one in (searcher, expected))
+        assert torch.equal(got.nan_to_num(-1.0), wanted.nan_to_num(-1.0)), name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_learned_is_what_the_cpu_learns_to_the_last_bit(case):
+    expected, searcher = (make_searcher(device, *CASES[case]) for device in (None, "cpu"))
+    for _ in range(3):
+        for one in (expected, searcher):
+            one.step()
+        assert_same_status(searcher, expected)
+    assert searcher.problem.episode_statistics.status["total_interaction_count"] == 960
+    states = [one.problem.state_dict() for one in (searcher, expected)]
+    for got, wanted in zip(*map(tree_leaves, states), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert (states[0]["episode_statistics"]["failed"] > 0) == (case == "failures")
+
+
+@pytest.mark.parametrize("agent", [SPIKING, partial(RNN, num_neurons=12, connections="boolean")], ids=["rsnn", "rnn"])
+def test_credit_by_networks_is_that_of_the_cpu_up_to_rounding(agent):
+    options = {"credit": "networks", **PLAIN}
+    expected, searcher = (make_searcher(device, agent, options=options) for device in (None, "cpu"))
+    for one in (expected, searcher):
+        one.step()
+    assert expected.status["prob"].std() > 0.005
+    torch.testing.assert_close(searcher.status["prob"], expected.status["prob"])
+
+
+def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(monkeypatch):
+    whole, parts = (make_searcher("cpu", options=PLAIN) for _ in range(2))
+    whole.step()
+    monkeypatch.setattr(device_actor, "_CHUNK_BITS", 7 * whole.problem.solution_length)  # of 80 networks
+    parts.step()
+    torch.testing.assert_close(parts.status["prob"], whole.status["prob"])
+    assert whole.status["prob"].std() > 0.005
+
+
+def test_a_saved_search_goes_on_with_new_episodes():
+    searcher, other = make_searcher("cpu"), make_searcher("cpu")
+    searcher.run(2)
+    other.load_state_dict(searcher.state_dict())
+    other.problem.load_state_dict(searcher.problem.state_dict())
+    assert torch.equal(other.distribution.rho, searcher.distribution.rho)
+    other.step()
+    assert other.status["total_interaction_count"] == 3 * 320
+    begun = [one.state_dict()["collector"]["begun"] for one in (searcher, other)]
+    assert (begun[1] > begun[0]).all()
+
+
+def test_a_copy_learns_alike_whatever_becomes_of_the_original():
+    searcher = make_searcher("cpu")
+    searcher.step()
+    copied, twin = copy.deepcopy(searcher), copy.deepcopy(searcher)
+    searcher.problem.close()
+    copied.step()
+    twin.step()
+    assert_same_status(copied, twin)
+
+
+def test_an_agent_on_a_device_needs_a_device():
+    problem = make_searcher().problem
+    with pytest.raises(ValueError, match="device: expected the name of a device to make an agent there, got None"):
+        problem.make_device_agent()
