@@ -8,7 +8,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
@@ -64,6 +64,15 @@ def on_torch_stream(device):
     """Returns a context in which launches on a device wait for, and are waited for by, what PyTorch does on it."""
     wp = load_warp()
     return wp.ScopedStream(wp.stream_from_torch(str(device)) if device.is_cuda else None)
+
+
+def on_warp_stream(device):
+    """Returns a context in which PyTorch launches on the stream of Warp, which, unlike its own, a graph can capture."""
+    if not device.is_cuda:
+        return nullcontext()
+    import torch
+
+    return torch.cuda.stream(load_warp().stream_to_torch(device))
 
 
 def check_array(name: str, array: object, dtype: type, shape: tuple[int | None, ...], device) -> None:

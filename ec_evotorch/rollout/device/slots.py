@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from ec_evotorch.rollout.device.queue import Queue
 from ec_evotorch.rollout.device.results import Results
 from ec_evotorch.rollout.normalizer import ObservationNormalizer, action_scale
 from ec_evotorch.rollout.slots import Episodes
-from native.warp_device import Graph, capture
+from native.warp_device import Graph, capture, on_warp_stream
 
 _STRETCH = 32  # steps between two looks of the host at a GPU; results do not depend on it
 _LOGGER = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class DeviceSlots:
         self._env, self._agent = env.on_device, agent
         self._device = self._env.device
         check_slots(env.num_envs, agent.solution_length, agent.dtype, self._device)
-        with self._stream():
+        with on_warp_stream(self._device):
             self._networks = agent.on_device(env.num_envs)
             if self._networks.device != self._device:
                 expected = f"the environment's {self._device}"
@@ -73,7 +72,7 @@ class DeviceSlots:
         """
         if len(members) == 0:  # kernels and arrays of first states need at least one
             return _no_episodes(self._env.observations.shape[1])
-        with self._stream():
+        with on_warp_stream(self._device):
             self._make_room(len(members), seeds)
             source = self._sample(solutions) if isinstance(solutions, SeededRows) else self._give(solutions)
             if normalizer is not None:
@@ -156,10 +155,6 @@ class DeviceSlots:
             self._sampled = SampledMembers(rows.distribution, self._agent.dtype, *sizes)
         self._sampled.set(rows)
         return self._sampled
-
-    def _stream(self):
-        """Lets PyTorch use the stream of Warp, which a graph can capture, so that each waits for the other."""
-        return torch.cuda.stream(wp.stream_to_torch(self._device)) if self._device.is_cuda else nullcontext()
 
 
 def _no_episodes(obs_length: int) -> Episodes:

@@ -8,7 +8,7 @@ from ec_evotorch.distributions.warp_bernoulli import seeded_rho_gradient
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device.members import SampledMembers
 from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient
-from native.warp_device import load_warp
+from native.warp_device import load_warp, on_warp_stream
 
 wp = load_warp()
 
@@ -65,6 +65,10 @@ class DeviceNetworkActor:
         if not self._keeps_transmitted:
             where = {"generation": self._rows.generation, "device": str(self._device)}
             return seeded_rho_gradient(utilities, rho, self._rows.key, **where)
+        with on_warp_stream(self._device):
+            return self._current_gradient(rho, utilities, ridge)
+
+    def _current_gradient(self, rho: torch.Tensor, utilities: torch.Tensor, ridge: float) -> torch.Tensor:
         rho, utilities = (tensor.to(str(self._device)) for tensor in (rho, utilities))
         transmitted = {name: self._by_network(steps) for name, steps in self._transmitted.items()}
         total = torch.zeros_like(rho)

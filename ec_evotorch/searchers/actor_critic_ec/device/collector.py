@@ -1,7 +1,6 @@
 """Collecting steps on a device; what `ec_evotorch.searchers.actor_critic.collector` does in the host's memory."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from ec_evotorch.rollout.finite_observations import FINITE
 from ec_evotorch.rollout.normalizer import CLIP, action_scale
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.actor_critic.collector import Experience
-from native.warp_device import capture, load_warp
+from native.warp_device import capture, load_warp, on_warp_stream
 
 wp = load_warp()
 
@@ -64,7 +63,7 @@ class DeviceCollector:
         worlds = env.on_device
         self._env, device = env, worlds.device  # the environment closes when it is forgotten
         check_slots(num_envs, self._agent.solution_length, self._agent.dtype, device)
-        with _stream(device):
+        with on_warp_stream(device):
             self.networks = self._agent.on_device(num_envs)
             self.networks.members.copy_(torch.arange(num_envs))
             scale = action_scale(env.single_action_space.low, env.single_action_space.high)
@@ -84,7 +83,7 @@ class DeviceCollector:
             self._step = capture(worlds.launch_step, device)  # while all slots rest
             self._reset = capture(self._reset_launcher(worlds), device)
         self._worlds = worlds
-        with _stream(device):
+        with on_warp_stream(device):
             self._begin(np.arange(num_envs))
 
     def _reset_launcher(self, worlds) -> Callable[[], None]:
@@ -103,10 +102,6 @@ class DeviceCollector:
             self._make()
         return self._worlds.device
 
-    def stream(self):
-        """Returns a context in which PyTorch launches on the stream of Warp, so that each waits for the other."""
-        return _stream(self.device)
-
     def collect(self, num_steps: int, actor: DeviceActor) -> Experience:
         """Takes T steps in every sub-environment.
 
@@ -117,7 +112,7 @@ class DeviceCollector:
         Returns:
             The experience, with observations on the device and the rest in the host's memory.
         """
-        with self.stream():
+        with on_warp_stream(self.device):
             return self._collect(num_steps, actor)
 
     def _collect(self, num_steps: int, actor: DeviceActor) -> Experience:
@@ -179,7 +174,7 @@ class DeviceCollector:
     def load_state_dict(self, state: dict) -> None:
         """Begins the episodes after those that were running."""
         self._begun[:] = state["begun"]
-        with self.stream():
+        with on_warp_stream(self.device):
             self._begin(np.arange(self._num_envs))
 
     def _begin(self, slots: np.ndarray) -> None:
@@ -235,7 +230,3 @@ def _first_nonfinite(observations: torch.Tensor) -> torch.Tensor:
     """Returns the index of the first sensor of each row that is not finite, (B,) int64, or `FINITE`."""
     broken = ~observations.isfinite()
     return torch.where(broken.any(dim=1), broken.int().argmax(dim=1), FINITE)
-
-
-def _stream(device):
-    return torch.cuda.stream(wp.stream_to_torch(device)) if device.is_cuda else nullcontext()
