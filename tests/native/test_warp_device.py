@@ -47,10 +47,11 @@ def test_nothing_loads_warp_unless_it_is_asked_for():
         "agents.rsnn.device.",
         "ec_evotorch.distributions.warp_",
         "ec_evotorch.rollout.device.",
+        "ec_evotorch.searchers.actor_critic_ec.device.",
         "envs.warp.",
     )
     assert {name for name in with_warp - {"warp"} if not name.startswith(of_kernels)} == set()
-    assert len(with_warp) == 25
+    assert len(with_warp) == 27
 
 
 def test_a_missing_extra_is_named(monkeypatch):
