@@ -1,4 +1,4 @@
-"""The nine tasks on MuJoCo Warp against Gymnasium and the exact environments, on Warp's CPU device.
+"""The nine tasks on MuJoCo Warp against Gymnasium and the exact environments, on a device of Warp.
 
 Kernels of a model take a minute to compile when they are not in Warp's cache, so what is not marked slow plays Hopper
 alone. Physics are float32: what agrees to the bit is what Warp computes twice, never Warp and MuJoCo.
@@ -25,6 +25,7 @@ from envs.go_nogo.schedule import draw_schedule, is_go
 from envs.make import native_task
 from envs.tasks import TASKS
 from native.warp_device import find_device, load_warp, ptx_of
+from tests.device import DEVICE, array, device_name, on_cpu_alone, zeros
 
 pytestmark = pytest.mark.skipif(
     find_spec("mujoco_warp") is None, reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'"
@@ -50,13 +51,8 @@ BOUNDS = {
 }
 
 
-def warp_array(values, dtype):
-    wp = load_warp()
-    return wp.array(np.asarray(values), dtype=dtype, device="cpu")
-
-
 def make_warp(env_id="Hopper-v5", num_envs=4, **kwargs):
-    return make_vec(env_id, num_envs, physics="warp", **kwargs)
+    return make_vec(env_id, num_envs, physics="warp", device=DEVICE, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +88,7 @@ def assert_same_episodes(one, other, steps=30, seed=3):
 
 @pytest.mark.parametrize("env_id", EVERY)
 def test_a_step_is_gymnasiums_up_to_the_rounding_of_float32(env_id):
-    found = compare_step(env_id, 64)
+    found = compare_step(env_id, 64, DEVICE)
     tolerance = 5e-5 if env_id in LESS_EXACT else 1e-5
     assert found.first.max() <= 1e-5
     for errors in (found.observations, found.rewards):
@@ -203,15 +199,15 @@ def test_friction_on_a_plane_has_mujocos_directions():
     assert len(frames) >= 5
     turned = frames.copy()
     turned[:, 1], turned[:, 2] = frames[:, 2], -frames[:, 1]  # by 90° about the normal
-    given = warp_array(turned.astype(np.float32), wp.mat33)
+    given = array(turned.astype(np.float32), wp.mat33)
     inputs = [
-        warp_array(model.geom_type, int),
-        warp_array([len(frames)], int),
-        warp_array(data.contact.geom, wp.vec2i),
-        warp_array(np.zeros(len(frames)), int),
-        warp_array(data.geom_xmat.reshape(1, -1, 3, 3).astype(np.float32), wp.mat33),
+        array(model.geom_type, int),
+        array([len(frames)], int),
+        array(data.contact.geom, wp.vec2i),
+        array(np.zeros(len(frames)), int),
+        array(data.geom_xmat.reshape(1, -1, 3, 3).astype(np.float32), wp.mat33),
     ]
-    wp.launch(align, dim=len(frames), inputs=inputs, outputs=[given], device="cpu")
+    wp.launch(align, dim=len(frames), inputs=inputs, outputs=[given], device=DEVICE)
     np.testing.assert_allclose(given.numpy(), frames, atol=1e-6)
 
 
@@ -238,7 +234,7 @@ def test_lost_contacts_are_noticed_and_named(caplog):
 
     template = gymnasium.make("Hopper-v5", terminate_when_unhealthy=False)
     sizes = Sizes(1, BOUNDS["Hopper-v5"][1])
-    env = WarpVectorEnv(native_task(template), template, 2, find_device("cpu"), sizes=sizes)
+    env = WarpVectorEnv(native_task(template), template, 2, find_device(DEVICE), sizes=sizes)
     env.reset(seed=0)
     assert not env.overflowed.any()
     with caplog.at_level(logging.WARNING, logger="envs.warp.vector_env"):
@@ -342,16 +338,15 @@ def test_intervals_longer_than_the_device_counts_have_the_same_signals():
     from envs.warp import signals
 
     wrapper = find_go_nogo(gymnasium.make("HopperGoNoGo-v5", shortest=10, longest=10**9))
-    device, wp = find_device("cpu"), load_warp()
-    ours = signals.Signals(wrapper, (), 0, 1.0, 1, device)
+    ours = signals.Signals(wrapper, (), 0, 1.0, 1, find_device(DEVICE))
     for seed in range(5):
         go_first, ends = draw_schedule(np.random.default_rng(seed), 10, 10**9)
         drawn = ours.draw(np.random.default_rng(seed))
-        starts = warp_array([drawn[0]], bool), wp.array(np.array([drawn[1]], np.int32), device=device)
-        ours.launch_begin(warp_array([True], bool), starts, warp_array([0], int))
+        starts = array([drawn[0]], bool), array([drawn[1]], int)
+        ours.launch_begin(array([True], bool), starts, array([0], int))
         for step in (0, 10, ends[0] - 1, ends[0], ends[1], 2**31 - 2):
-            observations = wp.zeros((1, 2), dtype=float, device=device)
-            ours.launch_observe(warp_array([True], bool), 0, warp_array([step], int), observations)
+            observations = zeros((1, 2))
+            ours.launch_observe(array([True], bool), 0, array([step], int), observations)
             assert observations.numpy()[0, 0] == is_go(step, go_first, ends)
 
 
@@ -366,7 +361,7 @@ def test_frames_are_drawn_of_every_sub_environments_own_state(monkeypatch):
 
 def test_episodes_that_began_on_the_device_are_stepped_once_a_step(hopper):
     env, wp = make_warp(), load_warp()
-    every, rows = warp_array([True] * 4, wp.bool), warp_array(range(4), wp.int32)
+    every, rows = array([True] * 4, wp.bool), array(range(4), wp.int32)
     env.on_device.launch_reset(every, env.on_device.draw_starts([5, 6, 7, 8]), rows)
     hopper.reset(seed=[5, 6, 7, 8])
     assert_same_episodes(env, hopper, steps=4)
@@ -488,15 +483,16 @@ def test_wrong_shapes_are_refused_with_both_shapes(hopper):
 
 
 def test_arrays_of_other_sizes_are_refused(hopper):
-    wp, worlds = load_warp(), hopper.on_device
-    flags, rows, starts = warp_array([True] * 4, bool), warp_array(range(4), int), worlds.draw_starts([1, 2])
-    with pytest.raises(ValueError, match=r"starting: expected an array of bool of shape \(4\) on cpu, got bool"):
-        worlds.launch_reset(warp_array([True], bool), starts, rows)
-    with pytest.raises(ValueError, match=r"starts\[1\]: expected an array of float32 of shape \(any, 6\) on cpu, got"):
-        worlds.launch_reset(flags, (starts[0], wp.zeros((2, 5), dtype=float, device="cpu")), rows)
-    with pytest.raises(ValueError, match=r"rows: expected an array of int32 of shape \(4\) on cpu, got int32"):
-        worlds.launch_reset(flags, starts, warp_array([0], int))
-    with pytest.raises(ValueError, match=r"resting: expected an array of bool of shape \(4\) on cpu, got int32"):
+    name, worlds = device_name(), hopper.on_device
+    flags, rows, starts = array([True] * 4, bool), array(range(4), int), worlds.draw_starts([1, 2])
+    with pytest.raises(ValueError, match=rf"starting: expected an array of bool of shape \(4\) on {name}, got bool"):
+        worlds.launch_reset(array([True], bool), starts, rows)
+    message = rf"starts\[1\]: expected an array of float32 of shape \(any, 6\) on {name}, got"
+    with pytest.raises(ValueError, match=message):
+        worlds.launch_reset(flags, (starts[0], zeros((2, 5))), rows)
+    with pytest.raises(ValueError, match=rf"rows: expected an array of int32 of shape \(4\) on {name}, got int32"):
+        worlds.launch_reset(flags, starts, array([0], int))
+    with pytest.raises(ValueError, match=rf"resting: expected an array of bool of shape \(4\) on {name}, got int32"):
         worlds.launch_rest(rows)
 
 
@@ -605,7 +601,7 @@ def test_newtons_method_replaces_pgs_and_the_model_stays_as_it_is():
     from envs.warp.model import ITERATIONS, make_worlds
 
     model = gymnasium.make("Humanoid-v5").unwrapped.model
-    m, *_ = make_worlds(model, 1, find_device("cpu"), True)
+    m, *_ = make_worlds(model, 1, find_device(DEVICE), True)
     assert model.opt.solver == mujoco.mjtSolver.mjSOL_PGS
     assert m.opt.solver == mujoco.mjtSolver.mjSOL_NEWTON
     assert m.callback.contactfilter is align_capsules
@@ -633,24 +629,25 @@ def test_determinism_is_handed_on(deterministic):
 def test_tensors_share_the_memory_of_the_device(hopper):
     env = make_warp(output="torch")
     first, _ = env.reset(seed=0)
-    np.testing.assert_array_equal(first.numpy(), hopper.reset(seed=0)[0])
+    np.testing.assert_array_equal(first.cpu(), hopper.reset(seed=0)[0])
     assert first.dtype == torch.float32
     assert first.data_ptr() == env.on_device.observations.ptr
     for actions in draw_actions(env, steps=5):
-        results, expected = env.step(torch.from_numpy(actions)), hopper.step(actions)
+        results, expected = env.step(torch.from_numpy(actions).to(DEVICE)), hopper.step(actions)
         for ours, theirs in zip(results[:4], expected[:4], strict=True):
-            np.testing.assert_array_equal(ours.numpy(), theirs)
-        np.testing.assert_array_equal(results[4]["reward_forward"].numpy(), expected[4]["reward_forward"])
+            np.testing.assert_array_equal(ours.cpu(), theirs)
+        np.testing.assert_array_equal(results[4]["reward_forward"].cpu(), expected[4]["reward_forward"])
     assert results[0].data_ptr() == first.data_ptr()
-    for wrong in (torch.zeros(2, 3), torch.zeros(4, 3, device="meta"), np.zeros((4, 3))):
-        with pytest.raises(ValueError, match=r"actions: expected a tensor of shape \(4, 3\) on cpu, got"):
+    for wrong in (torch.zeros(2, 3, device=DEVICE), torch.zeros(4, 3, device="meta"), np.zeros((4, 3))):
+        with pytest.raises(ValueError, match=rf"actions: expected a tensor of shape \(4, 3\) on {device_name()}, got"):
             env.step(wrong)
-    actions = torch.zeros(4, 3)
+    actions = torch.zeros(4, 3, device=DEVICE)
     actions[0, 1] = torch.nan
     ended = env.step(actions)[2]
     assert ended.tolist() == env.diverged.tolist() == [True, False, False, False]
 
 
+@on_cpu_alone("counts the reads of the host, in place of which it puts what cannot read another device")
 def test_memory_is_read_in_order_with_pytorch(monkeypatch):
     from envs.warp import vector_env
 

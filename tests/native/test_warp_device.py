@@ -10,6 +10,7 @@ import pytest
 
 from native import warp_device
 from native.warp_device import capture, check_array, find_device, launch, launch_blocks, launch_function, load_warp
+from tests.device import DEVICE, device_name
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("native", "envs", "agents", "ec_evotorch", "experiments")
@@ -71,7 +72,7 @@ def test_a_device_that_is_not_there_is_refused(name):
 @needs_warp
 def test_launches_reach_every_index_and_lane_once(monkeypatch):
     wp = load_warp()
-    device = find_device("cpu")
+    device, cpu = find_device(DEVICE), find_device("cpu")
 
     @wp.kernel(module="unique")
     def count(ones: wp.array[int], hits: wp.array[int]):
@@ -88,15 +89,17 @@ def test_launches_reach_every_index_and_lane_once(monkeypatch):
     assert hits.numpy().tolist() == [1, 1, 1]
     lanes = wp.zeros((3, 32), dtype=int, device=device)
     launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
-    assert lanes.numpy().sum(axis=0).tolist() == [3] + [0] * 31  # the CPU has one lane
+    of_cpu = [3] + [0] * 31  # it has one lane
+    assert lanes.numpy().sum(axis=0).tolist() == (of_cpu if device == cpu else [3] * 32)
+    lanes = wp.zeros((3, 32), dtype=int, device=cpu)
     monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
-    launch_blocks(count_lanes, 3, [], [lanes], device, block_dim=32)
-    assert lanes.numpy().sum(axis=0).tolist() == [6] + [3] * 31
+    launch_blocks(count_lanes, 3, [], [lanes], cpu, block_dim=32)
+    assert lanes.numpy().sum(axis=0).tolist() == [3] * 32
 
 
 @needs_warp
 def test_a_graph_replays_what_was_carried_out_once():
-    wp, device = load_warp(), find_device("cpu")
+    wp, device = load_warp(), find_device(DEVICE)
 
     @wp.kernel(module="unique")
     def double(number: wp.array[int]):
@@ -142,7 +145,7 @@ def test_a_graph_replays_what_others_launch_in_its_place():
 
 @needs_warp
 def test_a_recording_that_fails_leaves_no_graph_open():
-    device, calls = find_device("cpu"), []
+    device, calls = find_device(DEVICE), []
 
     def fail_when_recorded():
         calls.append(0)
@@ -165,23 +168,24 @@ def test_a_long_wait_for_kernels_is_explained(caplog, monkeypatch):
         while not caplog.records and time.monotonic() < end:
             time.sleep(0.01)
 
-    capture(take_long, find_device("cpu"))
+    capture(take_long, find_device(DEVICE))
     (record,) = caplog.records
-    assert record.getMessage() == "compiling kernels for the device cpu: a minute or more, once only"
+    assert record.getMessage() == f"compiling kernels for the device {device_name()}: a minute or more, once only"
 
 
 @needs_warp
 def test_an_array_that_a_kernel_must_not_read_is_refused():
-    wp, device = load_warp(), find_device("cpu")
+    wp, device = load_warp(), find_device(DEVICE)
     rows = wp.zeros((3, 2), dtype=wp.float32, device=device)
     check_array("rows", rows, wp.float32, (3, None), device)
+    expected = rf"rows: expected an array of u?\w+32 of shape \(.*\) on {device}"
     for array, dtype, shape, got in (
-        (rows, wp.float32, (4, 2), r"float32 of shape \(3, 2\) on cpu"),
-        (rows, wp.float32, (3,), r"float32 of shape \(3, 2\) on cpu"),
-        (rows, wp.uint32, (3, None), r"float32 of shape \(3, 2\) on cpu"),
+        (rows, wp.float32, (4, 2), rf"float32 of shape \(3, 2\) on {device}"),
+        (rows, wp.float32, (3,), rf"float32 of shape \(3, 2\) on {device}"),
+        (rows, wp.uint32, (3, None), rf"float32 of shape \(3, 2\) on {device}"),
         (rows.numpy(), wp.float32, (3, None), "a ndarray"),
     ):
-        with pytest.raises(ValueError, match=rf"rows: expected an array of u?\w+32 of shape \(.*\) on cpu, got {got}"):
+        with pytest.raises(ValueError, match=rf"{expected}, got {got}"):
             check_array("rows", array, dtype, shape, device)
 
 

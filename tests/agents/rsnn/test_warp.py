@@ -1,4 +1,4 @@
-"""The spiking network on Warp's CPU device: the bits of the numba kernel, on one lane and on blocks of lanes."""
+"""The spiking network on a device of Warp: the bits of the numba kernel, on one lane and on blocks of lanes."""
 
 import copy
 from dataclasses import fields
@@ -12,8 +12,9 @@ from agents import GRU, RSNN
 from ec_evotorch import RolloutProblem
 from ec_evotorch.distributions.bernoulli import sample_theta
 from envs import make_vec
-from native.warp_device import load_warp
+from native.warp_device import find_device, load_warp
 from tests.agents.rsnn.test_golden import load
+from tests.device import DEVICE, array, device_name, zeros
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
@@ -22,14 +23,14 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def array(values, dtype):
-    wp = load_warp()
-    return wp.array(values, dtype=dtype, device="cpu")
+def on_device(*sizes, **keywords):
+    """Makes an agent that acts on the device under test."""
+    return RSNN(*sizes, **keywords, backend="warp", device=DEVICE)
 
 
 def assert_same_state(state, expected):
     for field in fields(expected):
-        assert torch.equal(getattr(state, field.name), getattr(expected, field.name)), field.name
+        assert torch.equal(getattr(state, field.name).cpu(), getattr(expected, field.name).cpu()), field.name
 
 
 def load_rows(networks, solutions, renewed=None):
@@ -61,16 +62,17 @@ def observe(rng, slots, obs_length, scale=3.0):
     ],
 )
 def test_steps_are_those_of_the_numba_kernel_to_the_last_bit(connections, neurons, mask):
-    fast, device = (
-        RSNN(7, 3, neurons, connections, connection_mask=mask, backend=backend) for backend in ("numba", "warp")
-    )
+    kind = {"connections": connections, "connection_mask": mask}
+    fast, device = RSNN(7, 3, neurons, **kind, backend="numba"), on_device(7, 3, neurons, **kind)
     solutions, members = fast.initial_solutions(5, generator()), np.array([3, 0, -1, 2, 0, 4])
-    expected, state = (agent.initial_state(6, generator=generator(1)) for agent in (fast, device))
+    expected = fast.initial_state(6, generator=generator(1))
+    state, there = device.initial_state(v_mem=expected.v_mem.to(DEVICE)), solutions.to(DEVICE)
     rng = np.random.default_rng(2)
     fired = 0
     for _ in range(20):
         obs = observe(rng, 6, 7)
-        assert torch.equal(device.step(solutions, members, obs, state), fast.step(solutions, members, obs, expected))
+        taken = device.step(there, members, obs, state).cpu()
+        assert torch.equal(taken, fast.step(solutions, members, obs, expected))
         assert_same_state(state, expected)
         fired += int((state.spikes != 0).sum())
     assert fired > 100
@@ -79,17 +81,17 @@ def test_steps_are_those_of_the_numba_kernel_to_the_last_bit(connections, neuron
 @pytest.mark.parametrize("name", ["conn_snn_small", "conn_snn_hopper", "dense_snn_small"])
 def test_spikes_are_those_of_the_published_network(name):
     data, obs_length, act_length, neurons, boolean, solutions = load(name)
-    agent = RSNN(obs_length, act_length, neurons, "boolean" if boolean else "real", backend="warp")
-    state = agent.initial_state(v_mem=torch.from_numpy(data["v_init"]))
-    members = torch.arange(len(solutions))
+    agent = on_device(obs_length, act_length, neurons, connections="boolean" if boolean else "real")
+    state = agent.initial_state(v_mem=torch.from_numpy(data["v_init"]).to(DEVICE))
+    members, solutions = torch.arange(len(solutions)), solutions.to(DEVICE)
     for t, obs in enumerate(data["obs"]):
         agent.step(solutions, members, torch.from_numpy(obs), state)
         if boolean:
-            np.testing.assert_array_equal(state.spikes.numpy(), data["signed_spikes"][t])
-        np.testing.assert_allclose(state.v_mem, data["v"][t], atol=2e-6)
-        np.testing.assert_allclose(state.i_syn, data["i_syn"][t], atol=2e-5)
-        np.testing.assert_allclose(state.rate, data["rate"][t], atol=2e-6)
-        np.testing.assert_allclose(agent.readout(state), data["output"][t], atol=2e-5)
+            np.testing.assert_array_equal(state.spikes.cpu(), data["signed_spikes"][t])
+        np.testing.assert_allclose(state.v_mem.cpu(), data["v"][t], atol=2e-6)
+        np.testing.assert_allclose(state.i_syn.cpu(), data["i_syn"][t], atol=2e-5)
+        np.testing.assert_allclose(state.rate.cpu(), data["rate"][t], atol=2e-6)
+        np.testing.assert_allclose(agent.readout(state).cpu(), data["output"][t], atol=2e-5)
 
 
 @cache
@@ -123,16 +125,16 @@ def test_blocks_of_lanes_agree_with_the_numba_kernel_to_the_last_bit(monkeypatch
     wp = load_warp()
     monkeypatch.setattr(wp.config, "enable_cpu_blocks", True)
     data, obs_length, act_length, neurons, boolean, solutions = load(name)
-    agent = RSNN(obs_length, act_length, neurons, "boolean" if boolean else "real", backend="warp")
-    state = agent.initial_state(v_mem=torch.from_numpy(data["v_init"]))
-    networks = make_networks(agent, state, wp.get_device("cpu"), block_dim=block_dim)
+    agent = on_device(obs_length, act_length, neurons, connections="boolean" if boolean else "real")
+    state = agent.initial_state(v_mem=torch.from_numpy(data["v_init"]).to(DEVICE))
+    networks = make_networks(agent, state, find_device(DEVICE), block_dim=block_dim)
     networks.members.copy_(torch.arange(len(solutions)))
-    load_rows(networks, solutions)
+    load_rows(networks, solutions.to(DEVICE))
     for obs, (expected, actions) in zip(data["obs"], golden_play(name, steps=6), strict=False):
-        taken = wp.empty(actions.shape, dtype=float, device="cpu")
+        taken = zeros(tuple(actions.shape))
         networks.launch_step(array(obs, float), taken)
         assert_same_state(state, expected)
-        assert torch.equal(wp.to_torch(taken), actions)
+        assert torch.equal(wp.to_torch(taken).cpu(), actions)
     assert state.rate.any()  # some neuron has fired
 
 
@@ -158,14 +160,14 @@ def test_bits_sampled_elsewhere_are_the_network_that_plays():
     from ec_evotorch.distributions.warp_bernoulli import sample_packed_theta
 
     wp = load_warp()
-    agent = RSNN(7, 3, 37, backend="warp")
+    agent = on_device(7, 3, 37)
     rho = torch.rand(agent.solution_length, generator=generator())
     networks = agent.on_device(4)
     networks.members.copy_(torch.arange(4))
-    packed = wp.from_torch(sample_packed_theta(rho, 4, key=5), dtype=wp.uint32)
+    packed = wp.from_torch(sample_packed_theta(rho.to(DEVICE), 4, key=5), dtype=wp.uint32)
     networks.launch_load(packed, array([True] * 4, bool))
-    theta = sample_theta(rho, torch.empty(4, len(rho), dtype=torch.bool), key=5)
-    expected, taken = agent.initial_state(4), wp.empty((4, 3), dtype=float, device="cpu")
+    theta = sample_theta(rho, torch.empty(4, len(rho), dtype=torch.bool), key=5).to(DEVICE)
+    expected, taken = agent.initial_state(4), zeros((4, 3))
     for obs in observe(np.random.default_rng(2), 12, 7).reshape(3, 4, 7):
         networks.launch_step(array(obs, float), taken)
         assert torch.equal(wp.to_torch(taken), agent.step(theta, np.arange(4), obs, expected))
@@ -176,13 +178,13 @@ def test_bits_sampled_elsewhere_are_the_network_that_plays():
 @pytest.mark.parametrize("mask", [None, {"density": {"kernel_in": 0.7, "kernel_h": 0.4}}], ids=["all", "mask"])
 @pytest.mark.parametrize("connections", ["boolean", "real", "sign"])
 def test_only_slots_that_are_renewed_change(connections, mask):
-    agent = RSNN(7, 3, 37, connections, connection_mask=mask, backend="warp")
-    solutions, seeds = agent.initial_solutions(6, generator()), [4, 5, 6]
+    agent = on_device(7, 3, 37, connections=connections, connection_mask=mask)
+    solutions, seeds = agent.initial_solutions(6, generator()).to(DEVICE), [4, 5, 6]
     networks, expected = agent.on_device(3), agent.initial_state(3)
     networks.members.copy_(torch.arange(3))
     load_rows(networks, solutions[:3])
     wp, rng = load_warp(), np.random.default_rng(2)
-    taken = wp.empty((3, 3), dtype=float, device="cpu")
+    taken = zeros((3, 3))
     for step in range(4):
         obs = observe(rng, 3, 7)
         networks.launch_step(array(obs, float), taken)
@@ -190,7 +192,7 @@ def test_only_slots_that_are_renewed_change(connections, mask):
         assert torch.equal(wp.to_torch(taken), agent.step(solutions, members, obs, expected))
         if step == 1:
             load_rows(networks, solutions[3:], [False, True, False])
-            starts = wp.from_torch(agent.draw_starts(seeds))
+            starts = wp.from_torch(agent.draw_starts(seeds).to(DEVICE))
             networks.launch_reset(array([False, True, False], bool), starts, array([0, 2, 0], int))
             agent.reset(expected, [1], seeds[2:])
         assert_same_state(networks.state, expected)
@@ -199,13 +201,13 @@ def test_only_slots_that_are_renewed_change(connections, mask):
 
 @pytest.mark.parametrize("connections", ["boolean", "real"])
 def test_a_captured_step_is_a_step(connections):
-    agent = RSNN(7, 3, 37, connections, backend="warp")
+    agent = on_device(7, 3, 37, connections=connections)
     wp, rng = load_warp(), np.random.default_rng(2)
-    networks, solutions = agent.on_device(2), agent.initial_solutions(4, generator())
-    obs, taken = (wp.zeros((2, size), dtype=float, device="cpu") for size in (7, 3))
+    networks, solutions = agent.on_device(2), agent.initial_solutions(4, generator()).to(DEVICE)
+    obs, taken = zeros((2, 7)), zeros((2, 3))
     networks.launch_step(obs, taken)  # loads the kernels; all slots rest
     assert not taken.numpy().any()
-    with wp.ScopedCapture(device="cpu") as capture:
+    with wp.ScopedCapture(device=DEVICE) as capture:
         networks.launch_step(obs, taken)
     expected = agent.initial_state(2)
     for rows in (solutions[:2], solutions[2:]):
@@ -242,16 +244,16 @@ def test_hopper_code_rounds_every_operation_by_itself(kernel):
 
 
 def test_a_failed_network_does_not_look_sound():
-    agent = RSNN(7, 3, 37, "real", backend="warp")
-    solutions = torch.full((1, agent.solution_length), float("nan"))
+    agent = on_device(7, 3, 37, connections="real")
+    solutions = torch.full((1, agent.solution_length), float("nan"), device=DEVICE)
     assert agent.step(solutions, [0], np.ones((1, 7)), agent.initial_state(1)).isnan().all()
 
 
 def test_all_slots_may_rest():
-    agent = RSNN(7, 3, 37, backend="warp")
-    state = agent.initial_state(2, generator=generator())
+    agent = on_device(7, 3, 37)
+    state = agent.initial_state(v_mem=torch.rand(2, 37, generator=generator()).to(DEVICE))
     before = copy.deepcopy(state)
-    actions = agent.step(agent.initial_solutions(1, generator()), [-1, -2], np.ones((2, 7)), state)
+    actions = agent.step(agent.initial_solutions(1, generator()).to(DEVICE), [-1, -2], np.ones((2, 7)), state)
     assert not actions.any()
     assert_same_state(state, before)
 
@@ -273,24 +275,27 @@ def test_a_device_is_for_warp_only():
 @pytest.mark.parametrize("mask", [None, {"density": 0.7}], ids=["all", "mask"])
 @pytest.mark.parametrize("connections", ["boolean", "real"])
 def test_arrays_of_other_sizes_are_refused(connections, mask):
-    agent, wp = RSNN(7, 3, 37, connections, connection_mask=mask, backend="warp"), load_warp()
-    networks, solutions = agent.on_device(2), agent.initial_solutions(3, generator())
-    with pytest.raises(ValueError, match=r"(packed|rows): expected an array of .* of shape \(2, \d+\) on cpu, got"):
+    agent, name = on_device(7, 3, 37, connections=connections, connection_mask=mask), device_name()
+    networks, solutions = agent.on_device(2), agent.initial_solutions(3, generator()).to(DEVICE)
+    with pytest.raises(ValueError, match=rf"(packed|rows): expected an array of .* of shape \(2, \d+\) on {name}, got"):
         load_rows(networks, solutions, [True, True])
-    with pytest.raises(ValueError, match=r"renewed: expected an array of bool of shape \(2\) on cpu, got bool"):
+    with pytest.raises(ValueError, match=rf"renewed: expected an array of bool of shape \(2\) on {name}, got bool"):
         load_rows(networks, solutions[:2], [True])
     flags, rows = array([True] * 2, bool), array([0, 1], int)
-    with pytest.raises(ValueError, match=r"starts: expected an array of float32 of shape \(any, 37\) on cpu, got"):
-        networks.launch_reset(flags, wp.zeros((2, 36), dtype=float, device="cpu"), rows)
-    obs, taken = (wp.zeros((2, size), dtype=float, device="cpu") for size in (7, 3))
-    with pytest.raises(ValueError, match=r"observations: expected an array of float32 of shape \(2, 7\) on cpu, got"):
+    with pytest.raises(ValueError, match=rf"starts: expected an array of float32 of shape \(any, 37\) on {name}, got"):
+        networks.launch_reset(flags, zeros((2, 36)), rows)
+    obs, taken = zeros((2, 7)), zeros((2, 3))
+    message = rf"observations: expected an array of float32 of shape \(2, 7\) on {name}, got"
+    with pytest.raises(ValueError, match=message):
         networks.launch_step(taken, taken)
-    with pytest.raises(ValueError, match=r"actions: expected an array of float32 of shape \(2, 3\) on cpu, got"):
+    with pytest.raises(ValueError, match=rf"actions: expected an array of float32 of shape \(2, 3\) on {name}, got"):
         networks.launch_step(obs, obs)
 
 
 def test_tensors_elsewhere_are_refused():
-    agent = RSNN(7, 3, 37, backend="warp")
+    agent = on_device(7, 3, 37)
     solutions = torch.empty(1, agent.solution_length, dtype=torch.bool, device="meta")
-    with pytest.raises(ValueError, match="solutions: expected tensors on the agent's device cpu, got meta"):
+    with pytest.raises(
+        ValueError, match=f"solutions: expected tensors on the agent's device {device_name()}, got meta"
+    ):
         agent.step(solutions, [0], np.zeros((1, 7)), agent.initial_state(1))

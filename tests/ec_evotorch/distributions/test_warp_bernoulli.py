@@ -1,4 +1,4 @@
-"""Bits and gradient on Warp's CPU device are those of `sample_theta` and `rho_gradient`, to the last bit."""
+"""Bits and gradient on a device of Warp are those of `sample_theta` and `rho_gradient`, to the last bit."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 
 from ec_evotorch.distributions.bernoulli import rho_gradient, sample_theta
 from native.warp_device import find_device, load_warp, ptx_of
+from tests.device import DEVICE, array, device_name, zeros
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
@@ -27,7 +28,7 @@ def random_rho(length):
 
 
 def unpack(packed, length):
-    bits = np.unpackbits(packed.numpy().view(np.uint8), axis=1, bitorder="little")
+    bits = np.unpackbits(packed.cpu().numpy().view(np.uint8), axis=1, bitorder="little")
     assert not bits[:, length:].any()
     return torch.from_numpy(bits[:, :length]).bool()
 
@@ -41,34 +42,32 @@ def theta_of(rho, num_rows, **address):
 def test_bits_and_gradient_are_those_of_rows(length, address):
     rho = random_rho(length)
     theta = theta_of(rho, 9, **address)
-    assert torch.equal(unpack(sample_packed_theta(rho, 9, KEY, **address), length), theta)
+    assert torch.equal(unpack(sample_packed_theta(rho.to(DEVICE), 9, KEY, **address), length), theta)
     utilities = torch.randn(9, generator=torch.Generator().manual_seed(0))
-    gradient = seeded_rho_gradient(utilities, rho, KEY, **address)
+    gradient = seeded_rho_gradient(utilities, rho, KEY, device=DEVICE, **address)
     assert torch.equal(gradient, rho_gradient(theta, utilities, rho))
 
 
 def test_a_failed_utility_is_seen_in_the_gradient():
     utilities = torch.tensor([0.5, float("nan")])
-    assert seeded_rho_gradient(utilities, random_rho(5), KEY).isnan().all()
+    assert seeded_rho_gradient(utilities, random_rho(5), KEY, device=DEVICE).isnan().all()
 
 
 def test_a_graph_samples_the_rows_that_its_arrays_name():
     wp = load_warp()
     rho, length = random_rho(70), 70
-    rows = DeviceBernoulli(length, find_device("cpu"))
-    numbers = wp.array([5, 6, 7], dtype=wp.int64, device="cpu")
-    renewed = wp.array([True] * 3, dtype=bool, device="cpu")
-    packed, weights = wp.zeros((3, 3), dtype=wp.uint32, device="cpu"), wp.ones(4, dtype=wp.float64, device="cpu")
-    total = wp.zeros(length, dtype=wp.float64, device="cpu")
+    rows = DeviceBernoulli(length, find_device(DEVICE))
+    numbers, renewed = array([5, 6, 7], wp.int64), array([True] * 3, bool)
+    packed, weights, total = zeros((3, 3), wp.uint32), array(np.ones(4), wp.float64), zeros(length, wp.float64)
     rows.launch_sample(numbers, renewed, packed)  # loads the kernels
-    with wp.ScopedCapture(device="cpu") as capture:
+    with wp.ScopedCapture(device=DEVICE) as capture:
         rows.launch_sample(numbers, renewed, packed)
         rows.launch_weighted_sum(weights, 2, total)
     rows.set(rho, KEY, generation=3)
     wp.capture_launch(capture.graph)
     first = unpack(wp.to_torch(packed), length)
     assert torch.equal(first, theta_of(rho, 3, generation=3, first_row=5))
-    assert torch.equal(wp.to_torch(total), theta_of(rho, 4, generation=3, first_row=2).double().sum(dim=0))
+    assert torch.equal(wp.to_torch(total).cpu(), theta_of(rho, 4, generation=3, first_row=2).double().sum(dim=0))
     rows.set(rho, KEY, generation=4)
     numbers.assign([0, 1, 2])
     renewed.assign([False, True, False])
@@ -99,11 +98,12 @@ def test_wrong_arguments_are_named():
         seeded_rho_gradient(torch.ones(2), rho, KEY, generation=-1)
     with pytest.raises(ValueError, match=r"utilities: expected shape \(N,\) with N ≥ 1, got \(0,\)"):
         seeded_rho_gradient(torch.ones(0), rho, KEY)
-    rows, weights = DeviceBernoulli(70, find_device("cpu")), load_warp().zeros(4, dtype=float, device="cpu")
-    with pytest.raises(ValueError, match=r"weights: expected an array of float64 of shape \(any\) on cpu, got float32"):
+    rows, weights, name = DeviceBernoulli(70, find_device(DEVICE)), zeros(4), device_name()
+    message = rf"weights: expected an array of float64 of shape \(any\) on {name}, got float32"
+    with pytest.raises(ValueError, match=message):
         rows.launch_weighted_sum(weights, 0, weights)
-    weights = load_warp().zeros(4, dtype=load_warp().float64, device="cpu")
-    with pytest.raises(ValueError, match=r"total: expected an array of float64 of shape \(70\) on cpu, got"):
+    weights = zeros(4, load_warp().float64)
+    with pytest.raises(ValueError, match=rf"total: expected an array of float64 of shape \(70\) on {name}, got"):
         rows.launch_weighted_sum(weights, 0, weights)
     with pytest.raises(ValueError, match="rho: expected 4 probabilities, got 5"):
-        DeviceBernoulli(4, find_device("cpu")).set(rho, KEY, 0)
+        DeviceBernoulli(4, find_device(DEVICE)).set(rho, KEY, 0)

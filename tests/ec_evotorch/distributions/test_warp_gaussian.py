@@ -1,4 +1,4 @@
-"""Antithetic pairs and gradient on Warp's CPU device are those of NumPy, to the last bit."""
+"""Antithetic pairs and gradient on a device of Warp are those of NumPy, to the last bit."""
 
 import re
 
@@ -10,6 +10,7 @@ from ec_evotorch.distributions.gaussian import center_gradient
 from ec_evotorch.distributions.philox_gaussian import PhiloxGaussian
 from ec_evotorch.distributions.philox_normal import normal_of_words, pair_noise
 from native.warp_device import EXACT, capture, find_device, launch, load_warp, ptx_of
+from tests.device import DEVICE, array, device_name, zeros
 from tests.ec_evotorch.distributions.test_philox_normal import words_of_all_kinds
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
@@ -43,25 +44,25 @@ def rows_in_numpy(center, rows, popsize, generation=0, key=KEY):
 
 
 def sampler_of(center, popsize, generation=0, key=KEY):
-    sampler = DeviceGaussian(len(center), find_device("cpu"))
+    sampler = DeviceGaussian(len(center), find_device(DEVICE))
     sampler.set(center, STDEV, key, generation, popsize)
     return sampler
 
 
 def flags(*which):
-    return wp.array(which, dtype=bool, device="cpu")
+    return array(which, bool)
 
 
 def sampled(sampler, rows):
-    out = wp.zeros((len(rows), sampler.solution_length), dtype=wp.float32, device="cpu")
-    sampler.launch_sample(wp.array(rows, dtype=wp.int64, device="cpu"), flags(*[True] * len(rows)), out)
+    out = zeros((len(rows), sampler.solution_length))
+    sampler.launch_sample(array(rows, wp.int64), flags(*[True] * len(rows)), out)
     return out.numpy()
 
 
 def test_the_number_of_a_word_is_that_of_numpy():
     words = words_of_all_kinds()
-    numbers = wp.zeros(len(words), dtype=wp.float32, device="cpu")
-    launch(normal_of_each, len(words), [wp.array(words, dtype=wp.uint32, device="cpu")], [numbers], find_device("cpu"))
+    numbers = zeros(len(words))
+    launch(normal_of_each, len(words), [array(words, wp.uint32)], [numbers], find_device(DEVICE))
     assert np.array_equal(numbers.numpy(), normal_of_words(words))
 
 
@@ -113,7 +114,9 @@ def gradient_in_numpy(utilities, length, generation=0):
 @pytest.mark.parametrize("generation", [0, 2**32 - 1])
 def test_the_gradient_is_that_of_numpy(length, generation):
     utilities = torch.randn(18, generator=torch.Generator().manual_seed(0))
-    gradient = seeded_center_gradient(utilities, random_center(length), STDEV, KEY, generation=generation)
+    gradient = seeded_center_gradient(
+        utilities, random_center(length), STDEV, KEY, generation=generation, device=DEVICE
+    )
     assert gradient.dtype == torch.float32
     assert np.array_equal(gradient.numpy(), gradient_in_numpy(utilities, length, generation))
 
@@ -122,7 +125,7 @@ def test_the_gradient_is_that_of_numpy(length, generation):
 def test_the_gradient_is_that_of_the_rows_but_for_their_rounding(far):
     center = far * random_center(500)
     utilities = torch.linspace(-0.5, 0.5, 40)[torch.randperm(40, generator=torch.Generator().manual_seed(0))]
-    gradient = seeded_center_gradient(utilities, center, STDEV, KEY)
+    gradient = seeded_center_gradient(utilities, center, STDEV, KEY, device=DEVICE)
     of_rows = center_gradient(torch.from_numpy(rows_in_numpy(center, range(40), 40)), utilities, STDEV)
     differences = (utilities[:20] - utilities[20:]).abs().mean()
     bound = 2.0**-25 * (center.abs() + 13.0 * STDEV) / STDEV**2 * differences + 2.0**-23 * gradient.abs()
@@ -131,16 +134,16 @@ def test_the_gradient_is_that_of_the_rows_but_for_their_rounding(far):
 
 def test_without_differences_the_gradient_is_zero_and_a_failed_utility_is_seen_in_it():
     center = random_center(9)
-    assert not torch.any(seeded_center_gradient(torch.full((8,), 0.1), center, STDEV, KEY))
-    assert seeded_center_gradient(torch.tensor([0.5, float("nan")]), center, STDEV, KEY).isnan().all()
+    assert not torch.any(seeded_center_gradient(torch.full((8,), 0.1), center, STDEV, KEY, device=DEVICE))
+    failed = torch.tensor([0.5, float("nan")])
+    assert seeded_center_gradient(failed, center, STDEV, KEY, device=DEVICE).isnan().all()
 
 
 def test_a_graph_samples_the_rows_that_its_arrays_name():
-    center, device = random_center(70), find_device("cpu")
+    center, device = random_center(70), find_device(DEVICE)
     sampler = DeviceGaussian(70, device)
-    numbers, renewed = wp.array([5, 6, 7], dtype=wp.int64, device=device), flags(True, True, True)
-    out, weights = wp.zeros((3, 70), dtype=wp.float32, device=device), wp.ones(4, dtype=wp.float64, device=device)
-    total = wp.zeros(70, dtype=wp.float64, device=device)
+    numbers, renewed = array([5, 6, 7], wp.int64), flags(True, True, True)
+    out, weights, total = zeros((3, 70)), array(np.ones(4), wp.float64), zeros(70, wp.float64)
 
     def launch_all():
         sampler.launch_sample(numbers, renewed, out)
@@ -172,7 +175,7 @@ def test_hopper_code_rounds_every_operation_by_itself():
 
 def test_wrong_arguments_are_named():
     center = random_center(5)
-    sampler = DeviceGaussian(5, find_device("cpu"))
+    sampler = DeviceGaussian(5, find_device(DEVICE))
     for arguments, message in (
         ((center[:4], STDEV, KEY, 0, 4), "center: expected 5 numbers, got 4"),
         (
@@ -191,10 +194,13 @@ def test_wrong_arguments_are_named():
         seeded_center_gradient(torch.ones(3), center, STDEV, KEY)
     with pytest.raises(ValueError, match="utilities: expected a tensor of real numbers"):
         seeded_center_gradient([1.0, 2.0], center, STDEV, KEY)
-    rows, weights = wp.zeros(2, dtype=wp.int64, device="cpu"), wp.zeros(4, dtype=wp.float64, device="cpu")
-    with pytest.raises(ValueError, match=r"out: expected an array of float32 of shape \(2, 5\) on cpu, got float64"):
+    rows, weights, name = zeros(2, wp.int64), zeros(4, wp.float64), device_name()
+    with pytest.raises(
+        ValueError, match=rf"out: expected an array of float32 of shape \(2, 5\) on {name}, got float64"
+    ):
         sampler.launch_sample(rows, flags(True, True), weights)
-    with pytest.raises(ValueError, match=r"total: expected an array of float64 of shape \(5\) on cpu, got"):
+    with pytest.raises(ValueError, match=rf"total: expected an array of float64 of shape \(5\) on {name}, got"):
         sampler.launch_weighted_sum(weights, weights)
-    with pytest.raises(ValueError, match=r"weights: expected an array of float64 of shape \(any\) on cpu, got int64"):
+    message = rf"weights: expected an array of float64 of shape \(any\) on {name}, got int64"
+    with pytest.raises(ValueError, match=message):
         sampler.launch_weighted_sum(rows, weights)

@@ -1,4 +1,4 @@
-"""Training with physics and networks on Warp's CPU device: against the exact physics, as a run, and what is refused."""
+"""Training with physics and networks on a device of Warp: against the exact physics, as a run, and what is refused."""
 
 import re
 import shutil
@@ -25,11 +25,13 @@ from experiments.training.resume import resume
 from experiments.training.run import train
 from native import memory
 from native.warp_device import load_warp
+from tests.device import DEVICE
 from tests.experiments.training.tiny_runs import interruption
 
 pytest.importorskip("mujoco_warp", reason="MuJoCo Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
-ON_DEVICE = ["problem.device=cpu", "problem.physics=warp"]
+ON_DEVICE = [f"problem.device={DEVICE}", "problem.physics=warp"]
+ON_CPU = ["problem.device=cpu", "problem.physics=warp"]
 WORDS = [
     "env=hopper",
     "agent.num_neurons=16",
@@ -51,7 +53,7 @@ def make_problem(**settings):
 
 
 def test_networks_do_on_the_device_what_they_do_in_the_exact_physics():
-    expected, problem = make_problem(), make_problem(device="cpu", physics="warp")
+    expected, problem = make_problem(), make_problem(device=DEVICE, physics="warp")
     for one in (expected, problem):
         one.normalizer.update(50, np.ones((1, 11)), np.full((1, 11), 60.0))
     solutions = expected.agent.initial_solutions(64, torch.Generator().manual_seed(0))
@@ -65,7 +67,7 @@ def test_networks_do_on_the_device_what_they_do_in_the_exact_physics():
 
 @pytest.mark.slow
 def test_episodes_in_these_physics_do_not_depend_on_the_number_of_slots():
-    problems = [make_problem(device="cpu", physics="warp", num_envs=num_envs) for num_envs in (32, 7, 1)]
+    problems = [make_problem(device=DEVICE, physics="warp", num_envs=num_envs) for num_envs in (32, 7, 1)]
     solutions = problems[0].agent.initial_solutions(20, torch.Generator().manual_seed(1))
     played, *others = (problem.play(solutions, 0) for problem in problems)
     for other in (*others, problems[0].play(solutions, 0)):
@@ -86,7 +88,7 @@ def unbroken_es(tmp_path_factory):
 
 def test_a_run_says_what_simulated_it_and_its_policy_plays_in_the_exact_physics(unbroken):
     config = OmegaConf.load(unbroken / "config.yaml")
-    assert (config.problem.device, config.problem.physics) == ("cpu", "warp")
+    assert (config.problem.device, config.problem.physics) == (DEVICE, "warp")
     assert config.versions["mujoco-warp"] == load(unbroken)["versions.mujoco-warp"].iloc[0]
     assert "physics" not in load_policy(unbroken).env
     assert np.isfinite(evaluate(unbroken, 2)["return"]).all()
@@ -121,7 +123,7 @@ def test_without_the_extra_a_run_is_evaluated_and_says_what_resuming_needs(unbro
     finally:
         load_warp.cache_clear()
     said = capsys.readouterr().err
-    assert "problem.device: expected None, got 'cpu', but NVIDIA Warp is not installed: pip install" in said
+    assert f"problem.device: expected None, got {DEVICE!r}, but NVIDIA Warp is not installed: pip install" in said
     assert "Traceback" not in said
     assert Path("run/metrics.csv").read_bytes() == before
 
@@ -131,15 +133,15 @@ def test_without_the_extra_a_run_is_evaluated_and_says_what_resuming_needs(unbro
     [
         (["problem.device=cpu"], "problem.physics: expected warp with problem.device=cpu; got null"),
         (["problem.device=cpu", "+env.physics=auto"], "env.physics: expected warp with problem.device=cpu; got auto"),
-        ([*ON_DEVICE, "problem.device=tpu"], "problem.device: expected 'cpu' or .*; got 'tpu'"),
-        ([*ON_DEVICE, "problem.physics=brax"], "problem.physics: expected one of 'auto', 'mujoco', 'warp'; got 'brax'"),
-        ([*ON_DEVICE, "problem.physics=mujoco"], "problem.physics: expected warp with problem.device=cpu; got mujoco"),
-        ([*ON_DEVICE, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
+        ([*ON_CPU, "problem.device=tpu"], "problem.device: expected 'cpu' or .*; got 'tpu'"),
+        ([*ON_CPU, "problem.physics=brax"], "problem.physics: expected one of 'auto', 'mujoco', 'warp'; got 'brax'"),
+        ([*ON_CPU, "problem.physics=mujoco"], "problem.physics: expected warp with problem.device=cpu; got mujoco"),
+        ([*ON_CPU, "problem.num_actors=2"], "problem.num_actors: expected 0 with device='cpu', got 2"),
         (
-            [*ON_DEVICE, "agent=gru", "+agent.backend=numba", "searcher=es"],
+            [*ON_CPU, "agent=gru", "+agent.backend=numba", "searcher=es"],
             "problem.device: agent: device: expected none with backend='numba', got 'cpu'",
         ),
-        ([*ON_DEVICE, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
+        ([*ON_CPU, "env=gymnasium"], "problem.physics: expected 'mujoco' for CartPole-v1; 'warp' plays .*"),
         (["+env.physics=warp", "+env.output=torch"], "env.output: expected numpy, whose arrays .*; got torch"),
         (["problem.device=1"], "problem.device: expected 'cpu' or .*; got 1"),
     ],
@@ -156,8 +158,8 @@ def test_what_cannot_be_trained_on_a_device_is_refused_in_one_line(words, messag
     ("words", "available"),
     [
         ([], 2e6),  # of MuJoCo
-        (ON_DEVICE, 2e6),  # of MuJoCo Warp
-        ([*ON_DEVICE, "searcher=es", "agent.num_neurons=256"], 50e6),  # of the networks, the physics would fit
+        (ON_CPU, 2e6),  # of MuJoCo Warp
+        ([*ON_CPU, "searcher=es", "agent.num_neurons=256"], 50e6),  # of the networks, the physics would fit
     ],
     ids=["MuJoCo", "MuJoCo Warp", "networks"],
 )

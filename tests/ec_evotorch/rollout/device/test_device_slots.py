@@ -1,4 +1,4 @@
-"""On Warp's CPU device a problem plays what it plays without a device, to the last bit, given equal physics."""
+"""On a device of Warp a problem plays what it plays without a device, to the last bit, given equal physics."""
 
 import copy
 import gc
@@ -26,6 +26,7 @@ pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'e
 
 from ec_evotorch.distributions.warp_gaussian import DeviceGaussian
 from ec_evotorch.rollout.device import slots as device_slots
+from tests.device import DEVICE, device_name
 from tests.ec_evotorch.rollout.device.point_mass import PointMass
 
 HARSH = partial(PointMass, breaks_at=0.4, unstable_at=0.9)  # most episodes are sound
@@ -61,7 +62,7 @@ def assert_same_episodes(played, expected):
 )
 def test_a_device_plays_what_the_cpu_plays(connections, settings):
     settings = settings | {"env": HARSH, "connections": connections, "max_episode_steps": 30}
-    expected, problem = make_problem(**settings), make_problem("cpu", **settings)
+    expected, problem = make_problem(**settings), make_problem(DEVICE, **settings)
     for one in (expected, problem):
         if one.normalizer is not None:
             one.normalizer.update(9, np.arange(6.0)[None], np.arange(6.0)[None] ** 2 + 7.0)
@@ -91,7 +92,7 @@ def test_ordinary_units_play_what_they_play_on_the_cpu_up_to_rounding(name):
         problem.normalizer.update(9, np.arange(6.0)[None], np.arange(6.0)[None] ** 2 + 7.0)
         return problem
 
-    expected, problem, wider = make(), make("cpu"), make("cpu", num_envs=7)
+    expected, problem, wider = make(), make(DEVICE), make(DEVICE, num_envs=7)
     solutions = random_solutions(expected, 40)
     by_cpu, played, others = (one.play(solutions, 5) for one in (expected, problem, wider))
     assert_same_episodes(problem.play(solutions, 5), played)
@@ -106,23 +107,23 @@ def test_ordinary_units_play_what_they_play_on_the_cpu_up_to_rounding(name):
 
 
 def test_results_do_not_depend_on_the_number_of_slots():
-    expected = make_problem("cpu")
+    expected = make_problem(DEVICE)
     solutions = random_solutions(expected)
     played = expected.play(solutions, 0)
     assert_same_episodes(expected.play(solutions, 0), played)
     for num_envs in (1, 3, 10, 33):
-        assert_same_episodes(make_problem("cpu", num_envs=num_envs).play(solutions, 0), played)
+        assert_same_episodes(make_problem(DEVICE, num_envs=num_envs).play(solutions, 0), played)
 
 
 def test_more_episodes_than_before_are_captured_anew():
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     for count in (0, 2, 10, 3, 0):
         assert_same_episodes(problem.play(solutions[:count], 0), make_problem().play(solutions[:count], 0))
 
 
 def test_an_output_that_is_not_finite_fails_the_episode_before_it_is_clipped():
-    expected, problem = (make_problem(device, connections="real") for device in (None, "cpu"))
+    expected, problem = (make_problem(device, connections="real") for device in (None, DEVICE))
     solutions = random_solutions(problem)
     solutions[[2, 5]] = float("nan")
     solutions[7] = float("inf")
@@ -132,7 +133,7 @@ def test_an_output_that_is_not_finite_fails_the_episode_before_it_is_clipped():
 
 
 def test_what_an_interrupted_call_has_left_does_not_play_on(monkeypatch):
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     expected = problem.play(solutions, 0)
     whole, calls = load_warp().capture_launch, []
@@ -147,12 +148,12 @@ def test_what_an_interrupted_call_has_left_does_not_play_on(monkeypatch):
         patch.setattr(load_warp(), "capture_launch", replay)
         with pytest.raises(KeyboardInterrupt):
             problem.play(solutions, 0)
-    assert_same_episodes(problem.play(solutions[:3], 0), make_problem("cpu").play(solutions[:3], 0))
+    assert_same_episodes(problem.play(solutions[:3], 0), make_problem(DEVICE).play(solutions[:3], 0))
     assert_same_episodes(problem.play(solutions, 0), expected)
 
 
 def test_what_an_interrupted_step_has_found_is_not_of_the_next_episode():
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     expected = problem.play(solutions, 0)
     problem._slots._results.found.fill_(2)  # as if a step had been interrupted between two launches
@@ -160,7 +161,7 @@ def test_what_an_interrupted_step_has_found_is_not_of_the_next_episode():
 
 
 def test_arrays_that_cannot_grow_stay_as_long_as_one_another(monkeypatch):
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     problem.play(solutions[:2], 0)
 
@@ -173,11 +174,11 @@ def test_arrays_that_cannot_grow_stay_as_long_as_one_another(monkeypatch):
             problem.play(solutions, 0)
     slots = problem._slots
     assert slots._queue.capacity == len(slots._starts[1]) == 2
-    assert_same_episodes(problem.play(solutions[:7], 0), make_problem("cpu").play(solutions[:7], 0))
+    assert_same_episodes(problem.play(solutions[:7], 0), make_problem(DEVICE).play(solutions[:7], 0))
 
 
 def test_physics_without_room_fail_the_episode_and_say_so_once(caplog):
-    problem = make_problem("cpu", num_envs=2)
+    problem = make_problem(DEVICE, num_envs=2)
     problem.env.on_device.overflowed.fill_(True)
     with caplog.at_level(logging.WARNING):
         for generation in range(2):
@@ -189,7 +190,7 @@ def test_physics_without_room_fail_the_episode_and_say_so_once(caplog):
 
 
 def test_one_solution_is_evaluated_tried_and_made_a_policy_of():
-    expected, problem = make_problem(), make_problem("cpu")
+    expected, problem = make_problem(), make_problem(DEVICE)
     solution = random_solutions(problem)[0]
     for seed in (None, 4):
         returns = problem.evaluate_center(solution, 6, seed=seed)
@@ -256,7 +257,7 @@ def assert_same_search(search, expected):
 @pytest.mark.parametrize(("make", "name"), [(search_ec, "rnn boolean"), (search_es, "gru")])
 def test_a_search_over_ordinary_units_learns_on_a_device(make, name):
     searches = []
-    for device in (None, "cpu", "cpu"):
+    for device in (None, DEVICE, DEVICE):
         searches.append(make(RolloutProblem(PointMass, DENSE[name], device=device, num_envs=4, seed=3)))
         searches[-1].run(2)
     expected, search, again = searches
@@ -279,7 +280,7 @@ def test_a_search_on_a_device_is_the_search_on_the_cpu(make, connections, mask):
     env = partial(PointMass, breaks_at=0.85, unstable_at=1.4)
     settings = {"env": env, "connections": connections, "mask": mask, "num_episodes": 2, "decrease_rewards_by": 0.3}
     expected = make(make_problem(**settings, num_envs=7))
-    search = make(make_problem("cpu", **settings))
+    search = make(make_problem(DEVICE, **settings))
     for one in (expected, search):
         one.run(4)
     assert_same_search(search, expected)
@@ -294,7 +295,7 @@ BOTH = pytest.mark.parametrize(("make", "connections"), [(search_ec, "boolean"),
 @BOTH
 def test_an_incumbent_is_chosen_alike(make, connections):
     searches = []
-    for device in (None, "cpu"):
+    for device in (None, DEVICE):
         searches.append(make(make_problem(device, connections=connections)))
         Incumbent(searches[-1], share=0.5, num_episodes=2)
         searches[-1].run(4)
@@ -306,7 +307,7 @@ def test_an_incumbent_is_chosen_alike(make, connections):
 
 @BOTH
 def test_a_population_on_a_device_is_never_in_memory(make, connections):
-    search = make(make_problem("cpu", connections=connections), chunk_size=3)
+    search = make(make_problem(DEVICE, connections=connections), chunk_size=3)
     search.step()
     with pytest.raises(RuntimeError, match="population: not kept, because a device makes it from its seed; the status"):
         search.population  # noqa: B018
@@ -323,7 +324,7 @@ def test_a_population_on_a_device_is_never_in_memory(make, connections):
 @BOTH
 def test_a_search_goes_on_to_the_bit_from_a_saved_state(make, connections):
     settings = {"env": HARSH, "connections": connections}
-    whole, first, second = (make(make_problem("cpu", num_envs=num_envs, **settings)) for num_envs in (4, 4, 9))
+    whole, first, second = (make(make_problem(DEVICE, num_envs=num_envs, **settings)) for num_envs in (4, 4, 9))
     whole.run(4)
     first.run(2)
     Resumable(second).load_state_dict(copy.deepcopy(Resumable(first).state_dict()))
@@ -348,7 +349,7 @@ class OtherPairs(PhiloxGaussian):
 
 
 def test_rows_of_several_searches_play_as_if_they_were_given():
-    problem = make_problem("cpu", connections="real")
+    problem = make_problem(DEVICE, connections="real")
     center = random_solutions(problem)[0]
     rows = [
         SeededRows(PhiloxGaussian(center, 0.3), 10, 5, 0),
@@ -364,7 +365,7 @@ def test_rows_of_several_searches_play_as_if_they_were_given():
 
 
 def test_a_closed_problem_plays_nothing_and_frees_the_device():
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     problem.play(solutions, 0)
     networks = weakref.ref(problem._slots._networks)
@@ -381,7 +382,7 @@ COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle
 
 @pytest.mark.parametrize("copied", [*COPIES.values(), lambda problem: problem.clone()], ids=[*COPIES, "clone"])
 def test_a_copy_of_a_problem_plays_alike(copied):
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     solutions = random_solutions(problem)
     expected = problem.play(solutions, 1)
     other = copied(problem)
@@ -392,7 +393,7 @@ def test_a_copy_of_a_problem_plays_alike(copied):
 @BOTH
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 def test_a_copy_of_a_search_goes_on_alike(copied, make, connections):
-    search = make(make_problem("cpu", connections=connections))
+    search = make(make_problem(DEVICE, connections=connections))
     search.run(2)
     other = copied(search)
     for one in (search, other):
@@ -404,13 +405,13 @@ def test_a_copy_of_a_search_goes_on_alike(copied, make, connections):
 
 
 def test_what_a_device_needs_is_in_the_protocols():
-    problem = make_problem("cpu")
+    problem = make_problem(DEVICE)
     assert isinstance(problem, protocols.DeviceProblem)
     assert isinstance(problem.env, protocols.DeviceVectorEnv)
     assert isinstance(problem.agent, protocols.DeviceAgent)
     assert isinstance(search_ec(problem).distribution, protocols.DeviceDistribution)
-    assert isinstance(search_es(make_problem("cpu", connections="real")).distribution, protocols.DeviceDistribution)
-    assert (problem.device_of_rows, make_problem().device_of_rows) == ("cpu", None)
+    assert isinstance(search_es(make_problem(DEVICE, connections="real")).distribution, protocols.DeviceDistribution)
+    assert (problem.device_of_rows, make_problem().device_of_rows) == (device_name(), None)
     assert str(problem.device) == "cpu"  # what is learned stays in this process
 
 
@@ -467,7 +468,7 @@ def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
     load_warp.cache_clear()
     with pytest.raises(ValueError, match=r"^device: .*not installed: pip install 'ec-evotorch\[gpu\]'"):
-        make_problem("cpu")
+        make_problem(DEVICE)
     load_warp.cache_clear()
 
 
