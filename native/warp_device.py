@@ -4,11 +4,12 @@ Nothing imports Warp unless it is asked for, and everything else works without i
 `wp = load_warp()` and is itself imported where it is needed.
 """
 
+import gc
 import logging
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
@@ -144,16 +145,17 @@ class Graph:
     def record(self, launch_all: Callable[[], None]) -> None:
         """Records what a function launches; see `capture`."""
         wp, token = load_warp(), _RECORDING.set(self)
-        wp.capture_begin(device=self._device)
-        try:
-            launch_all()
-        except BaseException:
-            with suppress(Exception):  # what was raised says more than that the graph is incomplete
-                self._end()
-            raise
-        finally:
-            _RECORDING.reset(token)
-        self._end()
+        with _garbage_waits():
+            wp.capture_begin(device=self._device)
+            try:
+                launch_all()
+            except BaseException:
+                with suppress(Exception):  # what was raised says more than that the graph is incomplete
+                    self._end()
+                raise
+            finally:
+                _RECORDING.reset(token)
+            self._end()
 
     def interrupt(self, function: Callable[[], None]) -> None:
         """Ends the graph of Warp that is being recorded, and begins another; a replay calls a function between them."""
@@ -165,6 +167,18 @@ class Graph:
         wp = load_warp()
         graph = wp.capture_end(device=self._device)
         self._parts.append(lambda: wp.capture_launch(graph))
+
+
+@contextmanager
+def _garbage_waits():
+    """Keeps Python from collecting garbage: a CUDA graph is lost if memory of PyTorch is freed while it is recorded."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 _RECORDING: ContextVar[Graph | None] = ContextVar("graph that is being recorded", default=None)

@@ -1,6 +1,7 @@
 """Warp is imported where it is asked for and nowhere else."""
 
 import ast
+import gc
 import sys
 import time
 from importlib.util import find_spec
@@ -157,6 +158,24 @@ def test_a_recording_that_fails_leaves_no_graph_open():
         capture(fail_when_recorded, device)
     assert not device.is_capturing
     capture(lambda: None, device).replay()
+
+
+@needs_warp
+def test_garbage_is_not_collected_while_a_graph_is_recorded():
+    seen = []
+
+    def fail_when_recorded():
+        seen.append(gc.isenabled())
+        if len(seen) == 4:
+            raise KeyError("recorded")
+
+    assert gc.isenabled()
+    capture(fail_when_recorded, find_device(DEVICE))
+    assert gc.isenabled()
+    with pytest.raises(KeyError, match="recorded"):
+        capture(fail_when_recorded, find_device(DEVICE))
+    assert gc.isenabled()
+    assert seen == [True, False, True, False]
 
 
 @needs_warp
