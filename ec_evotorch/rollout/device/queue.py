@@ -55,7 +55,8 @@ class Queue:
             members: (B,) int32 array of Warp, the network that acts in each slot, which is its own.
             results: `Results`, which count the new episodes from zero.
         """
-        wp.utils.array_scan(self.free, self._before, inclusive=False)
+        with wp.ScopedDevice(self._device):  # where a scan is launched, wherever its arrays are
+            wp.utils.array_scan(self.free, self._before, inclusive=False)
         launch(
             kernels.take,
             self.free.shape,
