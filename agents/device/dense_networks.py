@@ -42,8 +42,10 @@ class DenseNetworks:
         self._rows, self._parameters = wp.from_torch(rows), agent.split(rows)
         self._parts = [getattr(self.state, field.name) for field in fields(self.state)]
         self._cleared = [wp.from_torch(part) for part in self._parts]
-        # What a graph has allocated is its own: nobody else may write there between its replays.
-        self._pool = torch.cuda.MemPool() if device.is_cuda else None
+        self._pool = None
+        if device.is_cuda:  # what a graph has allocated is its own: nobody else may write there between its replays
+            with torch.cuda.device(str(device)):  # where a pool is made
+                self._pool = torch.cuda.MemPool()
 
     def launch_load(self, solutions, renewed) -> None:
         """Takes over networks.
