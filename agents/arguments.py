@@ -9,6 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from native.arguments import check_whole
+from native.warp_device import find_device
 
 
 def describe(value: object) -> str:
@@ -28,6 +29,19 @@ def check_tensor(name: str, value: object, dtype: torch.dtype, shape: str) -> No
         raise ValueError(f"{name}: expected a {dtype} tensor of shape {shape}, got {describe(value)}")
     if value.dtype != dtype:
         raise ValueError(f"{name}: expected {dtype}, got {value.dtype}")
+
+
+def name_device(device: object) -> str:
+    """Returns the name that a device of Warp gives itself, if tensors of PyTorch can be there too.
+
+    Raises:
+        ImportError: If NVIDIA Warp is not installed.
+        ValueError: If there is no such device, or PyTorch cannot use it.
+    """
+    found = find_device(device)
+    if found.is_cuda and not torch.cuda.is_available():
+        raise ValueError(f"device: expected 'cpu', because PyTorch {torch.__version__} finds no CUDA, got {device!r}")
+    return str(found)
 
 
 def check_members(members: object, batch_size: int, num_solutions: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from numba import types
 from torch.nn.functional import pad
 
 from agents.agent import count_active
-from agents.arguments import check_generator
+from agents.arguments import check_generator, name_device
 from agents.compiled_agent import CompiledAgent
 from native.arguments import check_whole
 from native.warp_device import find_device
@@ -57,7 +57,7 @@ class HiddenAgent(CompiledAgent):
         if self._backend == "numba":
             raise ValueError(f"device: expected none with backend='numba', got {device!r}")
         try:
-            return str(find_device(device))
+            return name_device(device)
         except ImportError as error:
             raise ValueError(f"device: expected None, got {device!r}, but {error}") from error
 

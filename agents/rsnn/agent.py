@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from agents.arguments import as_float32, check_generator
+from agents.arguments import as_float32, check_generator, name_device
 from agents.compiled_agent import CompiledAgent
 from agents.rsnn.anatomy import arrow, block_views
 from agents.rsnn.bptt import unroll
@@ -161,7 +161,7 @@ class RSNN(CompiledAgent):
                 raise ValueError(f"device: expected none with backend={self._backend!r}, got {device!r}")
             return None
         try:
-            return str(find_device("cpu" if device is None else device))
+            return name_device("cpu" if device is None else device)
         except ImportError as error:
             raise ValueError(f"backend: expected 'numba' or 'torch', got 'warp', but {error}") from error
 

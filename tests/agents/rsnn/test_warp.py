@@ -3,12 +3,13 @@
 import copy
 from dataclasses import fields
 from functools import cache, partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from agents import GRU, RSNN
+from agents import GRU, RSNN, arguments
 from ec_evotorch import RolloutProblem
 from ec_evotorch.distributions.bernoulli import sample_theta
 from envs import make_vec
@@ -261,6 +262,14 @@ def test_all_slots_may_rest():
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"device: expected 'cpu' or .*; got 'cuda:99'"):
         RSNN(7, 3, backend="warp", device="cuda:99")
+
+
+def test_a_device_that_pytorch_cannot_use_is_refused(monkeypatch):
+    monkeypatch.setattr(arguments, "find_device", lambda name: SimpleNamespace(is_cuda=True))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for make in (RSNN, GRU):
+        with pytest.raises(ValueError, match=r"^device: expected 'cpu', because PyTorch .* finds no CUDA, got 'cuda'$"):
+            make(7, 3, device="cuda")
 
 
 def test_a_device_is_for_warp_only():
