@@ -14,6 +14,7 @@ from ec_evotorch import ActorCriticEC, RolloutProblem
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
 from ec_evotorch.searchers.actor_critic_ec.device import actor as device_actor
+from tests.device import DEVICE, on_cpu_alone
 from tests.ec_evotorch.rollout.device.point_mass import PointMass
 
 SPIKING = partial(RSNN, num_neurons=24)
@@ -39,9 +40,10 @@ def assert_same_status(searcher, expected):
         assert torch.equal(got.nan_to_num(-1.0), wanted.nan_to_num(-1.0)), name
 
 
+@on_cpu_alone("the critic learns by PyTorch, which rounds otherwise on another device")
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_learned_is_what_the_cpu_learns_to_the_last_bit(case):
-    expected, searcher = (make_searcher(device, *CASES[case]) for device in (None, "cpu"))
+    expected, searcher = (make_searcher(device, *CASES[case]) for device in (None, DEVICE))
     for _ in range(3):
         for one in (expected, searcher):
             one.step()
@@ -56,7 +58,7 @@ def test_what_is_learned_is_what_the_cpu_learns_to_the_last_bit(case):
 @pytest.mark.parametrize("agent", [SPIKING, partial(RNN, num_neurons=12, connections="boolean")], ids=["rsnn", "rnn"])
 def test_credit_by_networks_is_that_of_the_cpu_up_to_rounding(agent):
     options = {"credit": "networks", **PLAIN}
-    expected, searcher = (make_searcher(device, agent, options=options) for device in (None, "cpu"))
+    expected, searcher = (make_searcher(device, agent, options=options) for device in (None, DEVICE))
     for one in (expected, searcher):
         one.step()
     assert expected.status["prob"].std() > 0.005
@@ -64,7 +66,7 @@ def test_credit_by_networks_is_that_of_the_cpu_up_to_rounding(agent):
 
 
 def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(monkeypatch):
-    whole, parts = (make_searcher("cpu", options=PLAIN) for _ in range(2))
+    whole, parts = (make_searcher(DEVICE, options=PLAIN) for _ in range(2))
     whole.step()
     monkeypatch.setattr(device_actor, "_CHUNK_BITS", 7 * whole.problem.solution_length)  # of 80 networks
     parts.step()
@@ -73,7 +75,7 @@ def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(monkeypatch):
 
 
 def test_a_saved_search_goes_on_with_new_episodes():
-    searcher, other = make_searcher("cpu"), make_searcher("cpu")
+    searcher, other = make_searcher(DEVICE), make_searcher(DEVICE)
     searcher.run(2)
     other.load_state_dict(searcher.state_dict())
     other.problem.load_state_dict(searcher.problem.state_dict())
@@ -85,7 +87,7 @@ def test_a_saved_search_goes_on_with_new_episodes():
 
 
 def test_a_copy_learns_alike_whatever_becomes_of_the_original():
-    searcher = make_searcher("cpu")
+    searcher = make_searcher(DEVICE)
     searcher.step()
     copied, twin = copy.deepcopy(searcher), copy.deepcopy(searcher)
     searcher.problem.close()
