@@ -204,12 +204,12 @@ class DeviceAgent(Protocol):
 
         Returns:
             An object whose methods only launch kernels on Warp's current stream, so that a graph can capture them. It
-            has `device`, Warp's; `members`, a (B,) int32 tensor on the device, negative where a slot rests; `state`, that
-            of the slots, which `SynapticAgent.transmitted` can read; `launch_load(solutions, renewed)`, with
-            (B, ⌈L / 32⌉) uint32 words of bits, or (B, L) float32, by the agent's dtype; `launch_reset(starting, starts,
-            rows)`, with rows of `draw_starts`; and `launch_step(observations, actions)`, (B, obs_length) and
-            (B, act_length) float32. `renewed` and `starting` are (B,) bool, `rows` (B,) int32. An action that is not
-            finite stays so.
+            has `device`, Warp's; `members`, a (B,) int32 tensor on the device, negative where a slot rests; `state`,
+            which `memory` of the agent, and `transmitted` of a `SynapticAgent`, can read; `launch_load(solutions,
+            renewed)`, with (B, ⌈L / 32⌉) uint32 words of bits, or (B, L) float32, by the agent's dtype;
+            `launch_reset(starting, starts, rows)`, with rows of `draw_starts`; and `launch_step(observations,
+            actions)`, (B, obs_length) and (B, act_length) float32. `renewed` and `starting` are (B,) bool, `rows` (B,)
+            int32. An action that is not finite stays so.
             What launches by other means than kernels of Warp does so by `native.warp_device.launch_function`.
         """
 
@@ -344,7 +344,8 @@ class DeviceVectorEnv(Protocol):
         It has arrays of Warp that live as long as it does: `observations` (B, obs_length) float32, `actions`
         (B, act_length) float32, `rewards` (B,) float64 of the last step, and `finished`, `terminated`, `diverged` and
         `overflowed` (B,) bool, the second where the episode has ended and was not truncated, the last where arrays of
-        the physics were too small; and `device` and `num_envs`.
+        the physics were too small; `device` and `num_envs`; and, for searchers with a critic, `memory`, the arrays on
+        which alone, besides the actions, it depends what the slots do from now on.
         `draw_starts(seeds)` returns a tuple of arrays with a row for each seed; `launch_reset(starting, starts, rows)`
         begins episodes from rows of these where `starting` (B,) bool is true, with `rows` (B,) int32;
         `launch_rest(resting)` ends all episodes where `resting` is true; and `launch_step()` takes a step in every slot

@@ -114,6 +114,11 @@ class Signals:
         self._go_first = wp.zeros(num_envs, dtype=wp.bool, device=device)
         self._ends = wp.ones((num_envs, NUM_INTERVALS), dtype=wp.int32, device=device)
 
+    @property
+    def memory(self) -> tuple:
+        """Arrays on which it depends what comes, see `envs.warp.worlds.Worlds.memory`."""
+        return self._go_first, self._ends
+
     def draw(self, generator: np.random.Generator) -> tuple[bool, np.ndarray]:
         """Draws the signals of an episode, from the generator that has drawn its first state."""
         go_first, ends = draw_schedule(generator, *self._bounds)

@@ -117,6 +117,18 @@ class Worlds:
         for name in ("qpos", "qvel", "cfrc_ext", "site_xpos"):
             setattr(step, name, getattr(self.data, name))
 
+    @property
+    def memory(self) -> tuple:
+        """Arrays on which alone, besides the actions, it depends what the slots do from now on.
+
+        Whoever writes back what they have held goes on from there.
+        """
+        d, signals = self.data, () if self._signals is None else self._signals.memory
+        physics = (d.qpos, d.qvel, d.qacc_warmstart, d.act, d.time, d.overflow, self._step.after)
+        episode = (self.observations, self.qpos, self.qvel, self.episode_returns, self.episode_lengths)
+        flags = (self.terminated, self.truncated, self.diverged, self.overflowed, self.finished)
+        return (*physics, *episode, *flags, *signals)
+
     def draw_start(self, generator: np.random.Generator) -> tuple:
         """Draws the beginning of one episode: joint positions and velocities, then signals if the task has them."""
         start = draw_start(self._env, generator)

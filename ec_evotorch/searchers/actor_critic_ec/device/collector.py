@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_leaves
 
 from ec_evotorch.rollout.device.members import check_slots
 from ec_evotorch.rollout.episode_seeds import COLLECTION
@@ -39,8 +40,6 @@ class DeviceCollector:
     What it collects is what `Collector` does where the environments are equal, to the last bit; observations stay in
     the device's memory. In each step the host waits once, for the episodes that have ended.
 
-    Only the numbers of the running episodes are saved: after `load_state_dict` new ones begin in all slots.
-
     Args:
         problem: Problem that plays on a device, whose environment, agent, normaliser and training reward are used.
         num_envs: B, sub-environments.
@@ -48,16 +47,16 @@ class DeviceCollector:
 
     def __init__(self, problem: RolloutProblem, num_envs: int):
         self._problem, self._num_envs = problem, num_envs
-        self._begun = np.zeros(num_envs, dtype=np.int64)  # episodes of each slot
-        self._worlds = None
+        self._copied: dict | None = None  # where a copy of another collector has to go on, before it does anything
         self._make()
+        with on_warp_stream(self.device):
+            self._begin(np.arange(num_envs))
 
     def __getstate__(self) -> dict:
         # A copy makes an environment of its own when it is first used: its problem may not be whole before.
-        return {"_problem": self._problem, "_num_envs": self._num_envs, "_begun": self._begun.copy(), "_worlds": None}
+        return {"_problem": self._problem, "_num_envs": self._num_envs, "_copied": self.state_dict()}
 
     def _make(self) -> None:
-        """Makes environments and networks, and begins the next episode in each slot."""
         problem, num_envs = self._problem, self._num_envs
         env, self._agent = problem.make_env(num_envs), problem.make_device_agent()
         worlds = env.on_device
@@ -72,8 +71,10 @@ class DeviceCollector:
                 name: wp.to_torch(getattr(worlds, name))
                 for name in ("observations", "actions", "rewards", "finished", "terminated", "diverged", "overflowed")
             }
+            self._begun, self._lengths = np.zeros(
+                (2, num_envs), dtype=np.int64
+            )  # episodes of each slot, and their steps
             self._returns = torch.zeros(num_envs, dtype=torch.float64, device=str(device))
-            self._lengths = np.zeros(num_envs, dtype=np.int64)
             self._observations = torch.zeros_like(self._live["observations"])
             self._nonfinite = torch.full((num_envs,), FINITE, dtype=torch.int64, device=str(device))
             self._starting = torch.zeros(num_envs, dtype=torch.bool, device=str(device))
@@ -83,8 +84,6 @@ class DeviceCollector:
             self._step = capture(worlds.launch_step, device)  # while all slots rest
             self._reset = capture(self._reset_launcher(worlds), device)
         self._worlds = worlds
-        with on_warp_stream(device):
-            self._begin(np.arange(num_envs))
 
     def _reset_launcher(self, worlds) -> Callable[[], None]:
         starting, rows = wp.from_torch(self._starting), wp.from_torch(self._rows)
@@ -98,9 +97,15 @@ class DeviceCollector:
     @property
     def device(self):
         """Device of Warp."""
-        if self._worlds is None:  # in a copy
-            self._make()
+        self._go_on()
         return self._worlds.device
+
+    def _go_on(self) -> None:
+        """Makes the environment of a copy, and brings it to where the other one was."""
+        if self._copied is not None:
+            copied, self._copied = self._copied, None
+            self._make()
+            self.load_state_dict(copied)
 
     def collect(self, num_steps: int, actor: DeviceActor) -> Experience:
         """Takes T steps in every sub-environment.
@@ -146,7 +151,7 @@ class DeviceCollector:
             rewards[t] = torch.where(failed, 0.0, live["rewards"] - decrease)
             terminated[t] = failed | live["terminated"]
             ended[t] = failed | live["finished"]
-            self._observations = torch.where(failed[:, None], self._observations, live["observations"])
+            self._observations.copy_(torch.where(failed[:, None], self._observations, live["observations"]))
             normalize(self._observations, next_observations[t])
 
             begun = np.flatnonzero(ended[t].cpu().numpy())
@@ -168,14 +173,35 @@ class DeviceCollector:
         )
 
     def state_dict(self) -> dict:
-        """Returns the numbers of the running episodes, for `load_state_dict`."""
-        return {"begun": self._begun.copy()}
+        """Returns where the running episodes are, for `load_state_dict`: numbers, and what the device remembers."""
+        if self._copied is not None:
+            return self._copied
+        with on_warp_stream(self.device):
+            memory = {name: tensor.cpu().clone() for name, tensor in self._memory().items()}
+        return {"begun": self._begun.copy(), "lengths": self._lengths.copy(), "memory": memory}
 
     def load_state_dict(self, state: dict) -> None:
-        """Begins the episodes after those that were running."""
-        self._begun[:] = state["begun"]
+        """Goes on from where a `state_dict` was taken, with the episodes that were running.
+
+        Raises:
+            ValueError: If it was taken of another environment or network.
+        """
         with on_warp_stream(self.device):
-            self._begin(np.arange(self._num_envs))
+            memory, there = state["memory"], self._memory()
+            shapes = [{name: tuple(tensor.shape) for name, tensor in one.items()} for one in (there, memory)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(f"collector: expected arrays of the shapes {shapes[0]}, got {shapes[1]}")
+            for name, tensor in there.items():
+                tensor.copy_(torch.as_tensor(memory[name]))
+        self._begun[:], self._lengths[:] = state["begun"], state["lengths"]
+
+    def _memory(self) -> dict[str, torch.Tensor]:
+        """Returns the tensors on which it depends what comes, by name; they are live."""
+        own = {"returns": self._returns, "observations": self._observations, "nonfinite": self._nonfinite}
+        physics = [wp.to_torch(array) for array in self._worlds.memory if array.size]
+        networks = tree_leaves(self._agent.memory(self.networks.state))
+        numbered = {f"physics {i}": tensor for i, tensor in enumerate(physics)}
+        return own | numbered | {f"network {i}": tensor for i, tensor in enumerate(networks)}
 
     def _begin(self, slots: np.ndarray) -> None:
         """Begins the next episode in some slots."""

@@ -117,6 +117,11 @@ class PointMassOnDevice:
                 wp.zeros(self.num_envs, dtype=bool) for _ in range(4)
             )
 
+    @property
+    def memory(self):
+        flags = (self.finished, self.terminated, self.diverged)
+        return (self._x, self._v, self._steps, self.observations, *flags)
+
     def draw_starts(self, seeds):
         assert len(seeds) > 0  # an environment may rely on it
         return (wp.array(draw_starts(seeds), dtype=float, device=self.device),)

@@ -9,7 +9,8 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from agents import RNN, RSNN
-from ec_evotorch import ActorCriticEC, RolloutProblem
+from ec_evotorch import ActorCriticEC, Resumable, RolloutProblem
+from envs import make_vec
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
 
@@ -24,6 +25,7 @@ CASES = {
     "raw": (SPIKING, {"observation_normalization": False, "decrease_rewards_by": 0.3}, {}),
     "failures": (SPIKING, {"env": partial(PointMass, breaks_at=0.4, unstable_at=0.9)}, {}),
 }
+HOPPER = {"env": partial(make_vec, "Hopper-v5"), "physics": "warp"}
 PLAIN = {"optimizer": None, "center_learning_rate": 2.0}  # moves by the gradient, not by its sign
 
 
@@ -74,16 +76,23 @@ def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(monkeypatch):
     assert whole.status["prob"].std() > 0.005
 
 
-def test_a_saved_search_goes_on_with_new_episodes():
-    searcher, other = make_searcher(DEVICE), make_searcher(DEVICE)
+@pytest.mark.parametrize("case", [*CASES.values(), (SPIKING, HOPPER, {})], ids=[*CASES, "hopper"])
+def test_a_saved_search_goes_on_as_if_nothing_had_happened(case):
+    searcher, other = (make_searcher(DEVICE, *case) for _ in range(2))
+    other.run(3)
     searcher.run(2)
-    other.load_state_dict(searcher.state_dict())
-    other.problem.load_state_dict(searcher.problem.state_dict())
-    assert torch.equal(other.distribution.rho, searcher.distribution.rho)
-    other.step()
-    assert other.status["total_interaction_count"] == 3 * 320
-    begun = [one.state_dict()["collector"]["begun"] for one in (searcher, other)]
-    assert (begun[1] > begun[0]).all()
+    Resumable(other).load_state_dict(Resumable(searcher).state_dict())
+    for one in (searcher, other):
+        one.run(2)
+    assert_same_status(other, searcher)
+
+
+def test_a_state_of_another_environment_is_refused():
+    searcher, other = make_searcher(DEVICE), make_searcher(DEVICE, partial(RSNN, num_neurons=25))
+    state = searcher.state_dict()
+    state["collector"] = other.state_dict()["collector"]
+    with pytest.raises(ValueError, match=r"collector: expected arrays of the shapes .*\(8, 24\).*, got .*\(8, 25\)"):
+        searcher.load_state_dict(state)
 
 
 def test_a_copy_learns_alike_whatever_becomes_of_the_original():
