@@ -12,6 +12,7 @@ from agents.rsnn.anatomy import BLOCKS, block_views
 from native.arguments import check_in_range, check_whole
 
 _PURPOSE = 0x4D61736B  # keeps these random numbers apart from others drawn from the same seed
+_FEW_RUNS = 16
 _PACKED = "bits_"  # begins a kernel that is written as text
 
 
@@ -50,16 +51,29 @@ class ConnectionMask:
         if not len(places):
             raise ValueError("connection_mask: expected connections that can exist, got none")
         self._places, self.solution_length = torch.from_numpy(places), len(places)
+        self._runs = _find_runs(places)
 
     def spread(self, solutions: torch.Tensor) -> torch.Tensor:
         """Returns (N, L) solutions as all kernels one after the other, with 0 for what cannot exist; differentiable."""
         kernels = torch.zeros(len(solutions), self._length, dtype=solutions.dtype, device=solutions.device)
-        kernels[:, self._places.to(solutions.device)] = solutions.as_subclass(torch.Tensor)
+        solutions = solutions.as_subclass(torch.Tensor)
+        if len(self._runs) > _FEW_RUNS:
+            kernels[:, self._places.to(solutions.device)] = solutions
+        else:  # as where whole kernels are left out: copying them is several times faster
+            for place, first, length in self._runs:
+                kernels[:, place : place + length] = solutions[:, first : first + length]
         return kernels
 
     def gather(self, kernels: torch.Tensor) -> torch.Tensor:
         """Returns the (N, L) solutions that are in all kernels, one after the other: the reverse of `spread`."""
         return kernels[:, self._places.to(kernels.device)]
+
+
+def _find_runs(places: np.ndarray) -> list[tuple[int, int, int]]:
+    """Returns the runs of places that follow one another: the first place, its number, and how many there are."""
+    firsts = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    lengths = np.diff(firsts, append=len(places))
+    return list(zip(places[firsts].tolist(), firsts.tolist(), lengths.tolist(), strict=True))
 
 
 def draw_mask(

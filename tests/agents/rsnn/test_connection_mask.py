@@ -41,6 +41,16 @@ def test_a_solution_has_what_can_exist_in_order_and_the_kernels_have_0_elsewhere
     assert agent.places()["kernel_h"].tolist() == [[-1, 6, -1], [-1, -1, 7], [8, -1, -1]]
 
 
+@pytest.mark.parametrize("density", [{"kernel_in": 0.0}, {"kernel_h": 0.0}, {"kernel_h": 0.0, "kernel_out": 0.0}, 0.5])
+def test_whole_kernels_and_single_connections_are_left_out_alike(density):
+    agent = masked("real", {"density": density})
+    solutions, places = solutions_of(agent), agent.places()
+    for name, kernel in agent.split(solutions).items():
+        expected = torch.where(torch.from_numpy(places[name] < 0), 0.0, solutions[:, places[name].clip(0)])
+        assert torch.equal(kernel, expected)
+        assert agent.connection_mask[name].sum() == np.count_nonzero(places[name] >= 0)
+
+
 @CONNECTIONS
 def test_joining_is_the_reverse_of_splitting(connections):
     for agent in (masked(connections), masked(connections, mask=None)):
