@@ -84,7 +84,7 @@ class ActorCriticEC(ActorCriticSearch):
         *,
         batch_size: int = 1024,
         num_envs: int = 32,
-        hold_steps: int = 4,
+        hold_steps: int = 8,
         center_learning_rate: float = 0.02,
         optimizer="adam",
         optimizer_config: dict | None = None,
