@@ -37,7 +37,7 @@ class DeviceNetworkActor:
         self._members.set(rows)
         self._every = torch.ones(num_envs, dtype=torch.bool, device=str(device))
         self._numbers = torch.arange(num_envs, device=str(device))
-        self._outputs = torch.zeros(num_envs, agent.act_length, device=str(device))
+        self._outputs = torch.zeros(num_envs, agent.act_length, dtype=torch.float32, device=str(device))
         self._keeps_transmitted = keeps_transmitted
         self._transmitted: dict[str, list[torch.Tensor]] = {}
 

@@ -43,6 +43,10 @@ class DeviceCollector:
     Args:
         problem: Problem that plays on a device, whose environment, agent, normaliser and training reward are used.
         num_envs: B, sub-environments.
+
+    Raises:
+        ValueError: If the environment does not say which episodes have terminated, or what it remembers.
+        TooManyError: If so many networks cannot be in the host's memory.
     """
 
     def __init__(self, problem: RolloutProblem, num_envs: int):
@@ -60,6 +64,9 @@ class DeviceCollector:
         problem, num_envs = self._problem, self._num_envs
         env, self._agent = problem.make_env(num_envs), problem.make_device_agent()
         worlds = env.on_device
+        if lacks := [name for name in ("terminated", "memory") if not hasattr(worlds, name)]:
+            what = "an environment that has, on its device, terminated and memory (protocols.DeviceVectorEnv)"
+            raise ValueError(f"env: EC with a critic needs {what}; this one has no {' and no '.join(lacks)}")
         self._env, device = env, worlds.device  # the environment closes when it is forgotten
         check_slots(num_envs, self._agent.solution_length, self._agent.dtype, device)
         with on_warp_stream(device):
@@ -122,7 +129,7 @@ class DeviceCollector:
 
     def _collect(self, num_steps: int, actor: DeviceActor) -> Experience:
         live, decrease = self._live, self._problem.decrease_rewards_by
-        observations = torch.empty((num_steps, *self._observations.shape), device=self._observations.device)
+        observations = self._observations.new_empty((num_steps, *self._observations.shape))
         next_observations = torch.empty_like(observations)
         rewards = self._returns.new_empty((num_steps, self._num_envs))
         terminated, ended = (torch.empty_like(rewards, dtype=torch.bool) for _ in range(2))

@@ -16,7 +16,7 @@ pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'e
 
 from ec_evotorch.searchers.actor_critic_ec.device import actor as device_actor
 from tests.device import DEVICE, on_cpu_alone
-from tests.ec_evotorch.rollout.device.point_mass import PointMass
+from tests.ec_evotorch.rollout.device.point_mass import PointMass, PointMassOnDevice
 
 SPIKING = partial(RSNN, num_neurons=24)
 CASES = {
@@ -103,6 +103,14 @@ def test_a_copy_learns_alike_whatever_becomes_of_the_original():
     copied.step()
     twin.step()
     assert_same_status(copied, twin)
+
+
+def test_an_environment_that_does_not_say_what_it_remembers_is_refused(monkeypatch):
+    monkeypatch.delattr(PointMassOnDevice, "memory")
+    with pytest.raises(
+        ValueError, match=r"env: EC with a critic needs .*terminated and memory.*; this one has no memory"
+    ):
+        make_searcher(DEVICE)
 
 
 def test_an_agent_on_a_device_needs_a_device():
