@@ -57,8 +57,10 @@ def find_device(name: object):
     there = [str(device) for device in wp.get_devices()]
     if name in there or (name == "cuda" and wp.is_cuda_available()):
         return wp.get_device(name)
-    other = "'cuda' or one of " + ", ".join(there[1:]) if wp.is_cuda_available() else "nothing else, for want of CUDA"
-    raise ValueError(f"device: expected 'cpu' or {other}; got {name!r}")
+    cards = [one for one in there if one != "cpu"]
+    expected = ["'cpu'"] if "cpu" in there else []  # a Warp without its compiler for the CPU has none
+    expected += ["'cuda' or one of " + ", ".join(cards)] if cards else ["nothing else, for want of CUDA"]
+    raise ValueError(f"device: expected {' or '.join(expected)}; got {name!r}")
 
 
 def on_torch_stream(device):

@@ -25,7 +25,8 @@ import torch
 
 from native.compiled import compiled
 
-_CHUNK_ELEMENTS = 2**21  # of one temporary array
+_CHUNK_ELEMENTS = 2**21  # of one temporary array, which then fits into a cache
+_LAUNCHED_TOGETHER = 2**6  # times as many on a GPU, where launches take longer than what is launched
 
 
 def sum_expected_bits(transmitted, currents, variances, weights, *, ridge: float) -> torch.Tensor:
@@ -46,7 +47,8 @@ def sum_expected_bits(transmitted, currents, variances, weights, *, ridge: float
     """
     num_samples, num_steps, num_rows = transmitted.shape
     first, second = np.tril_indices(num_steps)
-    chunk = max(1, _CHUNK_ELEMENTS // (len(first) * num_rows))
+    elements = _CHUNK_ELEMENTS * (1 if transmitted.device.type == "cpu" else _LAUNCHED_TOGETHER)
+    chunk = max(1, elements // (len(first) * num_rows))
     for start in range(0, num_samples, chunk):
         rows = slice(start, start + chunk)
         products = transmitted[rows, first] * transmitted[rows, second]  # (m, K (K + 1) / 2, J)

@@ -71,6 +71,14 @@ def test_a_device_that_is_not_there_is_refused(name):
 
 
 @needs_warp
+def test_a_cpu_that_warp_cannot_compile_for_is_not_offered(monkeypatch):
+    wp = load_warp()
+    monkeypatch.setattr(wp, "get_devices", lambda: ["cuda:0", "cuda:1"])
+    with pytest.raises(ValueError, match=r"^device: expected 'cuda' or one of cuda:0, cuda:1; got 'cpu'$"):
+        find_device("cpu")
+
+
+@needs_warp
 def test_launches_reach_every_index_and_lane_once(monkeypatch):
     wp = load_warp()
     device, cpu = find_device(DEVICE), find_device("cpu")

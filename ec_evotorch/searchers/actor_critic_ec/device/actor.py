@@ -13,7 +13,7 @@ from native.warp_device import load_warp, on_warp_stream
 wp = load_warp()
 
 _WORD = 32  # bits
-_CHUNK_BITS = 2**26  # of networks that are in memory at the same time
+_CHUNK_BITS = 2**28  # of networks that are in memory at the same time, each as a number of 32 bits
 
 
 class DeviceNetworkActor:
