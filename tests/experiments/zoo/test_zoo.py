@@ -14,7 +14,7 @@ from experiments.errors import UserError
 from experiments.evaluation.energy import Training
 from experiments.evaluation.episodes import evaluate
 from experiments.run_config.compose import compose_config
-from experiments.run_folder.versions import PACKAGES
+from experiments.run_folder.versions import PACKAGES, WARP_PACKAGES
 from experiments.zoo import Entry, read_entry
 from experiments.zoo.entry import entry_bytes
 from experiments.zoo.entry_table import zoo_table
@@ -60,7 +60,8 @@ def test_a_record_is_complete_and_consistent(name):
         assert set(entry.score[column]) == {"mean", "std", "median", "min", "max"}
         assert entry.score[column]["min"] <= entry.score[column]["mean"] <= entry.score[column]["max"]
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", entry.git_commit)
-    assert set(entry.versions) == {"ec-evotorch", "python", *PACKAGES}
+    physics = WARP_PACKAGES if "problem.device=" in entry.command else ()
+    assert set(entry.versions) == {"ec-evotorch", "python", *PACKAGES, *physics}
 
 
 @pytest.mark.parametrize("name", NAMES)
