@@ -3,7 +3,6 @@
 They are trained, swept against ours in this process and in others, resumed, evaluated and put into one table.
 """
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -23,8 +22,8 @@ from experiments.run_config.compose import compose_config
 from experiments.run_config.config_dir import own_config_dir
 from experiments.run_folder.metrics import COLUMNS, OF_WORKERS
 from experiments.run_folder.policy import load_policy
+from tests.forked_python import ROOT, forked_python
 
-ROOT = Path(__file__).resolve().parents[3]
 MODULE = '''
 import gymnasium
 import numpy as np
@@ -105,7 +104,7 @@ YAMLS = {
     "env/point.yaml": "{_target_: envs.make_vec, name: point, id: 'MODULE:Point-v0', alive_bonus: null}",
 }
 TINY = ["env=point", "agent=linear", "eval.every=400", "eval.episodes=2", "eval.final_episodes=3", "progress=false"]
-TINY += ["incumbent=null"]
+TINY += ["incumbent=null", "problem.num_threads=1"]
 
 
 @pytest.fixture
@@ -136,9 +135,7 @@ def train_own(module):
 
 def in_a_process(*words: str) -> subprocess.CompletedProcess:
     """Runs a command in a new process, which knows of no module but what the command makes known."""
-    command = [sys.executable, "-m", "experiments.cli", *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return forked_python("-m", "experiments.cli", *words)
 
 
 def test_a_sweep_of_own_and_our_components_is_one_table(module):
