@@ -53,9 +53,7 @@ def _server(after: str) -> subprocess.Popen:
     """Starts the process that is forked; it ends when the tests do, with its stdin."""
     command = [sys.executable, "-P", __file__, after]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, env=environment, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _become(words: list[str], folder: str, environment: dict[str, str], streams: list[str]) -> None:
@@ -66,9 +64,9 @@ def _become(words: list[str], folder: str, environment: dict[str, str], streams:
     for descriptor, path in enumerate([os.devnull, *streams]):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
-    sys.stdin = open(0, encoding=encoding)
-    sys.stdout = open(1, "w", encoding=encoding)
-    sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", buffering=1)
+    sys.stdin = os.fdopen(0, encoding=encoding)
+    sys.stdout = os.fdopen(1, "w", encoding=encoding)
+    sys.stderr = os.fdopen(2, "w", encoding=encoding, errors="backslashreplace", buffering=1)
     kind, *rest = words
     if kind == "-m":
         sys.argv, sys.path = rest, [folder, *sys.path]

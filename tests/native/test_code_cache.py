@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.forked_python import ROOT, forked_python
+
 COMPILING = "compiling what this run needs"
+NUMBA = """
+import os
+os.environ.pop("NUMBA_CACHE_DIR", None)
+import numba
+numba.njit(lambda x: x)(1)
+"""  # what a process has done that others are forked from
 SOURCES = {
     "__init__.py": "",
     "settings.py": "FACTOR = 2\n",
@@ -48,11 +55,22 @@ def results(x):
 }
 
 
+def in_a_fork(folder: Path, program: str, **environment: str) -> subprocess.CompletedProcess:
+    """Runs a program that imports modules of a folder, and writes no bytecode of them."""
+    start = f"import sys; sys.dont_write_bytecode = True; sys.path.insert(0, {str(folder)!r})\n"
+    return forked_python("-c", start + program, after=NUMBA, **environment)
+
+
 class Project:
-    """A package in a folder of its own, whose functions are run in a new process."""
+    """A package in a folder of its own, whose functions are run in a new process.
+
+    For the place "variable" Python starts each process, with seeds of its hashes that differ; else they are forked.
+    """
+
+    program = "from package.outer import results; print(*results(10))"
 
     def __init__(self, folder: Path, place: str):
-        self.folder, self.package = folder, folder / "package"
+        self.folder, self.package, self.is_forked = folder, folder / "package", place != "variable"
         self.package.mkdir()
         for name, source in SOURCES.items():
             (self.package / name).write_text(source)
@@ -67,16 +85,21 @@ class Project:
             self.environment["XDG_CACHE_HOME"] = "/dev/null"
 
     def start(self) -> subprocess.Popen:
-        words = [sys.executable, "-c", "from package.outer import results; print(*results(10))"]
+        words = [sys.executable, "-c", self.program]
         return subprocess.Popen(
             words, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder
         )
 
     def run(self) -> tuple[list[int], str]:
         """Returns the results of both functions, and what was said on stderr."""
-        process = self.start()
-        out, err = process.communicate()
-        assert process.returncode == 0, err
+        if self.is_forked:
+            done = in_a_fork(self.folder, self.program, XDG_CACHE_HOME=self.environment["XDG_CACHE_HOME"])
+            code, out, err = done.returncode, done.stdout, done.stderr
+        else:
+            process = self.start()
+            out, err = process.communicate()
+            code = process.returncode
+        assert code == 0, err
         return [int(word) for word in out.split()], err
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -177,10 +200,15 @@ def test_importing_the_packages_compiles_nothing(tmp_path):
 def run_module(folder: Path, source: str, expression: str, **variables: str) -> tuple[str, str]:
     """Returns what an expression of a module gives in a new process, and what was said on stderr."""
     (folder / "module.py").write_text(source)
+    program = f"import module; print(module.{expression})"
+    if not variables:
+        done = in_a_fork(folder, program)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip(), done.stderr
     paths = f"{folder}{os.pathsep}{ROOT}"
     environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"} | variables
     environment.pop("NUMBA_CACHE_DIR", None)
-    words = [sys.executable, "-c", f"import module; print(module.{expression})"]
+    words = [sys.executable, "-c", program]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr

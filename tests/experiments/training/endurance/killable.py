@@ -3,7 +3,7 @@
 Importing everything once and forking makes a process that runs `ec-evotorch` start in a moment. The first line has the
 words of a run to warm up with. Needs NUMBA_THREADING_LAYER=workqueue, which survives a fork. A command is
 
-    {"words": [...], "after": seconds or null, "at": [name of a function of os, number of the call] or null}
+    {"words": [...], "folder": path, "after": seconds or null, "at": [name of a function of os, number of call] or null}
 
 and dies by SIGKILL after so many seconds of processor time, which do not depend on what else the machine does, or when
 it calls that function for that time. The answer is the exit code, or minus the number of the signal, and the seconds of
@@ -45,9 +45,10 @@ def die_at(name: str, number: int) -> None:
     setattr(os, name, count_and_call)
 
 
-def run(words: list[str], after: float | None, at: list | None) -> tuple[int, float]:
+def run(words: list[str], folder: str, after: float | None, at: list | None) -> tuple[int, float]:
     child = os.fork()
     if child == 0:
+        os.chdir(folder)
         if after is not None:
             threading.Thread(target=die_after, args=(after,), daemon=True).start()
         if at is not None:

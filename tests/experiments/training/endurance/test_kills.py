@@ -19,13 +19,16 @@ KILLS_WITH_WORKERS = 10
 
 
 class Killer:
-    """Commands in processes that die by SIGKILL; see killable.py.
+    """Commands in processes that die by SIGKILL, in the working directory; see killable.py.
+
+    Args:
+        warm: The folder of the run to warm up with.
 
     Attributes:
         seconds: Processor time of the last command.
     """
 
-    def __init__(self):
+    def __init__(self, warm: Path):
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "NUMBA_THREADING_LAYER": "workqueue",
@@ -38,14 +41,14 @@ class Killer:
             text=True,
             env=environment,
         )
-        self._send(["train", *words("ec", "run_dir=warm")])
+        self._send(["train", *words("ec", f"run_dir={warm}")])
 
     def _send(self, line: object) -> None:
         self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
 
     def __call__(self, *words: str, after: float | None = None, at: list | None = None) -> int:
-        self._send({"words": words, "after": after, "at": at})
+        self._send({"words": words, "folder": os.getcwd(), "after": after, "at": at})
         code, seconds = self._process.stdout.readline().split()
         self.seconds = float(seconds)
         return int(code)
@@ -55,10 +58,10 @@ class Killer:
         self._process.wait()
 
 
-@pytest.fixture
-def killer():
-    """A `Killer`, closed after the test."""
-    killer = Killer()
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory):
+    """A `Killer` for all tests, each of which has a folder of its own."""
+    killer = Killer(tmp_path_factory.mktemp("warm") / "run")
     yield killer
     killer.close()
 
