@@ -1,5 +1,6 @@
 """Results can be read on any system and shown on any terminal."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,19 +10,26 @@ from pathlib import Path
 import pytest
 
 from experiments.plain_text import plain
+from tests.forked_python import ROOT, forked_python
 
-ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_LOCKS = (
-    "import sys; sys.modules['fcntl'] = None; from experiments.cli import main; sys.exit(main(sys.argv[1:]))"
-)
+WITHOUT_LOCKS = """
+import contextlib, io, json, sys
+sys.modules["fcntl"] = None
+from experiments.cli import main
+ends = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        ends.append([main(words), said.getvalue()])
+print(json.dumps(ends))
+"""
 ASCII = {"PYTHONIOENCODING": "ascii"}
 POSIX = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def python(*words: str, environment: dict | None = None) -> subprocess.CompletedProcess:
-    """Runs a program in a new process."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {})
-    return subprocess.run([sys.executable, *words], capture_output=True, env=environment, check=False)
+def python(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    """Runs a program in a new process, which Python starts."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, check=False)
 
 
 @pytest.fixture
@@ -33,22 +41,26 @@ def runs(write_run):
     return "runs"
 
 
-@pytest.mark.parametrize("environment", [ASCII, pytest.param(POSIX, marks=pytest.mark.slow)], ids=["ascii", "posix"])
+@pytest.mark.parametrize(
+    ("run", "environment"),
+    [(forked_python, ASCII), pytest.param(python, POSIX, marks=pytest.mark.slow)],
+    ids=["ascii", "posix"],
+)
 @pytest.mark.parametrize(
     "command", [["table", "runs"], ["claims", "runs"], ["energy"], ["table", "--format=markdown", "runs"]]
 )
-def test_what_a_terminal_cannot_show_is_written_in_other_words(runs, command, environment):
-    done = python("-m", "experiments.cli", *command, environment=environment)
-    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+def test_what_a_terminal_cannot_show_is_written_in_other_words(runs, command, run, environment):
+    done = run("-m", "experiments.cli", *command, **environment)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     assert done.stdout.isascii()
-    assert b"?" not in done.stdout
-    rows = [line for line in done.stdout.decode().splitlines() if line.startswith("|")]
+    assert "?" not in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert len({len(row) for row in rows}) == 1 or "--format=markdown" in command
 
 
 def test_a_path_that_cannot_be_shown_does_not_hide_the_result(runs):
-    done = python("-m", "experiments.cli", "plot", "runs", "--output=é.png", environment=ASCII)
-    assert (done.returncode, done.stdout) == (0, b"?.png\n")
+    done = forked_python("-m", "experiments.cli", "plot", "runs", "--output=é.png", **ASCII)
+    assert (done.returncode, done.stdout) == (0, "?.png\n")
     assert Path("é.png").exists()
 
 
@@ -58,22 +70,16 @@ def test_characters_have_plain_names(text, ascii_text):
     assert plain(text, "utf-8") == text
 
 
-@pytest.mark.parametrize("command", [["table", "runs"], ["plot", "runs"], ["table", "runs", "--output=a.md"]])
-def test_results_can_be_read_where_there_are_no_file_locks(runs, command):
-    done = python("-c", WITHOUT_LOCKS, *command)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_a_report_can_be_written_where_there_are_no_file_locks(runs):
-    done = python("-c", WITHOUT_LOCKS, "report", "runs")
-    assert done.returncode == 0
+def test_results_can_be_read_and_training_says_what_it_needs_where_there_are_no_file_locks(runs, tiny_run):
+    reading = [["table", "runs"], ["plot", "runs"], ["table", "runs", "--output=a.md"], ["report", "runs"]]
+    done = python("-c", WITHOUT_LOCKS, json.dumps([*reading, ["train", *tiny_run, "run_dir=run"]]))
+    assert done.returncode == 0, done.stderr
+    *read, (code, said) = json.loads(done.stdout.splitlines()[-1])
+    assert read[:3] == [[0, ""]] * 3
+    assert read[3][0] == 0
     assert Path("report.html").stat().st_size > 10_000
-
-
-def test_training_says_that_it_needs_file_locks(tiny_run):
-    done = python("-c", WITHOUT_LOCKS, "train", *tiny_run, "run_dir=run")
-    assert done.returncode == 2
-    assert b"training needs a system with file locks" in done.stderr
+    assert code == 2
+    assert "training needs a system with file locks" in said
     assert not Path("run").exists()
 
 
@@ -86,7 +92,7 @@ def test_a_program_without_a_guard_evaluates_many_episodes(finished_run):
         """)
     )
     done = python("program.py")
-    assert (done.returncode, done.stdout) == (0, b"60\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "60\n"), done.stderr
 
 
 def test_a_program_without_a_guard_that_asks_for_workers_is_told_what_it_lacks(finished_run):
@@ -99,5 +105,5 @@ def test_a_program_without_a_guard_that_asks_for_workers_is_told_what_it_lacks(f
     )
     done = python("program.py")
     assert done.returncode == 1
-    assert done.stderr.count(b"UserError: workers: a process ended before it had played") == 1
-    assert b"bootstrapping" not in done.stderr
+    assert done.stderr.count("UserError: workers: a process ended before it had played") == 1
+    assert "bootstrapping" not in done.stderr
