@@ -176,7 +176,7 @@ ACTOR_CRITICS = {
         partial(PPO, batch_size=60, bptt_length=4, num_minibatches=2, num_epochs=1),
         "policy_loss",
     ),
-    "ec with a critic": (SPIKING, partial(ActorCriticEC, batch_size=60, num_epochs=1), "value_loss"),
+    "ec with a critic": (SPIKING, partial(ActorCriticEC, batch_size=60, hold_steps=4, num_epochs=1), "value_loss"),
 }
 
 

@@ -116,7 +116,7 @@ def test_every_searcher_counts_every_episode_of_a_sensor_that_never_works_and_le
     if method == "ppo":
         search = PPO(problem, batch_size=48, num_envs=4, bptt_length=4, num_minibatches=2, critic_sizes=(4,))
     elif method == "ec with a critic":
-        search = ActorCriticEC(problem, batch_size=48, num_envs=4, critic_sizes=(4,))
+        search = ActorCriticEC(problem, batch_size=48, hold_steps=4, num_envs=4, critic_sizes=(4,))
     else:
         search = searcher_on(problem)
     search.run(2)

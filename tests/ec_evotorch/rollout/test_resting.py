@@ -65,7 +65,7 @@ def test_gymnasiums_vector_environments_play_the_same_episodes(expected, kind, n
 @pytest.mark.parametrize("make", [gymnasiums, partial(make_vec, ENV), contract, partial(make_vec, "Hopper-v5")])
 @pytest.mark.parametrize(
     ("agent", "searcher"),
-    [(RNN, partial(PPO, bptt_length=5, num_minibatches=2)), (RSNN, ActorCriticEC)],
+    [(RNN, partial(PPO, bptt_length=5, num_minibatches=2)), (RSNN, partial(ActorCriticEC, hold_steps=4))],
     ids=["ppo", "ec with a critic"],
 )
 def test_actor_critics_collect_whatever_ends_the_episodes(agent, searcher, make):
