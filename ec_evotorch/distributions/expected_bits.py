@@ -25,6 +25,7 @@ import torch
 
 from native.compiled import compiled
 
+_LEAST_TRACE = 1e-30  # what is smaller has lost its digits in float32; firing rates of a silent network decay to that
 _CHUNK_ELEMENTS = 2**21  # of one temporary array, which then fits into a cache
 _LAUNCHED_TOGETHER = 2**6  # times as many on a GPU, where launches take longer than what is launched
 
@@ -43,7 +44,7 @@ def sum_expected_bits(transmitted, currents, variances, weights, *, ridge: float
         ridge: Positive number, see above.
 
     Returns:
-        (J, N) float32; 0 for units that nothing was transmitted to.
+        (J, N) float32; 0 for units that nothing was transmitted to, or less than about 1e-15.
     """
     num_samples, num_steps, num_rows = transmitted.shape
     first, second = np.tril_indices(num_steps)
@@ -97,7 +98,7 @@ def _add_currents(networks, rho, transmitted, sign, currents):
 def solve_systems(matrices, vectors, ridge: float) -> None:
     """Solves (A + λ 1) y = b for many small positive semidefinite A, by Cholesky decomposition in float64.
 
-    Where A is 0, or not finite, y is 0.
+    Where A is 0 or hardly more, or not finite, y is 0: its trace is below 1e-30.
 
     Args:
         matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row, on the device of the others.
@@ -116,7 +117,7 @@ def solve_all(matrices, vectors, ridge: float):
     entries = iter(matrices.double().unbind(dim=1))
     factor = [[next(entries) for _ in range(row + 1)] for row in range(size)]
     trace = sum(factor[a][a] for a in range(size))
-    is_solved = (trace > 0.0) & trace.isfinite()
+    is_solved = (trace >= _LEAST_TRACE) & trace.isfinite()
     least = 1e-9 * trace
     for a in range(size):
         factor[a][a] = factor[a][a] + float(np.float32(ridge)) * trace / size
@@ -151,7 +152,7 @@ def _solve_systems(matrices, vectors, ridge):
                     factor[a, b] = matrices[m, entry, n]
                     entry += 1
                 trace += factor[a, a]
-            if not 0.0 < trace < math.inf:
+            if not _LEAST_TRACE <= trace < math.inf:
                 for a in range(size):
                     vectors[m, a, n] = 0.0
                 continue

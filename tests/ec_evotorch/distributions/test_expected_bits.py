@@ -168,6 +168,17 @@ def test_systems_without_a_finite_matrix_have_the_solution_0(solve):
     assert vectors.tolist() == [[[0.0, 0.0, 0.0, 1.0]]]
 
 
+@pytest.mark.parametrize("solve", [solve_systems, solve_in_place])
+@pytest.mark.parametrize("scale", [1e-22, 1e-19, 1e-16])
+def test_what_decayed_until_its_squares_have_no_digits_left_counts_as_nothing(solve, scale):
+    transmitted = (scale * 0.2 ** np.arange(8)).astype(np.float32)  # the rate of a neuron that no longer fires
+    first, second = np.tril_indices(8)
+    matrices = (transmitted[first] * transmitted[second]).reshape(1, -1, 1)
+    vectors = transmitted.reshape(1, -1, 1).copy()
+    solve(*tensors(matrices, vectors), 0.1)
+    assert not vectors.any()
+
+
 def test_the_same_currents_in_every_step_are_those_of_one_step():
     transmitted, rho, theta, weights = random_samples(num_steps=1)
     repeated = np.repeat(transmitted, 4, axis=1)
