@@ -76,8 +76,8 @@ class RSNN(CompiledAgent):
             kernels to arrays in their shapes says it, True where a connection can exist. None: all can. See
             `agents.rsnn.connection_mask.ConnectionMask`.
         backend: "numba", "torch", "warp", or "auto" for numba where tensors are on the CPU. "warp" gives what "numba"
-            gives, on the CPU to the last bit; it is for CUDA devices, on which it has hardly been tried, and needs
-            the extra `gpu`.
+            gives, in the tests to the last bit, on the CPU and on a CUDA device, for which it is; it needs the extra
+            `gpu`.
         device: Where "warp" acts, and where it expects solutions and state: "cpu", "cuda", "cuda:1" and so on; None for
             the CPU. Where it is given, "auto" means "warp", and other backends are refused.
 

@@ -98,7 +98,7 @@ def _add_currents(networks, rho, transmitted, sign, currents):
 def solve_systems(matrices, vectors, ridge: float) -> None:
     """Solves (A + λ 1) y = b for many small positive semidefinite A, by Cholesky decomposition in float64.
 
-    Where A is 0 or hardly more, or not finite, y is 0: its trace is below 1e-30.
+    Where the trace of A is below 1e-30, or not finite, y is 0.
 
     Args:
         matrices: (M, K (K + 1) / 2, N) float32, the lower triangles of the A, row by row, on the device of the others.

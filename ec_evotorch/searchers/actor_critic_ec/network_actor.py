@@ -57,12 +57,8 @@ class NetworkActor:
         networks = self._networks.flatten(0, 1)
         if not self._keeps_transmitted:
             return network_gradient(networks, rho, utilities)
-        by_network = {name: self._by_network(steps) for name, steps in self.transmitted.items()}
+        by_network = {name: sort_by_network(steps, self._hold_steps) for name, steps in self.transmitted.items()}
         return current_gradient(self._agent, networks, rho, utilities, by_network, ridge=ridge)
-
-    def _by_network(self, steps: torch.Tensor) -> torch.Tensor:
-        """Sorts (T, B, …) steps by the networks that acted, (T / K · B, K, …)."""
-        return steps.unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
 
     def _make_step(self, networks: torch.Tensor, state):
         """Returns a function that acts with one network in each sub-environment, without Python where that is there."""
@@ -77,3 +73,8 @@ class NetworkActor:
             return actions
 
         return step
+
+
+def sort_by_network(steps: torch.Tensor, hold_steps: int) -> torch.Tensor:
+    """Sorts (T, B, …) steps by the networks that acted for K of them each, (T / K · B, K, …)."""
+    return steps.unflatten(0, (-1, hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()

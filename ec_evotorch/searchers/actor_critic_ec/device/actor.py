@@ -8,6 +8,7 @@ from ec_evotorch.distributions.warp_bernoulli import seeded_rho_gradient
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device.members import SampledMembers
 from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient
+from ec_evotorch.searchers.actor_critic_ec.network_actor import sort_by_network
 from native.warp_device import load_warp, on_warp_stream
 
 wp = load_warp()
@@ -70,17 +71,15 @@ class DeviceNetworkActor:
 
     def _current_gradient(self, rho: torch.Tensor, utilities: torch.Tensor, ridge: float) -> torch.Tensor:
         rho, utilities = (tensor.to(str(self._device)) for tensor in (rho, utilities))
-        transmitted = {name: self._by_network(steps) for name, steps in self._transmitted.items()}
+        transmitted = {
+            name: sort_by_network(torch.stack(steps), self._hold_steps) for name, steps in self._transmitted.items()
+        }
         total = torch.zeros_like(rho)
         for part, networks in self._sample_parts(len(utilities)):
             steps = {name: values[part] for name, values in transmitted.items()}
             gradient = current_gradient(self._agent, networks, rho, utilities[part], steps, ridge=ridge)
             total += gradient * (len(networks) / len(utilities))
         return total.cpu()
-
-    def _by_network(self, steps: list[torch.Tensor]) -> torch.Tensor:
-        """Sorts steps (B, …) by the networks that acted, (M, K, …)."""
-        return torch.stack(steps).unflatten(0, (-1, self._hold_steps)).transpose(1, 2).flatten(0, 1).contiguous()
 
     def _sample_parts(self, num_networks: int) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yields slices of the networks and their bits, (m, L) bool on the device."""

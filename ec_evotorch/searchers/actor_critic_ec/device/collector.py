@@ -78,9 +78,7 @@ class DeviceCollector:
                 name: wp.to_torch(getattr(worlds, name))
                 for name in ("observations", "actions", "rewards", "finished", "terminated", "diverged", "overflowed")
             }
-            self._begun, self._lengths = np.zeros(
-                (2, num_envs), dtype=np.int64
-            )  # episodes of each slot, and their steps
+            self._begun, self._lengths = np.zeros((2, num_envs), dtype=np.int64)  # episodes of each slot; their steps
             self._returns = torch.zeros(num_envs, dtype=torch.float64, device=str(device))
             self._observations = torch.zeros_like(self._live["observations"])
             self._nonfinite = torch.full((num_envs,), FINITE, dtype=torch.int64, device=str(device))
