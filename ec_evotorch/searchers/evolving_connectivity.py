@@ -97,6 +97,15 @@ class EvolvingConnectivity(PopulationSearch):
         )
         self._begin_with(initial_distribution(problem, prob_init, prob_min))
 
+    def go_on_from(self, rho: torch.Tensor) -> None:
+        """Begins with the ρ of another search instead of `prob_init`; to be called before the first step.
+
+        Args:
+            rho: (L,) float32; what is outside [prob_min, 1 − prob_min] is brought to its nearer end.
+        """
+        low = self.distribution.parameters["prob_min"]
+        self._begin_with(self.distribution.with_vector(rho.clamp(low, 1.0 - low)))
+
     def _get_prob(self) -> torch.Tensor:
         return self.distribution.rho
 
@@ -125,6 +134,7 @@ class EvolvingConnectivity(PopulationSearch):
         """
         try:
             search = state.get("search", state)
+            search = search.get("episodes", search)  # of an ActorCriticEC after its critic_steps
             rho = torch.as_tensor(search["learner"]["learned"] if "learner" in search else search["prob"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError("state: expected that of an EvolvingConnectivity searcher; it has no ρ") from error

@@ -26,9 +26,9 @@ SMALL = {
     "lstm": ["agent.num_neurons=8"],
     "evotorch_net": ["agent.module.s='RNN(obs_length, 4) >> Linear(4, act_length)'"],
 }
-DIAGNOSTICS = {"ppo": ("stdev",), "ec_critic": ()}  # besides those of the incumbent
+DIAGNOSTICS = {"ppo": ("stdev",), "ec_critic": (), "ec_staged": ()}  # besides those of the incumbent
 SMALL_ITERATIONS = [f"searcher.{word}" for word in ("batch_size=256", "num_envs=4", "num_epochs=2")]
-SMALL_SEARCHER = {"ppo": SMALL_ITERATIONS, "ec_critic": SMALL_ITERATIONS}
+SMALL_SEARCHER = {name: SMALL_ITERATIONS for name in DIAGNOSTICS}
 STATUS = (
     "center",
     "mean_eval",
@@ -52,7 +52,7 @@ def choices(group: str) -> list[str]:
 AGENTS, SEARCHERS = choices("agent"), choices("searcher")
 ONLY_REAL = [agent for agent in AGENTS if agent not in ("rsnn", "rnn")]
 WITH_POPULATION = [searcher for searcher in SEARCHERS if searcher not in SMALL_SEARCHER]
-BOOLEAN = [searcher for searcher in SEARCHERS if searcher in ("ec", "ec_critic")]
+BOOLEAN = [searcher for searcher in SEARCHERS if searcher in ("ec", "ec_critic", "ec_staged")]
 PAIRS = [(a, s) for a in AGENTS for s in SEARCHERS if not (s in BOOLEAN and a in ONLY_REAL)]
 
 

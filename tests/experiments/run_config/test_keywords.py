@@ -21,7 +21,7 @@ ALLOWED = [
     ("problem.decrease_rewards_by", "null"),  # likewise
 ]
 PAIRS = [  # every searcher, every agent
-    *(("rsnn", searcher) for searcher in ("cem", "ec", "ec_critic", "es", "pgpe", "ppo", "snes")),
+    *(("rsnn", searcher) for searcher in ("cem", "ec", "ec_critic", "ec_staged", "es", "pgpe", "ppo", "snes")),
     *((agent, "es") for agent in ("evotorch_net", "gru", "lstm", "rnn", "rsnn_sign")),
 ]
 

@@ -62,10 +62,10 @@ def test_sigterm_is_an_interruption_of_its_own(unbroken, assert_same_end):
     assert_same_end(Path("run"), unbroken("ec"))
 
 
-@pytest.mark.parametrize("searcher", ["ec", "snes", "ppo", "ec_critic"])
+@pytest.mark.parametrize("searcher", ["ec", "snes", "ppo", "ec_critic", "ec_staged"])
 def test_a_raised_budget_gives_the_run_of_that_budget(searcher, unbroken, assert_same_end):
     folder = start(searcher, "budget=450", "run_dir=run")
-    budget = 1300 if searcher in ("ppo", "ec_critic") else 1000
+    budget = 1300 if searcher in ("ppo", "ec_critic", "ec_staged") else 1000
     resume(folder, [f"budget={budget}"])
     assert OmegaConf.load(folder / "config.yaml").budget == budget
     assert_same_end(folder, unbroken(searcher))

@@ -11,21 +11,18 @@ from experiments.training.run import Run, train
 AGENTS = {
     "ec": "rsnn",
     "ec_critic": "rsnn",
+    "ec_staged": "rsnn",
     "es": "rsnn_sign",
     "ppo": "rsnn",
     "pgpe": "lstm",
     "snes": "gru",
     "cem": "rnn",
 }
+ONE_CRITIC = ["searcher.batch_size=128", "searcher.num_envs=4", "searcher.critic_sizes=[8]", "searcher.num_epochs=1"]
 SMALL = {
     "cem": ["searcher.popsize=8", "budget=2000"],  # two parents
-    "ec_critic": [
-        "searcher.batch_size=128",
-        "searcher.num_envs=4",
-        "searcher.critic_sizes=[8]",
-        "searcher.num_epochs=1",
-        "budget=1300",
-    ],
+    "ec_critic": [*ONE_CRITIC, "budget=1300"],
+    "ec_staged": [*ONE_CRITIC, "searcher.critic_steps=400", "searcher.episodes.popsize=4", "budget=1300"],
     "ppo": ["searcher.batch_size=128", "searcher.num_envs=4", "searcher.num_epochs=1", "budget=1300"],
 }
 SEARCHERS = sorted(path.stem for path in Path(CONFIG_DIR, "searcher").glob("*.yaml"))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.experiments.training.tiny_runs import words
 
-KILLS = {"ec": 15, "es": 15, "pgpe": 15, "snes": 15, "cem": 15, "ppo": 15, "ec_critic": 15}
+KILLS = {"ec": 15, "es": 15, "pgpe": 15, "snes": 15, "cem": 15, "ppo": 15, "ec_critic": 15, "ec_staged": 15}
 KILLS_WITH_WORKERS = 10
 
 
