@@ -104,7 +104,7 @@ class EvolvingConnectivity(PopulationSearch):
             rho: (L,) float32; what is outside [prob_min, 1 − prob_min] is brought to its nearer end.
         """
         low = self.distribution.parameters["prob_min"]
-        self._begin_with(self.distribution.with_vector(rho.clamp(low, 1.0 - low)))
+        self._learner.distribution = self.distribution.with_vector(rho.clamp(low, 1.0 - low))
 
     def _get_prob(self) -> torch.Tensor:
         return self.distribution.rho

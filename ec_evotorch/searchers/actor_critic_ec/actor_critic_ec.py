@@ -191,6 +191,7 @@ class ActorCriticEC(ActorCriticSearch):
             raise ValueError(f"critic_steps: expected a whole number with episodes, got {critic_steps!r}")
         key = draw_key(problem)
         self._by_episodes = None if critic_steps is None else _make_search_by_episodes(problem, episodes)
+        self._episodes_at_first = None if critic_steps is None else self._by_episodes.state_dict()
         self._is_by_episodes = False
         with one_torch_thread():
             self._values = ValueLearner(
@@ -223,9 +224,10 @@ class ActorCriticEC(ActorCriticSearch):
 
     def state_dict(self) -> dict:
         """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
-        if not self._is_by_episodes:
-            return super().state_dict()
-        return {"episodes": self._by_episodes.state_dict(), "episode_steps": self._by_episodes.step_count}
+        if self._is_by_episodes:
+            return {"episodes": self._by_episodes.state_dict(), "episode_steps": self._by_episodes.step_count}
+        key = {} if self._by_episodes is None else {"key_of_episodes": self._by_episodes.key}
+        return super().state_dict() | key
 
     def load_state_dict(self, state: dict) -> None:
         """Takes the state of a searcher made with the same arguments.
@@ -234,16 +236,19 @@ class ActorCriticEC(ActorCriticSearch):
             KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
                 repeat the episodes that were running.
         """
-        is_by_episodes = "episodes" in state
-        if not is_by_episodes:
-            super().load_state_dict(state)
-        elif self._by_episodes is None:
-            raise ValueError("state: expected that of a searcher without critic_steps, got that of one with them")
-        else:
+        if (self._by_episodes is not None) != ("episodes" in state or "key_of_episodes" in state):
+            raise ValueError("state: expected one of a searcher with critic_steps if this one has them, else without")
+        if "episodes" in state:
             self._by_episodes.load_state_dict(state["episodes"])
             self._by_episodes._steps_count = int(state["episode_steps"])
             self._interrupted = None
-        self._is_by_episodes = is_by_episodes
+        else:
+            super().load_state_dict(state)
+            if self._by_episodes is not None:
+                learner = self._episodes_at_first["learner"] | {"key": state["key_of_episodes"]}
+                self._by_episodes.load_state_dict(self._episodes_at_first | {"learner": learner})
+                self._by_episodes._steps_count = 0
+        self._is_by_episodes = "episodes" in state
 
     def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
         """Returns what was experienced, the next distribution, and the diagnostics of the status."""
