@@ -87,6 +87,20 @@ def test_a_saved_search_goes_on_as_if_nothing_had_happened(case):
     assert_same_status(other, searcher)
 
 
+@on_cpu_alone("the critic learns by PyTorch, which rounds otherwise on another device")
+def test_the_whole_episodes_that_follow_are_those_of_the_cpu():
+    stages = {"critic_steps": 600, "episodes": {"popsize": 6}}
+    expected, searcher = (make_searcher(device, options=stages) for device in (None, DEVICE))
+    for _ in range(5):  # two iterations of 320 steps, and three generations
+        for one in (expected, searcher):
+            one.step()
+        for name in ("prob", "mean_eval", "mean_return", "total_interaction_count"):
+            got, wanted = (torch.as_tensor(one.status[name]) for one in (searcher, expected))
+            assert torch.equal(got.nan_to_num(-1.0), wanted.nan_to_num(-1.0)), name
+    assert searcher.status["value_loss"] is None
+    assert searcher.status["pop_best_eval"] == expected.status["pop_best_eval"]
+
+
 def test_a_state_of_another_environment_is_refused():
     searcher, other = make_searcher(DEVICE), make_searcher(DEVICE, partial(RSNN, num_neurons=25))
     state = searcher.state_dict()
