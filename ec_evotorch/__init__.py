@@ -8,6 +8,7 @@ from ec_evotorch.resumable import Resumable
 from ec_evotorch.rollout.policy import Policy
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.actor_critic_ec.actor_critic_ec import ActorCriticEC
+from ec_evotorch.searchers.actor_critic_ec.staged_ec import StagedEC
 from ec_evotorch.searchers.evolution_strategy import EvolutionStrategy
 from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity
 from ec_evotorch.searchers.incumbent import Incumbent
@@ -23,6 +24,7 @@ __all__ = [
     "Resumable",
     "RolloutProblem",
     "SeparableBernoulli",
+    "StagedEC",
     "TensorBoardLogger",
 ]
 

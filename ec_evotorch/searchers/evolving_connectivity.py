@@ -123,8 +123,8 @@ class EvolvingConnectivity(PopulationSearch):
         """Returns the connection probabilities ρ that are in the saved state of a search.
 
         Args:
-            state: What `state_dict` returned, of a searcher of this class, of an `ActorCriticEC`, or of the `Resumable`
-                around one.
+            state: What `state_dict` returned, of a searcher of this class, of an `ActorCriticEC` or a `StagedEC`, or of
+                the `Resumable` around one.
 
         Returns:
             (L,) float32, ρ after the last step before the state was taken.
@@ -134,7 +134,7 @@ class EvolvingConnectivity(PopulationSearch):
         """
         try:
             search = state.get("search", state)
-            search = search.get("episodes", search)  # of an ActorCriticEC after its critic_steps
+            search = search.get("episodes", search)  # of a StagedEC after its critic_steps
             rho = torch.as_tensor(search["learner"]["learned"] if "learner" in search else search["prob"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError("state: expected that of an EvolvingConnectivity searcher; it has no ρ") from error

@@ -14,7 +14,7 @@ from experiments.errors import UserError
 
 _AGENTS = ("GRU", "LSTM", "RNN", "RSNN", "ModuleAgent")
 _MODULES = ("gru.GRU", "lstm.LSTM", "rnn.RNN", "rsnn.agent.RSNN", "module_agent.ModuleAgent")
-_SEARCHERS = ("ActorCriticEC", "EvolvingConnectivity", "EvolutionStrategy", "PPO")
+_SEARCHERS = ("ActorCriticEC", "EvolvingConnectivity", "EvolutionStrategy", "PPO", "StagedEC")
 _OF_EVOTORCH = ("CEM", "CMAES", "Cosyne", "GeneticAlgorithm", "MAPElites", "PGPE", "SNES", "SteadyStateGA", "XNES")
 _WRAPPERS = (  # of Gymnasium's, those that call no function given by name, write no file and keep nothing for later
     "ClipAction",

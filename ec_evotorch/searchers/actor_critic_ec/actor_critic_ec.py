@@ -1,7 +1,6 @@
 """Evolving Connectivity with a critic, as a searcher for rollout problems."""
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -19,13 +18,12 @@ from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
-from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity, initial_distribution
+from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_choice, check_in_range, check_positive, check_whole
 
 _LARGEST = float(torch.finfo(torch.float32).max)
 _CREDITS = ("currents", "networks")
-_POPSIZE = 16  # of the search by whole episodes, unless another is given
 
 
 class ActorCriticEC(ActorCriticSearch):
@@ -51,11 +49,6 @@ class ActorCriticEC(ActorCriticSearch):
        leans to one side goes on to lean, so that the networks that are drawn become the one that is evaluated;
     4. let the critic learn from these steps, and the normaliser from all visited states.
 
-    With `critic_steps` the critic is for the beginning only. The first step after that many environment steps, those
-    of an `Incumbent` included, and all later ones are steps of an `EvolvingConnectivity` that goes on from ρ, with
-    fresh episodes and the normaliser as it is. A critic learns faster as long as most networks fall within a second;
-    the return of a whole episode is what counts in the end, and it is that of one network, as the policy is.
-
     It is a three-factor rule: what a connection transmitted, what its target received beyond expectation, and by how
     much the outcome was better than expected. A connection learns only from these.
 
@@ -69,12 +62,10 @@ class ActorCriticEC(ActorCriticSearch):
         explained_variance: 1 − Var(V_target − V) / Var(V_target), before the critic learned from it.
         total_interaction_count, mean_return, …: As with `RolloutProblem`, over the episodes that ended.
         iter: k.
-    After `critic_steps` the status is that of `EvolvingConnectivity`, and what tells of the critic is None.
 
     An iteration that was interrupted, for example by Ctrl-C, is repeated from its beginning by the next step.
 
-    Randomness: at construction one key is drawn from the problem's generator, and with `critic_steps` another one for
-    the `EvolvingConnectivity`. Networks are the bits of (key, iteration,
+    Randomness: at construction one key is drawn from the problem's generator. Networks are the bits of (key, iteration,
     row); what shuffles the critic's steps is a function of (key, iteration), and its first weights of the key.
 
     Source: Bernoulli(ρ) and Eq. 14 of Wang et al. (2023), https://arxiv.org/abs/2305.17650; REINFORCE of Williams
@@ -109,8 +100,6 @@ class ActorCriticEC(ActorCriticSearch):
         learning_rate: float = 1e-3,
         num_epochs: int = 2,
         minibatch_size: int = 256,
-        critic_steps: int | None = None,
-        episodes: Mapping | None = None,
     ):
         """Makes the searcher.
 
@@ -136,9 +125,6 @@ class ActorCriticEC(ActorCriticSearch):
             learning_rate: Step size of the critic's Adam, in (0, 1].
             num_epochs: Times that the critic learns from each environment step.
             minibatch_size: Environment steps of a gradient step of the critic.
-            critic_steps: Environment steps after which whole episodes decide, see the class; None: never.
-            episodes: Keywords of the `EvolvingConnectivity` that goes on then, but `prob_init`, which is the ρ that
-                there is, brought into its [`prob_min`, 1 − `prob_min`]. None, or without `popsize`: 16 networks.
 
         Raises:
             ValueError: If the problem is not a `RolloutProblem`, its agent has no boolean connections or does not say
@@ -186,13 +172,7 @@ class ActorCriticEC(ActorCriticSearch):
             device=problem.device,
         )
         optimizer_state(self._optimizer)  # says what is wrong with one whose state cannot be saved
-        self._critic_steps = None if critic_steps is None else check_whole("critic_steps", critic_steps)
-        if episodes is not None and critic_steps is None:
-            raise ValueError(f"critic_steps: expected a whole number with episodes, got {critic_steps!r}")
         key = draw_key(problem)
-        self._by_episodes = None if critic_steps is None else _make_search_by_episodes(problem, episodes)
-        self._episodes_at_first = None if critic_steps is None else self._by_episodes.state_dict()
-        self._is_by_episodes = False
         with one_torch_thread():
             self._values = ValueLearner(
                 problem.agent.obs_length,
@@ -208,47 +188,7 @@ class ActorCriticEC(ActorCriticSearch):
     @property
     def distribution(self) -> SeparableBernoulli:
         """The current distribution of connections; each step puts a new one in its place."""
-        return self._by_episodes.distribution if self._is_by_episodes else self._distribution
-
-    def _step(self) -> None:
-        if self._critic_steps is None or self.problem.episode_statistics.interactions < self._critic_steps:
-            super()._step()
-            return
-        if not self._is_by_episodes:
-            self._interrupted = None
-            self._by_episodes.go_on_from(self._distribution.rho)
-            self._is_by_episodes = True
-        self._by_episodes.step()
-        own = {"prob", "center", "density", "entropy", "iter"}
-        self.update_status({name: value for name, value in self._by_episodes.status.items() if name not in own})
-
-    def state_dict(self) -> dict:
-        """Returns what whole iterations change, for `load_state_dict` of a searcher made with the same arguments."""
-        if self._is_by_episodes:
-            return {"episodes": self._by_episodes.state_dict(), "episode_steps": self._by_episodes.step_count}
-        key = {} if self._by_episodes is None else {"key_of_episodes": self._by_episodes.key}
-        return super().state_dict() | key
-
-    def load_state_dict(self, state: dict) -> None:
-        """Takes the state of a searcher made with the same arguments.
-
-        Raises:
-            KeyError, ValueError, RuntimeError: If the state is not one of such a searcher, or the environment does not
-                repeat the episodes that were running.
-        """
-        if (self._by_episodes is not None) != ("episodes" in state or "key_of_episodes" in state):
-            raise ValueError("state: expected one of a searcher with critic_steps if this one has them, else without")
-        if "episodes" in state:
-            self._by_episodes.load_state_dict(state["episodes"])
-            self._by_episodes._steps_count = int(state["episode_steps"])
-            self._interrupted = None
-        else:
-            super().load_state_dict(state)
-            if self._by_episodes is not None:
-                learner = self._episodes_at_first["learner"] | {"key": state["key_of_episodes"]}
-                self._by_episodes.load_state_dict(self._episodes_at_first | {"learner": learner})
-                self._by_episodes._steps_count = 0
-        self._is_by_episodes = "episodes" in state
+        return self._distribution
 
     def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
         """Returns what was experienced, the next distribution, and the diagnostics of the status."""
@@ -336,19 +276,6 @@ class ActorCriticEC(ActorCriticSearch):
 
     def _get_entropy(self) -> float:
         return self.distribution.entropy
-
-
-def _make_search_by_episodes(problem: RolloutProblem, keywords: Mapping | None) -> EvolvingConnectivity:
-    keywords = {} if keywords is None else keywords
-    possible = inspect.signature(EvolvingConnectivity).parameters.keys() - {"problem", "prob_init"}
-    if not isinstance(keywords, Mapping) or not keywords.keys() <= possible:
-        raise ValueError(
-            f"episodes: expected keywords of EvolvingConnectivity, {', '.join(sorted(possible))}; got {keywords!r}"
-        )
-    try:
-        return EvolvingConnectivity(problem, **{"popsize": _POPSIZE, **keywords})
-    except (TypeError, ValueError) as error:  # both name the keyword first
-        raise type(error)(f"episodes.{error}") from error
 
 
 def _entropy_descent(rho: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from agents import RNN, RSNN
-from ec_evotorch import ActorCriticEC, Resumable, RolloutProblem
+from ec_evotorch import ActorCriticEC, Resumable, RolloutProblem, StagedEC
 from envs import make_vec
 
 pytest.importorskip("warp", reason="NVIDIA Warp is not installed: pip install 'ec-evotorch[gpu]'")
@@ -29,11 +29,11 @@ HOPPER = {"env": partial(make_vec, "Hopper-v5"), "physics": "warp"}
 PLAIN = {"optimizer": None, "center_learning_rate": 2.0}  # moves by the gradient, not by its sign
 
 
-def make_searcher(device=None, agent=SPIKING, settings=None, options=None):
+def make_searcher(device=None, agent=SPIKING, settings=None, options=None, of=ActorCriticEC):
     settings = {"env": PointMass, "num_envs": 2, "seed": 3, "device": device} | (settings or {})
     problem = RolloutProblem(settings.pop("env"), agent, **settings)
     small = {"batch_size": 320, "num_envs": 8, "critic_sizes": (8,), "minibatch_size": 40, "prob_min": 0.05}
-    return ActorCriticEC(problem, **small | (options or {}))
+    return of(problem, **small | (options or {}))
 
 
 def assert_same_status(searcher, expected):
@@ -90,7 +90,7 @@ def test_a_saved_search_goes_on_as_if_nothing_had_happened(case):
 @on_cpu_alone("the critic learns by PyTorch, which rounds otherwise on another device")
 def test_the_whole_episodes_that_follow_are_those_of_the_cpu():
     stages = {"critic_steps": 600, "episodes": {"popsize": 6}}
-    expected, searcher = (make_searcher(device, options=stages) for device in (None, DEVICE))
+    expected, searcher = (make_searcher(device, options=stages, of=StagedEC) for device in (None, DEVICE))
     for _ in range(5):  # two iterations of 320 steps, and three generations
         for one in (expected, searcher):
             one.step()

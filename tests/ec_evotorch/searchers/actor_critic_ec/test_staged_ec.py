@@ -1,4 +1,4 @@
-"""Laws of a search with a critic that goes on by whole episodes after `critic_steps`."""
+"""Laws of the search in two stages: with a critic at first, and then by whole episodes."""
 
 import pickle
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 from evotorch.logging import PandasLogger
 
 from agents import RSNN
-from ec_evotorch import ActorCriticEC, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem
+from ec_evotorch import ActorCriticEC, EvolvingConnectivity, Incumbent, Resumable, RolloutProblem, StagedEC
 from envs import make_vec
 
 WITH_CRITIC = {"batch_size": 160, "num_envs": 4, "hold_steps": 4, "critic_sizes": (8,), "minibatch_size": 40}
@@ -22,7 +22,7 @@ def make_problem():
 
 def make_searcher(problem=None, **settings):
     stages = {"critic_steps": 400, "episodes": EPISODES}
-    return ActorCriticEC(make_problem() if problem is None else problem, **{**WITH_CRITIC, **stages, **settings})
+    return StagedEC(make_problem() if problem is None else problem, **{**WITH_CRITIC, **stages, **settings})
 
 
 def test_it_is_one_search_and_then_the_other():
@@ -45,14 +45,6 @@ def test_it_is_one_search_and_then_the_other():
             assert staged.status[name] == then.status[name]
         assert staged.status["iter"] == staged.step_count == step
     assert staged.distribution.parameters["prob_min"] == 0.01
-
-
-def test_without_critic_steps_the_critic_stays():
-    staged, whole = make_searcher(), make_searcher(critic_steps=None, episodes=None)
-    staged.run(5)
-    whole.run(5)
-    assert not torch.equal(staged.status["prob"], whole.status["prob"])
-    assert whole.status["value_loss"] is not None
 
 
 def test_rho_is_brought_within_the_bounds_of_the_search_that_goes_on():
@@ -117,19 +109,19 @@ def test_a_copy_goes_on(steps):
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_a_state_of_the_other_kind_is_refused(steps):
-    staged, whole = make_searcher(), make_searcher(critic_steps=None, episodes=None)
-    for search, other in ((staged, whole), (whole, staged)):
-        search.run(steps)
-        with pytest.raises(ValueError, match="state: expected one of a searcher with critic_steps if this one has"):
-            other.load_state_dict(search.state_dict())
+def test_a_state_of_a_search_without_stages_is_refused(steps):
+    staged, whole = make_searcher(), ActorCriticEC(make_problem(), **WITH_CRITIC)
+    whole.run(steps)
+    with pytest.raises(KeyError, match="key_of_episodes"):
+        staged.load_state_dict(whole.state_dict())
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"critic_steps": 0}, "critic_steps: expected a positive whole number, got 0"),
-        ({"critic_steps": None}, "critic_steps: expected a whole number with episodes, got None"),
+        ({"batch_size": 100}, "batch_size: expected a multiple of num_envs times hold_steps"),
+        ({"batch": 100}, "unexpected keyword argument 'batch'"),
         ({"episodes": 16}, "episodes: expected keywords of EvolvingConnectivity, center_learning_rate, .*; got 16"),
         ({"episodes": {"popsise": 16}}, "episodes: expected keywords of EvolvingConnectivity, .*; got {'popsise': 16}"),
         ({"episodes": {"prob_init": 0.5}}, "episodes: expected keywords of EvolvingConnectivity, .*; got {'prob_init"),
