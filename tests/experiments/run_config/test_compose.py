@@ -43,8 +43,16 @@ def test_every_env_yaml_makes_its_environment(choice):
 def test_every_key_of_a_yaml_is_a_keyword_of_its_constructor(group):
     for choice in choices(group):
         given = keywords(group, compose_config([f"{group}={choice}"])[group])
-        parameters = inspect.signature(get_object(given.pop("_target_"))).parameters
-        assert set(given) - {"_partial_"} <= set(parameters)
+        assert set(given) - {"_target_", "_partial_"} <= parameters_of(get_object(given["_target_"]))
+
+
+def parameters_of(component) -> set[str]:
+    """Returns the keywords of a constructor; one that takes any others hands them on to that of its base class."""
+    parameters = inspect.signature(component).parameters.values()
+    names = {parameter.name for parameter in parameters}
+    if inspect.isclass(component) and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        names |= parameters_of(component.__base__)
+    return names
 
 
 def test_every_key_of_the_problem_is_a_keyword_of_its_constructor():
