@@ -15,10 +15,10 @@ _POPSIZE = 16  # of the second stage, unless another is given
 class StagedEC(ActorCriticEC):
     """An `ActorCriticEC` for `critic_steps` environment steps, and from then on an `EvolvingConnectivity`.
 
-    A critic learns faster as long as most networks fall within a second. What it raises is the return of a body whose
-    network changes every few steps; what is wanted is one good network, and the return of a whole episode is that of
-    one network. The first step after `critic_steps`, those of an `Incumbent` included, and all later ones are
-    generations of an `EvolvingConnectivity` that goes on from ρ, with fresh episodes and the normaliser as it is.
+    A critic learns faster at first. What it raises is the return of a body whose network changes every few steps; what
+    is wanted is one good network, and the return of a whole episode is that of one network. The first step after
+    `critic_steps`, those of an `Incumbent` included, and all later ones are generations of an `EvolvingConnectivity`
+    that goes on from ρ, with fresh episodes and the normaliser as it is.
 
     Status after step k: That of the stage, with `iter` and the incumbent's entries going on. What tells of the critic
     is None in the second stage.
