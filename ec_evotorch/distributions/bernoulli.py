@@ -50,6 +50,14 @@ def check_probabilities(rho: torch.Tensor) -> None:
         raise ValueError(f"rho: expected probabilities in [0, 1], got values from {lowest} to {highest}")
 
 
+def entropy_descent(rho: torch.Tensor) -> torch.Tensor:
+    """Returns ρ (1 − ρ) ln(ρ / (1 − ρ)), (L,): the natural gradient of the bits' entropy in nats, downwards.
+
+    It is 0 at 0, ½ and 1. What leans to one side goes on to lean.
+    """
+    return torch.special.entr(1.0 - rho) * rho - torch.special.entr(rho) * (1.0 - rho)
+
+
 def _check_rho(rho: torch.Tensor) -> None:
     expected = "a tensor of floating-point numbers"
     check_tensor("rho", rho, expected)

@@ -8,7 +8,13 @@ from typing import ClassVar
 import torch
 from evotorch.distributions import Distribution
 
-from ec_evotorch.distributions.bernoulli import check_probabilities, log_prob, rho_gradient_of_parts, sample_theta
+from ec_evotorch.distributions.bernoulli import (
+    check_probabilities,
+    entropy_descent,
+    log_prob,
+    rho_gradient_of_parts,
+    sample_theta,
+)
 from ec_evotorch.distributions.ranking import compute_utilities
 from ec_evotorch.randomness import draw_key
 from ec_evotorch.threads import one_torch_thread
@@ -26,6 +32,8 @@ class SeparableBernoulli(Distribution):
         rho: (L,), connection probabilities in [0, 1]; kept as float32.
         prob_min: Optional number or (L,) numbers in [0, 0.5), 0 by default. Updates keep ρ in [prob_min, 1 − prob_min],
             so that no bit freezes.
+        entropy_decay: Optional number, 0 or more, 0 by default. Updates then also move ρ by so many times its
+            `entropy_descent`: what leans to one side goes on to lean.
 
     Samples are boolean; `dtype`, which is that of ρ and of gradients, is float32.
 
@@ -33,7 +41,7 @@ class SeparableBernoulli(Distribution):
     """
 
     MANDATORY_PARAMETERS: ClassVar[set[str]] = {"rho"}
-    OPTIONAL_PARAMETERS: ClassVar[set[str]] = {"prob_min"}
+    OPTIONAL_PARAMETERS: ClassVar[set[str]] = {"prob_min", "entropy_decay"}
     PARAMETER_NDIMS: ClassVar[dict[str, int]] = {"rho": 1}
 
     def __init__(self, parameters: dict, *, solution_length: int | None = None, dtype=None, device=None):
@@ -61,6 +69,8 @@ class SeparableBernoulli(Distribution):
         parameters = {**parameters, "rho": rho}
         if "prob_min" in parameters:
             parameters["prob_min"] = _as_prob_min(parameters["prob_min"], len(rho))
+        if "entropy_decay" in parameters:
+            check_in_range("entropy_decay", parameters["entropy_decay"], 0.0, math.inf, include_high=False)
         super().__init__(solution_length=len(rho), parameters=parameters, dtype=torch.float32, device=device)
 
     @property
@@ -156,7 +166,7 @@ class SeparableBernoulli(Distribution):
     def update_parameters(
         self, gradients: dict, *, learning_rates: dict | None = None, optimizers: dict | None = None
     ) -> "SeparableBernoulli":
-        """Moves ρ up the gradient and clips it to [prob_min, 1 − prob_min].
+        """Moves ρ up the gradient, and then down that of the entropy, and clips it to [prob_min, 1 − prob_min].
 
         A gradient of zeros, which is that of a population without differences, changes neither ρ nor the optimizer:
         there is nothing to follow (ClipUp would divide zero by zero).
@@ -173,8 +183,11 @@ class SeparableBernoulli(Distribution):
         if not torch.any(gradient):
             return self.modified_copy()
         ascent = self._follow_gradient("rho", gradient, learning_rates=learning_rates, optimizers=optimizers)
-        prob_min = self.parameters.get("prob_min", 0.0)
-        return self.modified_copy(rho=torch.clamp(self.rho + ascent, prob_min, 1.0 - prob_min))
+        prob_min, decay = self.parameters.get("prob_min", 0.0), self.parameters.get("entropy_decay", 0.0)
+        rho = torch.clamp(self.rho + ascent, prob_min, 1.0 - prob_min)
+        if decay:
+            rho = torch.clamp(rho + decay * entropy_descent(rho), prob_min, 1.0 - prob_min)
+        return self.modified_copy(rho=rho)
 
     # --- the protocol of seeded distributions ---
 

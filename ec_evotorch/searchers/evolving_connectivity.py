@@ -13,6 +13,7 @@ from ec_evotorch.searchers.population_search import PopulationSearch
 from native.arguments import check_in_range
 
 PROB_MIN = 1e-3  # unless another is given
+_LARGEST = float(torch.finfo(torch.float32).max)
 
 
 class EvolvingConnectivity(PopulationSearch):
@@ -22,6 +23,10 @@ class EvolvingConnectivity(PopulationSearch):
     solutions θ_k ~ Bernoulli(ρ), evaluates them, and at once moves ρ along mean_k (w_k − w̄) (θ_k − ρ) (Eq. 14), with
     the utilities w of the fitnesses and their mean w̄ as a baseline, see `SeparableBernoulli.compute_gradients`. A
     population without differences changes neither ρ nor the optimizer.
+
+    With an `entropy_penalty` β > 0 each step also moves ρ by center_learning_rate · β · ρ (1 − ρ) ln(ρ / (1 − ρ)), down
+    the natural gradient of the bits' entropy. Bits that hardly matter wander, and as long as they are undecided they
+    are noise for all others; so they are led back to where they lean.
 
     Status after step k, besides that of `PopulationSearch`:
         prob: (L,) float32, ρ after the update of step k.
@@ -52,6 +57,7 @@ class EvolvingConnectivity(PopulationSearch):
         optimizer_config: dict | None = None,
         prob_init=0.5,
         prob_min=PROB_MIN,
+        entropy_penalty: float = 0.0,
         ranking_method: str | None = "centered",
         obj_index: int | None = None,
         chunk_size: int | None = None,
@@ -71,6 +77,7 @@ class EvolvingConnectivity(PopulationSearch):
                 "kernel_out": 0.5}. ρ of another search goes on from there: `other.status["prob"]`.
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min]. A bit at its bound is flipped in a
                 solution with this probability.
+            entropy_penalty: β, 0 or more, see the class.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             obj_index: Objective that is followed; needed if there are several.
             chunk_size: Solutions that are in memory at once; None for all. The others are known by their row number and
@@ -95,7 +102,9 @@ class EvolvingConnectivity(PopulationSearch):
             density=self._get_density,
             entropy=self._get_entropy,
         )
-        self._begin_with(initial_distribution(problem, prob_init, prob_min))
+        decay = float(center_learning_rate) * check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
+        distribution = initial_distribution(problem, prob_init, prob_min)
+        self._begin_with(distribution.modified_copy(entropy_decay=decay) if decay else distribution)
 
     def go_on_from(self, rho: torch.Tensor) -> None:
         """Begins with the ρ of another search instead of `prob_init`; to be called before the first step.

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from ec_evotorch.distributions.bernoulli import entropy_descent
 from ec_evotorch.distributions.ranking import check_ranking_method, compute_utilities
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.generation.optimizer import load_optimizer_state, make_optimizer, optimizer_state
@@ -17,6 +18,7 @@ from ec_evotorch.searchers.actor_critic.advantages import estimate_advantages, e
 from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
+from ec_evotorch.searchers.actor_critic_ec.annealed_bounds import AnnealedBounds
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
 from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
@@ -90,6 +92,8 @@ class ActorCriticEC(ActorCriticSearch):
         optimizer_config: dict | None = None,
         prob_init=0.5,
         prob_min=0.05,
+        prob_min_final=None,
+        anneal_steps: int | None = None,
         ranking_method: str | None = "centered",
         credit: str = "currents",
         ridge: float = 0.1,
@@ -114,6 +118,9 @@ class ActorCriticEC(ActorCriticSearch):
             optimizer_config: As for `EvolvingConnectivity`.
             prob_init: As for `EvolvingConnectivity`.
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min], and what is drawn keeps exploring.
+            prob_min_final: In (0, prob_min], likewise; what `prob_min` falls to geometrically within `anneal_steps`.
+                None: it stays.
+            anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final`.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
                 (`protocols.SynapticAgent`) gets "networks" in either case.
@@ -163,6 +170,7 @@ class ActorCriticEC(ActorCriticSearch):
         self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
         self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
+        self._bounds = AnnealedBounds(problem, self._distribution, prob_min_final, anneal_steps)
         self._center_learning_rate = center_learning_rate
         self._optimizer = make_optimizer(
             optimizer,
@@ -242,8 +250,9 @@ class ActorCriticEC(ActorCriticSearch):
         gradient = actor.gradient(self._distribution.rho, utilities, ridge=self._ridge)
         rates = {"rho": self._center_learning_rate}
         how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
-        moved = self._distribution.update_parameters({"rho": gradient}, **how)
-        less_entropy = {"rho": self._entropy_penalty * _entropy_descent(moved.rho)}
+        distribution = self._bounds.after(self.problem.episode_statistics.interactions, self._distribution)
+        moved = distribution.update_parameters({"rho": gradient}, **how)
+        less_entropy = {"rho": self._entropy_penalty * entropy_descent(moved.rho)}
         return moved.update_parameters(less_entropy, learning_rates=rates)
 
     def _adopt(self, learned: SeparableBernoulli) -> None:
@@ -276,8 +285,3 @@ class ActorCriticEC(ActorCriticSearch):
 
     def _get_entropy(self) -> float:
         return self.distribution.entropy
-
-
-def _entropy_descent(rho: torch.Tensor) -> torch.Tensor:
-    """Returns ρ (1 − ρ) ln(ρ / (1 − ρ)), the natural gradient of the entropy (in nats) downwards; 0 at 0, ½ and 1."""
-    return torch.special.entr(1.0 - rho) * rho - torch.special.entr(rho) * (1.0 - rho)

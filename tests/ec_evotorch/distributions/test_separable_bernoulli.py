@@ -12,6 +12,7 @@ from evotorch.optimizers import Adam, ClipUp
 from evotorch.tools import as_read_only_tensor
 from evotorch.tools.ranking import rankers
 
+from ec_evotorch.distributions.bernoulli import entropy_descent
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 
 RANKING_METHODS = sorted(rankers)
@@ -74,6 +75,7 @@ def test_the_read_only_views_of_evotorch_are_good_arguments():
         ({"rho": [[0.5]]}, {}, ValueError, r"rho: expected a non-empty 1-dimensional tensor, got shape \(1, 1\)"),
         ({"rho": [0.5]}, {"solution_length": 2}, ValueError, "solution_length: expected the length 1 of rho, got 2"),
         ({"rho": [0.5], "prob_min": 0.5}, {}, ValueError, r"prob_min: expected a number in \[0, 0.5\), got 0.5"),
+        ({"rho": [0.5], "entropy_decay": -1.0}, {}, ValueError, "entropy_decay: expected a number"),
         ({"rho": [0.5]}, {"dtype": torch.float64}, TypeError, "dtype: expected .*, got torch.float64"),
     ],
 )
@@ -262,6 +264,22 @@ def test_center_is_the_most_probable_network():
 
 def test_density_is_the_mean_of_rho():
     assert distribution((0.25, 0.5, 0.75, 1.0)).density == 0.625
+
+
+def test_an_update_goes_up_the_gradient_and_then_down_the_entropy():
+    """By plain numbers: 0.2 + 0.1 = 0.3, and then 0.5 · 0.3 · 0.7 · ln(0.3 / 0.7) further; bounds hold both times."""
+    one = distribution((0.2, 0.5, 0.9, 0.0), prob_min=0.02, entropy_decay=0.5)
+    moved = one.update_parameters({"rho": torch.tensor([0.1, 0.0, 0.5, 0.0])}, learning_rates={"rho": 1.0})
+    low = 0.02 + 0.5 * 0.02 * 0.98 * math.log(0.02 / 0.98)  # below 0.02
+    assert low < 0.02
+    torch.testing.assert_close(moved.rho, torch.tensor([0.3 + 0.105 * math.log(3 / 7), 0.5, 0.98, 0.02]))
+    assert torch.equal(one.update_parameters({"rho": torch.zeros(4)}, learning_rates={"rho": 1.0}).rho, one.rho)
+
+
+def test_the_descent_of_entropy_by_hand():
+    rho = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.0])
+    expected = torch.tensor([0.0, 0.21 * math.log(3 / 7), 0.0, 0.09 * math.log(9), 0.0])
+    torch.testing.assert_close(entropy_descent(rho), expected)
 
 
 def test_entropy_is_in_bits_per_connection():

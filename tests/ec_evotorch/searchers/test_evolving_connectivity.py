@@ -80,6 +80,35 @@ def test_plain_ascent_by_hand():
     torch.testing.assert_close(search.status["prob"], (0.5 + (better - worse) / 2.0).clamp(1e-3, 1.0 - 1e-3))
 
 
+def test_an_entropy_penalty_closes_what_leans_to_one_side():
+    """By plain numbers, as above, and then 2 · 0.25 · ρ (1 − ρ) ln(ρ / (1 − ρ)) further."""
+    search = searcher(optimizer=None, center_learning_rate=2.0, popsize=2, prob_init=0.25, entropy_penalty=0.25)
+    search.step()
+    theta = search.population.values.float()
+    better, worse = theta[search.population.argbest()], theta[search.population.argworst()]
+    moved = (0.25 + (better - worse) / 2.0).clamp(1e-3, 1.0 - 1e-3)
+    expected = moved + 0.5 * moved * (1.0 - moved) * torch.logit(moved)
+    torch.testing.assert_close(search.status["prob"], expected.clamp(1e-3, 1.0 - 1e-3))
+    assert len(expected.unique()) == 3
+
+
+def test_an_entropy_penalty_lowers_the_entropy_where_nothing_is_to_be_learned():
+    def nonsense(theta):
+        return torch.sin(1e3 * theta.float() @ torch.linspace(1.0, 2.0, LENGTH))
+
+    entropies = []
+    for penalty in (0.0, 1.0):
+        search = searcher(onemax(fitness=nonsense), entropy_penalty=penalty, popsize=8)
+        search.run(60)
+        entropies.append(search.status["entropy"])
+    assert entropies[1] < 0.5 * entropies[0]
+
+
+def test_a_population_in_chunks_is_closed_by_the_same_penalty():
+    whole, chunks = (searcher(entropy_penalty=0.4, chunk_size=size) for size in (None, 7))
+    assert torch.equal(trajectory(whole, 5), trajectory(chunks, 5))
+
+
 def test_flipping_the_sense_and_the_fitness_changes_nothing():
     minimising = onemax("min", lambda theta: -count_ones(theta))
     assert torch.equal(trajectory(searcher(minimising)), trajectory(searcher()))
