@@ -48,16 +48,21 @@ SEARCHES = {
     "ec": lambda: EvolvingConnectivity(rollouts(BITS), popsize=6),
     "ec by chunks": lambda: EvolvingConnectivity(rollouts(BITS), popsize=6, chunk_size=4),
     "ec, plain ascent": lambda: EvolvingConnectivity(onemax(), popsize=6, optimizer=None, center_learning_rate=0.2),
+    "ec, closing": lambda: EvolvingConnectivity(rollouts(BITS), popsize=6, entropy_penalty=0.5),
     "es": lambda: EvolutionStrategy(rollouts(REAL), popsize=6, stdev=0.3, center_learning_rate=0.1),
     "es with clipup": lambda: EvolutionStrategy(
         sphere(), popsize=6, stdev=0.3, center_learning_rate=0.1, optimizer="clipup"
     ),
     "ppo": lambda: SMALL_PPO(rollouts(REAL)),
+    "ppo, annealed": lambda: SMALL_PPO(rollouts(REAL), anneal_steps=400),
     "ppo, lstm": lambda: SMALL_PPO(rollouts(partial(LSTM, num_neurons=8), observation_normalization=False)),
     "ppo, module": lambda: SMALL_PPO(
         rollouts(partial(ModuleAgent, module=partial(str_to_net, "RNN(obs_length, 4) >> Linear(4, act_length)")))
     ),
     "ec with a critic": lambda: SMALL_EC(rollouts(BITS)),
+    "ec with a critic, annealed": lambda: SMALL_EC(
+        rollouts(BITS), center_learning_rate=0.2, prob_min_final=0.01, anneal_steps=400
+    ),
     "ec with a critic, plain ascent": lambda: SMALL_EC(rollouts(BITS, observation_normalization=False), optimizer=None),
     "ec with a critic, by networks": lambda: SMALL_EC(
         rollouts(partial(RNN, num_neurons=8, connections="boolean")), optimizer="clipup"

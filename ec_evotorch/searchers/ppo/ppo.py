@@ -87,6 +87,7 @@ class PPO(ActorCriticSearch):
         num_epochs: int = 5,
         center_learning_rate: float = 3e-4,
         learning_rate: float = 3e-4,
+        anneal_steps: int | None = None,
         adam_epsilon: float = 1e-5,
         max_gradient_norm: float = 0.5,
         discount: float = 0.99,
@@ -109,6 +110,7 @@ class PPO(ActorCriticSearch):
             num_epochs: Times that each environment step is learned from.
             center_learning_rate: Step size of the agent's weights, in (0, 1].
             learning_rate: Step size of the critic and of the policy's standard deviation, in (0, 1].
+            anneal_steps: Environment steps within which both step sizes fall linearly to zero; None: they stay.
             adam_epsilon: ε of Adam, in (0, 1].
             max_gradient_norm: Norm to which the gradients of policy and critic are clipped, each by itself.
             discount: γ, in [0, 1].
@@ -134,6 +136,7 @@ class PPO(ActorCriticSearch):
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
         self._bptt_length = check_whole("bptt_length", bptt_length)
+        self._anneal_steps = None if anneal_steps is None else check_whole("anneal_steps", anneal_steps)
         center_learning_rate = _check_fraction("center_learning_rate", center_learning_rate)
         learning_rate = _check_fraction("learning_rate", learning_rate)
         adam_epsilon = _check_fraction("adam_epsilon", adam_epsilon)
@@ -164,6 +167,7 @@ class PPO(ActorCriticSearch):
             ],
             eps=adam_epsilon,
         )
+        self._step_sizes = center_learning_rate, learning_rate
         self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda)
 
     def _iterate(self, iteration: int) -> tuple[Experience, torch.Tensor, dict[str, float]]:
@@ -172,11 +176,20 @@ class PPO(ActorCriticSearch):
         stdev = self._log_stdev.detach().exp()
         actor = NoisyActor(self.problem.agent, self._center, self._distribution, stdev, noise, self._bptt_length)
         experience = self._collect(actor)
+        self._anneal()
         diagnostics = self._learn(experience, actor, generator)
         return experience, self._weights.detach().clone(), diagnostics
 
     def _adopt(self, learned: torch.Tensor) -> None:
         self._center = learned
+
+    def _anneal(self) -> None:
+        """Sets the step sizes to what they are after the environment steps so far."""
+        if self._anneal_steps is None:
+            return
+        left = max(0.0, 1.0 - self.problem.episode_statistics.interactions / self._anneal_steps)
+        for group, step_size in zip(self._optimizer.param_groups, self._step_sizes, strict=True):
+            group["lr"] = left * step_size
 
     def _learn(self, experience: Experience, actor: NoisyActor, generator: torch.Generator) -> dict[str, float]:
         """Updates weights, standard deviation and critic; returns the diagnostics of the status."""

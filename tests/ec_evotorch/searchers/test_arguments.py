@@ -69,6 +69,7 @@ SEARCHERS = {
             "num_epochs": 1,
             "center_learning_rate": 0.125,
             "learning_rate": 0.125,
+            "anneal_steps": 32,
             "adam_epsilon": 0.125,
             "max_gradient_norm": 0.5,
             "discount": 0.5,
@@ -110,6 +111,7 @@ SEARCHERS = {
 EVERY = pytest.mark.parametrize("searcher", SEARCHERS, ids=lambda searcher: searcher.__name__)
 WRONG = ["abc", True, math.nan, math.inf, -1, [0.5, 0.5], {}, None, object()]
 MAY_BE = {  # what is not wrong after all
+    "anneal_steps": (None,),
     "chunk_size": (None,),
     "center_init": (None, -1),
     "ranking_method": (None,),

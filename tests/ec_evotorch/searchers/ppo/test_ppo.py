@@ -265,6 +265,18 @@ def test_a_loss_of_nan_stops_and_leaves_the_last_good_centre():
     assert torch.equal(searcher.status["center"], good)
 
 
+def test_step_sizes_fall_linearly_with_the_environment_steps():
+    searcher, shares = make_searcher(center_learning_rate=0.125, learning_rate=0.25, anneal_steps=640), []
+    for _ in range(6):
+        before = searcher.status["center"].clone() if searcher.step_count else None
+        searcher.step()
+        weights, others = (group["lr"] for group in searcher._optimizer.param_groups)
+        assert others == 2.0 * weights
+        shares.append(weights / 0.125)
+    assert shares == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    assert torch.equal(searcher.status["center"], before)
+
+
 def test_it_learns_to_balance():
     problem = make_problem(env=partial(make_vec, "InvertedPendulum-v5"), decrease_rewards_by=None)
     searcher = make_searcher(problem, batch_size=1024, num_envs=8, num_epochs=8, center_learning_rate=3e-3)
