@@ -87,6 +87,7 @@ class ActorCriticEC(ActorCriticSearch):
         batch_size: int = 1024,
         num_envs: int = 32,
         hold_steps: int = 8,
+        warmup_steps: int = 0,
         center_learning_rate: float = 0.02,
         optimizer="adam",
         optimizer_config: dict | None = None,
@@ -113,6 +114,8 @@ class ActorCriticEC(ActorCriticSearch):
             num_envs: Environments that steps are taken in at the same time.
             hold_steps: K, environment steps for which a network acts before another one is drawn. Networks that act for
                 longer explore more consistently; fewer steps say more about single connections.
+            warmup_steps: Environment steps at first in which only the critic learns, and ρ stays: for a good ρ to begin
+                with, which the first guesses of a new critic would spoil.
             center_learning_rate: Step size of the optimizer, or of plain ascent; positive.
             optimizer: As for `EvolvingConnectivity`; its state can be saved.
             optimizer_config: As for `EvolvingConnectivity`.
@@ -154,6 +157,7 @@ class ActorCriticEC(ActorCriticSearch):
                 f"batch_size: expected a multiple of num_envs times hold_steps, {num_envs} · {self._hold_steps}, got"
                 f" {batch_size}"
             )
+        self._warmup_steps = check_whole("warmup_steps", warmup_steps, minimum=0)
         if batch_size == self._hold_steps:
             raise ValueError("batch_size: expected steps of two networks or more to compare, got those of one")
         ranking_method = "raw" if ranking_method is None else ranking_method
@@ -240,6 +244,9 @@ class ActorCriticEC(ActorCriticSearch):
 
     def _updated(self, actor, advantages, ended) -> SeparableBernoulli:
         """Returns the distribution with ρ moved towards the networks whose stretches were better than expected."""
+        steps = self.problem.episode_statistics.interactions
+        if steps < self._warmup_steps:
+            return self._distribution
         stretches = estimate_stretch_advantages(
             advantages, ended, length=self._hold_steps, discount=self._discount, gae_lambda=self._gae_lambda
         )
@@ -250,7 +257,7 @@ class ActorCriticEC(ActorCriticSearch):
         gradient = actor.gradient(self._distribution.rho, utilities, ridge=self._ridge)
         rates = {"rho": self._center_learning_rate}
         how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
-        distribution = self._bounds.after(self.problem.episode_statistics.interactions, self._distribution)
+        distribution = self._bounds.after(steps, self._distribution)
         moved = distribution.update_parameters({"rho": gradient}, **how)
         less_entropy = {"rho": self._entropy_penalty * entropy_descent(moved.rho)}
         return moved.update_parameters(less_entropy, learning_rates=rates)

@@ -88,6 +88,7 @@ SEARCHERS = {
             "batch_size": 16,
             "num_envs": 2,
             "hold_steps": 4,
+            "warmup_steps": 16,
             "center_learning_rate": 0.125,
             "optimizer": "adam",
             "optimizer_config": {"beta1": 0.5, "beta2": 0.875},

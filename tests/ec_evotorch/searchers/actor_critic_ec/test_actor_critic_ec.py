@@ -142,6 +142,23 @@ def test_a_step_down_the_entropy_follows(monkeypatch):
     torch.testing.assert_close(searcher.status["prob"], torch.full_like(searcher.status["prob"], expected))
 
 
+def test_only_the_critic_learns_at_first():
+    searcher, waiting = make_searcher(prob_init=0.25), make_searcher(prob_init=0.25, warmup_steps=320)
+    losses = []
+    for _ in range(2):
+        before = waiting.state_dict()["values"]["critic"]
+        waiting.step()
+        after = waiting.state_dict()["values"]["critic"]
+        assert any(not torch.equal(before[name], after[name]) for name in before)
+        losses.append(waiting.status["value_loss"])
+    assert (waiting.status["prob"] == 0.25).all()
+    waiting.step()
+    assert (waiting.status["prob"] != 0.25).any()
+    searcher.step()
+    assert (searcher.status["prob"] != 0.25).any()
+    assert searcher.status["value_loss"] == losses[0]  # ρ moves after an iteration, so that the first one is the same
+
+
 def test_bounds_fall_geometrically_with_the_environment_steps():
     """By plain numbers, from 1/8 to 1/32 within 640 steps, of which an iteration takes 160; ρ follows them at once."""
     problem = make_problem()
