@@ -205,7 +205,7 @@ def test_one_solution_is_evaluated_tried_and_made_a_policy_of():
 
 
 def search_ec(problem, **settings):
-    return EvolvingConnectivity(problem, popsize=10, center_learning_rate=0.1, **settings)
+    return EvolvingConnectivity(problem, popsize=10, center_learning_rate=0.1, entropy_penalty=0.4, **settings)
 
 
 class NoiseOfDevices(PhiloxGaussian):

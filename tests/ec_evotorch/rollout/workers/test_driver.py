@@ -121,7 +121,10 @@ def make_problem(monkeypatch):
 
 
 def history(problem, num_generations=3, **kwargs):
-    search, seen = EvolvingConnectivity(problem, **{"popsize": 30, "center_learning_rate": 0.1, **kwargs}), []
+    search, seen = (
+        EvolvingConnectivity(problem, **{"popsize": 30, "center_learning_rate": 0.1, "entropy_penalty": 0.4, **kwargs}),
+        [],
+    )
     for _ in range(num_generations):
         search.step()
         status = search.status
