@@ -191,7 +191,7 @@ def test_solutions_of_another_searcher_travel(make_problem):
 def test_an_interrupted_generation_ends_the_workers_and_does_not_count(make_problem, expected):
     cluster = InProcessCluster()
     problem = make_problem(cluster, num_actors=2)
-    search = EvolvingConnectivity(problem, popsize=30, center_learning_rate=0.1)
+    search = EvolvingConnectivity(problem, popsize=30, center_learning_rate=0.1, entropy_penalty=0.4)
     search.step()
     wait, waits = cluster.wait, iter(range(8))
 
