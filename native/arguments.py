@@ -33,6 +33,16 @@ def check_whole(name: str, value: object, *, minimum: int = 1, maximum: int | No
     return int(value)
 
 
+def check_steps(name: str, value: object, *, minimum: int = 1) -> int:
+    """Returns a number of environment steps as an `int`; it may be written as 1e6, like a budget.
+
+    Raises:
+        ValueError: If the value is not a whole number, or is below the minimum.
+    """
+    is_written_so = isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer()
+    return check_whole(name, int(value) if is_written_so else value, minimum=minimum)
+
+
 def check_positive(name: str, value: object) -> float:
     """Returns a finite number above zero as a `float`.
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from native.arguments import check_choice, check_flag, check_in_range, check_positive, check_whole
+from native.arguments import check_choice, check_flag, check_in_range, check_positive, check_steps, check_whole
 
 NOT_NUMBERS = (None, "1", True, np.True_, [1])
 
@@ -28,6 +28,19 @@ def test_what_is_no_positive_whole_number_is_refused(value):
     with pytest.raises(ValueError, match=r"^n: expected a positive whole number, got ") as refusal:
         check_whole("n", value)
     assert repr(value) in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [2000, 2e3, np.float64(2e3), np.int64(2000)])
+def test_steps_may_be_written_as_a_float(value):
+    assert check_steps("n", value) == 2000
+    assert type(check_steps("n", value)) is int
+
+
+@pytest.mark.parametrize("value", [*NOT_NUMBERS, 2.5, 0.0, -1e3, math.inf, math.nan])
+def test_what_is_no_number_of_steps_is_refused(value):
+    with pytest.raises(ValueError, match=r"^n: expected a positive whole number, got "):
+        check_steps("n", value)
+    assert check_steps("n", 0.0, minimum=0) == 0
 
 
 @pytest.mark.parametrize("value", [*NOT_NUMBERS, 0, -1.5, 10**400, math.inf, math.nan, np.float32("nan")])

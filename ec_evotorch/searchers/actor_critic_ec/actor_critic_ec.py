@@ -22,7 +22,7 @@ from ec_evotorch.searchers.actor_critic_ec.annealed_bounds import AnnealedBounds
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
 from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
-from native.arguments import check_choice, check_in_range, check_positive, check_whole
+from native.arguments import check_choice, check_in_range, check_positive, check_steps, check_whole
 
 _LARGEST = float(torch.finfo(torch.float32).max)
 _CREDITS = ("currents", "networks")
@@ -157,7 +157,7 @@ class ActorCriticEC(ActorCriticSearch):
                 f"batch_size: expected a multiple of num_envs times hold_steps, {num_envs} · {self._hold_steps}, got"
                 f" {batch_size}"
             )
-        self._warmup_steps = check_whole("warmup_steps", warmup_steps, minimum=0)
+        self._warmup_steps = check_steps("warmup_steps", warmup_steps, minimum=0)
         if batch_size == self._hold_steps:
             raise ValueError("batch_size: expected steps of two networks or more to compare, got those of one")
         ranking_method = "raw" if ranking_method is None else ranking_method

@@ -5,7 +5,7 @@ from evotorch import Problem
 
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.searchers.initial_center import number_or_vector
-from native.arguments import check_whole
+from native.arguments import check_steps
 
 
 class AnnealedBounds:
@@ -27,7 +27,7 @@ class AnnealedBounds:
         if (prob_min_final is None) != (anneal_steps is None):
             missing = "prob_min_final" if prob_min_final is None else "anneal_steps"
             raise ValueError(f"{missing}: expected a value, because prob_min_final and anneal_steps need each other")
-        self._steps = None if anneal_steps is None else check_whole("anneal_steps", anneal_steps)
+        self._steps = None if anneal_steps is None else check_steps("anneal_steps", anneal_steps)
         if self._steps is None:
             return
         self._first = torch.as_tensor(distribution.parameters["prob_min"], dtype=torch.float32)

@@ -7,7 +7,7 @@ from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.actor_critic_ec.actor_critic_ec import ActorCriticEC
 from ec_evotorch.searchers.evolving_connectivity import EvolvingConnectivity
-from native.arguments import check_whole
+from native.arguments import check_steps
 
 _POPSIZE = 16  # of the second stage, unless another is given
 
@@ -53,7 +53,7 @@ class StagedEC(ActorCriticEC):
             TypeError: If an optimizer is nothing that can be one, or a keyword is unknown.
         """
         super().__init__(problem, **with_critic)
-        self._critic_steps = check_whole("critic_steps", critic_steps)
+        self._critic_steps = check_steps("critic_steps", critic_steps)
         self._by_episodes = _make_second_stage(problem, {} if episodes is None else episodes)
         self._at_first = self._by_episodes.state_dict()
         self._is_by_episodes = False

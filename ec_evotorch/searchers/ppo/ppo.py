@@ -18,7 +18,7 @@ from ec_evotorch.searchers.initial_center import make_initial_center
 from ec_evotorch.searchers.ppo.action_distribution import make_distribution
 from ec_evotorch.searchers.ppo.actor import NoisyActor
 from ec_evotorch.threads import one_torch_thread
-from native.arguments import check_in_range, check_whole
+from native.arguments import check_in_range, check_steps, check_whole
 
 _LARGEST = float(torch.finfo(torch.float32).max)
 
@@ -136,7 +136,7 @@ class PPO(ActorCriticSearch):
         if batch_size % num_envs:
             raise ValueError(f"batch_size: expected a multiple of num_envs = {num_envs}, got {batch_size}")
         self._bptt_length = check_whole("bptt_length", bptt_length)
-        self._anneal_steps = None if anneal_steps is None else check_whole("anneal_steps", anneal_steps)
+        self._anneal_steps = None if anneal_steps is None else check_steps("anneal_steps", anneal_steps)
         center_learning_rate = _check_fraction("center_learning_rate", center_learning_rate)
         learning_rate = _check_fraction("learning_rate", learning_rate)
         adam_epsilon = _check_fraction("adam_epsilon", adam_epsilon)
