@@ -75,6 +75,18 @@ NOT_THERE = {WARP: "none"}  # what it means that a run has no such version; of o
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
 LIMIT = "problem.max_episode_steps"
+ADDED_LATER = {  # settings that earlier versions did not have, and the texts of values that do nothing
+    LIMIT: ("null",),
+    "problem.device": ("null",),
+    "problem.physics": ("null",),
+    "incumbent": ("null",),
+    "searcher.center_init": ("null",),
+    "searcher.anneal_steps": ("null",),
+    "searcher.prob_min_final": ("null",),
+    "searcher.warmup_steps": ("0",),
+    "searcher.entropy_penalty": ("0", "0.0"),
+    "searcher.episodes.entropy_penalty": ("0", "0.0"),
+}
 MASK = "agent.connection_mask."  # whose kernels, where they are written as text, are too long for tables
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
@@ -286,9 +298,10 @@ def _keywords(config: Mapping) -> dict[str, object]:
 def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
-    They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. A
-    limit of steps, a device, physics, an incumbent and a first centre that are null are left out, as runs of earlier
-    versions have none. What a search began from is told by what that run was, and not by its path.
+    They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. What
+    was added later is left out where it does nothing, see `ADDED_LATER`, as runs of earlier versions have none. What a
+    search began from is told by what that run was, and not by its path. A number of steps is the same however it is
+    written, 1e6 or 1000000.
     """
     settings, left_out = {}, keys_without_influence(config)
     started_from = config.get(STARTED_FROM)
@@ -304,13 +317,15 @@ def _settings(config: Mapping) -> dict[str, str]:
             for name, child in node.items():
                 visit(child, f"{key}.{name}")
         else:
+            if key.endswith("_steps") and isinstance(node, float) and node.is_integer():
+                node = int(node)
             text = _as_text(_start(node) if key.startswith(STARTING) else node) or "null"
             settings[key] = f"mask {_sha256(text)}" if key.startswith(MASK) and text.startswith("bits_") else text
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    for added_later in (LIMIT, "problem.device", "problem.physics", "incumbent", "searcher.center_init"):
-        if settings.get(added_later) == "null":
+    for added_later, without_effect in ADDED_LATER.items():
+        if settings.get(added_later) in without_effect:
             del settings[added_later]
     if digest := select(config, f"env.{MODEL_DIGEST}"):
         settings.pop("env.xml_file", None)

@@ -115,7 +115,7 @@ class ActorCriticEC(ActorCriticSearch):
             hold_steps: K, environment steps for which a network acts before another one is drawn. Networks that act for
                 longer explore more consistently; fewer steps say more about single connections.
             warmup_steps: Environment steps at first in which only the critic learns, and ρ stays: for a good ρ to begin
-                with, which the first guesses of a new critic would spoil.
+                with, which the first guesses of a new critic may spoil.
             center_learning_rate: Step size of the optimizer, or of plain ascent; positive.
             optimizer: As for `EvolvingConnectivity`; its state can be saved.
             optimizer_config: As for `EvolvingConnectivity`.

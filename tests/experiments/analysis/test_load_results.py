@@ -150,6 +150,35 @@ def test_a_run_of_an_earlier_version_has_the_settings_of_one_without_an_incumben
 
 
 @pytest.mark.parametrize(
+    ("searcher", "key", "effect"),
+    [
+        ("ec", "entropy_penalty", 0.5),
+        ("ec_critic", "warmup_steps", 1024),
+        ("ec_critic", "prob_min_final", 1e-3),
+        ("ec_critic", "anneal_steps", 1024),
+        ("ppo", "anneal_steps", 1024),
+    ],
+)
+def test_a_run_of_an_earlier_version_has_the_settings_of_one_whose_new_options_do_nothing(
+    write_run, searcher, key, effect
+):
+    write_run("now", CURVE, f"searcher={searcher}", seed=1)
+    write_run("other", CURVE, f"searcher={searcher}", f"searcher.{key}={effect}", seed=2)
+    earlier = OmegaConf.load(write_run("earlier", CURVE, f"searcher={searcher}", seed=3) / CONFIG)
+    del earlier.searcher[key]
+    OmegaConf.save(earlier, Path("earlier", CONFIG))
+    settings = load(["now", "other", "earlier"]).drop_duplicates("run").set_index("run").settings
+    assert settings["other"] != settings["now"] == settings["earlier"]
+
+
+def test_a_number_of_steps_is_the_same_setting_however_it_is_written(write_run):
+    for name, steps in (("whole", 2000), ("float", "2e3"), ("more", "3e3")):
+        write_run(name, CURVE, "searcher=ec_staged", f"searcher.critic_steps={steps}", seed=len(name))
+    settings = load(["whole", "float", "more"]).drop_duplicates("run").set_index("run").settings
+    assert settings["whole"] == settings["float"] != settings["more"]
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         (

@@ -121,10 +121,8 @@ def make_problem(monkeypatch):
 
 
 def history(problem, num_generations=3, **kwargs):
-    search, seen = (
-        EvolvingConnectivity(problem, **{"popsize": 30, "center_learning_rate": 0.1, "entropy_penalty": 0.4, **kwargs}),
-        [],
-    )
+    settings = {"popsize": 30, "center_learning_rate": 0.1, "entropy_penalty": 0.4}
+    search, seen = EvolvingConnectivity(problem, **{**settings, **kwargs}), []
     for _ in range(num_generations):
         search.step()
         status = search.status
