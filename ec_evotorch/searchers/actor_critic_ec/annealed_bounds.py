@@ -33,7 +33,10 @@ class AnnealedBounds:
         self._first = torch.as_tensor(distribution.parameters["prob_min"], dtype=torch.float32)
         final = number_or_vector("prob_min_final", problem, prob_min_final, of="bit")
         if not torch.all((final > 0.0) & (final <= self._first)):
-            raise ValueError(f"prob_min_final: expected numbers in (0, prob_min], got {prob_min_final!r}")
+            first = " to ".join(dict.fromkeys(f"{bound:.4g}" for bound in torch.aminmax(self._first)))
+            raise ValueError(
+                f"prob_min_final: expected numbers in (0, prob_min], where prob_min is {first}, got {prob_min_final!r}"
+            )
         self._ratio = final / self._first
 
     def after(self, steps: int, distribution: SeparableBernoulli) -> SeparableBernoulli:

@@ -159,49 +159,6 @@ def test_only_the_critic_learns_at_first():
     assert searcher.status["value_loss"] == losses[0]  # ρ moves after an iteration, so that the first one is the same
 
 
-def test_bounds_fall_geometrically_with_the_environment_steps():
-    """By plain numbers, from 1/8 to 1/32 within 640 steps, of which an iteration takes 160; ρ follows them at once."""
-    problem = make_problem()
-    places = problem.agent.places()
-    annealed = {"prob_min": 0.125, "prob_min_final": {name: 0.125 for name in places}, "anneal_steps": 640}
-    annealed["prob_min_final"]["kernel_in"] = 0.03125
-    searcher = make_searcher(problem, optimizer=None, center_learning_rate=1e6, entropy_penalty=0.0, **annealed)
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0, 1.0):
-        searcher.step()
-        bounds = problem.agent.split(torch.minimum(searcher.status["prob"], 1.0 - searcher.status["prob"])[None])
-        assert bounds["kernel_in"].min().item() == pytest.approx(0.125 * 0.25**share, rel=1e-5)
-        assert bounds["kernel_out"].min().item() == pytest.approx(0.125)
-
-
-def test_bounds_that_fall_to_where_they_are_change_nothing():
-    fixed, annealed = make_searcher(), make_searcher(prob_min_final=0.05, anneal_steps=320)
-    fixed.run(3)
-    annealed.run(3)
-    assert torch.equal(fixed.status["prob"], annealed.status["prob"])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"prob_min_final": 0.01}, "anneal_steps: expected a value, because prob_min_final and anneal_steps need each"),
-        ({"anneal_steps": 100}, "prob_min_final: expected a value, because prob_min_final and anneal_steps need each"),
-        ({"prob_min_final": 0.01, "anneal_steps": 0}, "anneal_steps: expected a positive whole number, got 0"),
-        (
-            {"prob_min_final": 0.06, "anneal_steps": 100},
-            "prob_min_final: expected numbers in \\(0, prob_min\\], got 0.06",
-        ),
-        (
-            {"prob_min_final": 0.0, "anneal_steps": 100},
-            "prob_min_final: expected numbers in \\(0, prob_min\\], got 0.0",
-        ),
-        ({"prob_min_final": {"kernel_in": 0.01}, "anneal_steps": 100}, "prob_min_final: expected a number for each of"),
-    ],
-)
-def test_bounds_that_cannot_fall_are_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        make_searcher(**wrong)
-
-
 def test_stretches_without_differences_move_nothing(monkeypatch):
     searcher = make_searcher()
     monkeypatch.setattr(actor_critic_ec, "estimate_stretch_advantages", lambda steps, *_, **__: 0.0 * steps[::4])
