@@ -83,6 +83,7 @@ ADDED_LATER = {  # settings that earlier versions did not have, and the texts of
     "searcher.center_init": ("null",),
     "searcher.anneal_steps": ("null",),
     "searcher.prob_min_final": ("null",),
+    "searcher.batch_growth": ("1", "1.0"),
     "searcher.warmup_steps": ("0",),
     "searcher.entropy_penalty": ("0", "0.0"),
     "searcher.episodes.entropy_penalty": ("0", "0.0"),

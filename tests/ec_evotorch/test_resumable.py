@@ -61,7 +61,7 @@ SEARCHES = {
     ),
     "ec with a critic": lambda: SMALL_EC(rollouts(BITS)),
     "ec with a critic, annealed": lambda: SMALL_EC(
-        rollouts(BITS), center_learning_rate=0.2, prob_min_final=0.01, anneal_steps=400
+        rollouts(BITS), center_learning_rate=0.2, prob_min_final=0.01, batch_growth=3, anneal_steps=400
     ),
     "ec with a critic, plain ascent": lambda: SMALL_EC(rollouts(BITS, observation_normalization=False), optimizer=None),
     "ec with a critic, by networks": lambda: SMALL_EC(

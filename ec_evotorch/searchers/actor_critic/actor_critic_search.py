@@ -51,14 +51,11 @@ class ActorCriticSearch(SearchAlgorithm):
             raise ValueError(f"num_actors: {name} collects in one process, expected 0, got {problem.num_actors}")
         super().__init__(problem, **status_getters)
 
-    def _begin(
-        self, key: int, num_steps: int, num_envs: int, discount: float, gae_lambda: float, make_collector=Collector
-    ) -> None:
+    def _begin(self, key: int, num_envs: int, discount: float, gae_lambda: float, make_collector=Collector) -> None:
         """Makes the environments; a subclass calls this once, when all that may be refused was checked.
 
         Args:
             key: 64-bit key of the search.
-            num_steps: Steps of an iteration in each environment.
             num_envs: Environments.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
@@ -69,7 +66,7 @@ class ActorCriticSearch(SearchAlgorithm):
         """
         self._discount = check_in_range("discount", discount, 0.0, 1.0)
         self._gae_lambda = check_in_range("gae_lambda", gae_lambda, 0.0, 1.0)
-        self._key, self._num_steps = key, num_steps
+        self._key = key
         self._collector = make_collector(self.problem, num_envs)
         self._reward_scale = RewardScale(num_envs, self._discount)
         self._interrupted: dict | None = None  # the state before an iteration that did not come to its end
@@ -90,8 +87,8 @@ class ActorCriticSearch(SearchAlgorithm):
         """Takes what `_learned_state` returned."""
         raise NotImplementedError
 
-    def _collect(self, actor) -> Experience:
-        experience = self._collector.collect(self._num_steps, actor)
+    def _collect(self, num_steps: int, actor) -> Experience:
+        experience = self._collector.collect(num_steps, actor)
         self._reward_scale.update(experience.rewards, experience.ended)
         return experience
 

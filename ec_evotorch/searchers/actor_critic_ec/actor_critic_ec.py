@@ -18,7 +18,7 @@ from ec_evotorch.searchers.actor_critic.advantages import estimate_advantages, e
 from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
-from ec_evotorch.searchers.actor_critic_ec.annealed_bounds import AnnealedBounds
+from ec_evotorch.searchers.actor_critic_ec.annealing import AnnealedBounds, GrowingBatches, check_anneal_steps
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
 from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
@@ -85,6 +85,7 @@ class ActorCriticEC(ActorCriticSearch):
         problem: RolloutProblem,
         *,
         batch_size: int = 1024,
+        batch_growth: float = 1.0,
         num_envs: int = 32,
         hold_steps: int = 8,
         warmup_steps: int = 0,
@@ -111,6 +112,9 @@ class ActorCriticEC(ActorCriticSearch):
         Args:
             problem: A `RolloutProblem` whose agent has boolean connections.
             batch_size: Environment steps of an iteration, a multiple of `num_envs` times `hold_steps`.
+            batch_growth: In [1, 1e6]; `batch_size` grows geometrically to so many times its size within `anneal_steps`,
+                rounded down to multiples of `num_envs` times `hold_steps`. Small batches take many small steps at
+                first, large ones surer steps later, when returns depend more on chance.
             num_envs: Environments that steps are taken in at the same time.
             hold_steps: K, environment steps for which a network acts before another one is drawn. Networks that act for
                 longer explore more consistently; fewer steps say more about single connections.
@@ -123,7 +127,8 @@ class ActorCriticEC(ActorCriticSearch):
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min], and what is drawn keeps exploring.
             prob_min_final: In (0, prob_min], likewise; what `prob_min` falls to geometrically within `anneal_steps`.
                 None: it stays.
-            anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final`.
+            anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final` and with
+                `batch_growth`, and of no effect without them.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
                 (`protocols.SynapticAgent`) gets "networks" in either case.
@@ -152,7 +157,8 @@ class ActorCriticEC(ActorCriticSearch):
             raise ValueError("problem: ActorCriticEC needs an agent with a method memory; this one has none")
         batch_size, num_envs = check_whole("batch_size", batch_size), check_whole("num_envs", num_envs)
         self._hold_steps = check_whole("hold_steps", hold_steps)
-        if batch_size % (num_envs * self._hold_steps):
+        multiple = num_envs * self._hold_steps
+        if batch_size % multiple:
             raise ValueError(
                 f"batch_size: expected a multiple of num_envs times hold_steps, {num_envs} · {self._hold_steps}, got"
                 f" {batch_size}"
@@ -174,6 +180,11 @@ class ActorCriticEC(ActorCriticSearch):
         self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
         self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
+        batch_growth = check_in_range("batch_growth", batch_growth, 1.0, 1e6)
+        anneal_steps = check_anneal_steps(
+            anneal_steps, {"prob_min_final": prob_min_final is not None, "batch_growth": batch_growth > 1.0}
+        )
+        self._batches = GrowingBatches(batch_size, batch_growth, anneal_steps, multiple)
         self._bounds = AnnealedBounds(problem, self._distribution, prob_min_final, anneal_steps)
         self._center_learning_rate = center_learning_rate
         self._optimizer = make_optimizer(
@@ -195,7 +206,7 @@ class ActorCriticEC(ActorCriticSearch):
                 generator=make_generator(key, 0),
                 device=problem.device_of_rows,
             )
-        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda, self._collector_class())
+        self._begin(key, num_envs, discount, gae_lambda, self._collector_class())
 
     @property
     def distribution(self) -> SeparableBernoulli:
@@ -204,9 +215,10 @@ class ActorCriticEC(ActorCriticSearch):
 
     def _iterate(self, iteration: int) -> tuple[Experience, SeparableBernoulli, dict[str, float]]:
         """Returns what was experienced, the next distribution, and the diagnostics of the status."""
-        num_networks = self._num_steps // self._hold_steps * self._num_envs
+        batch_size = self._batches.after(self.problem.episode_statistics.interactions)
+        num_networks = batch_size // self._hold_steps
         actor = self._make_actor(SeededRows(self._distribution, num_networks, self._key, iteration))
-        experience = self._collect(actor)
+        experience = self._collect(batch_size // self._num_envs, actor)
         values = self._values.values(experience.observations)
         advantages = estimate_advantages(
             (experience.rewards / self._reward_scale.value).float(),

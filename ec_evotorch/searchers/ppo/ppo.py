@@ -168,14 +168,15 @@ class PPO(ActorCriticSearch):
             eps=adam_epsilon,
         )
         self._step_sizes = center_learning_rate, learning_rate
-        self._begin(key, batch_size // num_envs, num_envs, discount, gae_lambda)
+        self._num_steps = batch_size // num_envs
+        self._begin(key, num_envs, discount, gae_lambda)
 
     def _iterate(self, iteration: int) -> tuple[Experience, torch.Tensor, dict[str, float]]:
         generator = make_generator(self._key, iteration)
         noise = self._distribution.noise(self._num_steps, self._num_envs, generator)
         stdev = self._log_stdev.detach().exp()
         actor = NoisyActor(self.problem.agent, self._center, self._distribution, stdev, noise, self._bptt_length)
-        experience = self._collect(actor)
+        experience = self._collect(self._num_steps, actor)
         self._anneal()
         diagnostics = self._learn(experience, actor, generator)
         return experience, self._weights.detach().clone(), diagnostics

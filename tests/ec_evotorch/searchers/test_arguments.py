@@ -86,6 +86,7 @@ SEARCHERS = {
         partial(rollouts, "boolean"),
         {
             "batch_size": 16,
+            "batch_growth": 2.0,
             "num_envs": 2,
             "hold_steps": 4,
             "warmup_steps": 16,
@@ -113,6 +114,7 @@ EVERY = pytest.mark.parametrize("searcher", SEARCHERS, ids=lambda searcher: sear
 WRONG = ["abc", True, math.nan, math.inf, -1, [0.5, 0.5], {}, None, object()]
 MAY_BE = {  # what is not wrong after all
     "anneal_steps": (None,),
+    "prob_min_final": (None,),
     "chunk_size": (None,),
     "center_init": (None, -1),
     "ranking_method": (None,),

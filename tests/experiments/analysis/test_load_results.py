@@ -155,6 +155,7 @@ def test_a_run_of_an_earlier_version_has_the_settings_of_one_without_an_incumben
         ("ec", "entropy_penalty", 0.5),
         ("ec_critic", "warmup_steps", 1024),
         ("ec_critic", "prob_min_final", 1e-3),
+        ("ec_critic", "batch_growth", 2),
         ("ec_critic", "anneal_steps", 1024),
         ("ppo", "anneal_steps", 1024),
     ],

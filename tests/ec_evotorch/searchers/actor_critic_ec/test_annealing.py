@@ -1,4 +1,4 @@
-"""Bounds of connection probabilities that fall: by plain numbers, through the search that uses them."""
+"""Bounds that fall and batches that grow: by plain numbers, through the search that uses them."""
 
 from functools import partial
 
@@ -44,8 +44,10 @@ def test_bounds_that_fall_to_where_they_are_change_nothing():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"prob_min_final": 0.01}, "anneal_steps: expected a value, because prob_min_final and anneal_steps need each"),
-        ({"anneal_steps": 100}, "prob_min_final: expected a value, because prob_min_final and anneal_steps need each"),
+        (
+            {"prob_min_final": 0.01},
+            "anneal_steps: expected a number of environment steps, for prob_min_final, got None",
+        ),
         ({"prob_min_final": 0.01, "anneal_steps": 0}, "anneal_steps: expected a positive whole number, got 0"),
         (
             {"prob_min_final": 0.06, "anneal_steps": 100},
@@ -67,3 +69,38 @@ def test_the_message_says_between_which_numbers_the_first_bounds_are():
     first = {"kernel_in": 0.05, "kernel_h": 0.001, "kernel_out": 0.05}
     with pytest.raises(ValueError, match=r"where prob_min is 0\.001 to 0\.05, got 0\.01"):
         make_searcher(prob_min=first, prob_min_final=0.01, anneal_steps=100)
+
+
+def test_batches_grow_geometrically_with_the_environment_steps():
+    """From 32 to 128 steps within 160 environment steps, in multiples of four environments times four steps."""
+    problem, sizes = make_problem(), []
+    searcher = make_searcher(problem, batch_size=32, batch_growth=4, anneal_steps=160)
+    for _ in range(6):
+        before = problem.episode_statistics.interactions
+        searcher.step()
+        sizes.append((before, problem.episode_statistics.interactions - before))
+    # 32 · 4^(32/160) = 42.2, 32 · 4^(64/160) = 55.7, 32 · 4^(112/160) = 84.4, 32 · 4^(192/160) → 128
+    assert sizes == [(0, 32), (32, 32), (64, 48), (112, 80), (192, 128), (320, 128)]
+
+
+def test_batches_that_grow_to_what_they_are_change_nothing():
+    fixed, growing = make_searcher(), make_searcher(batch_growth=1.0, anneal_steps=320)
+    fixed.run(3)
+    growing.run(3)
+    assert torch.equal(fixed.status["prob"], growing.status["prob"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch_growth": 2}, "anneal_steps: expected a number of environment steps, for batch_growth, got None"),
+        (
+            {"batch_growth": 2, "prob_min_final": 0.01},
+            "anneal_steps: expected a number of environment steps, for prob_min_final and batch_growth, got None",
+        ),
+        ({"batch_growth": 0.5, "anneal_steps": 100}, "batch_growth: expected .*1.*got 0.5"),
+    ],
+)
+def test_batches_that_cannot_grow_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        make_searcher(**wrong)
