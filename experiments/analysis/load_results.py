@@ -88,6 +88,9 @@ ADDED_LATER = {  # settings that earlier versions did not have, and the texts of
     "searcher.entropy_penalty": ("0", "0.0"),
     "searcher.episodes.entropy_penalty": ("0", "0.0"),
 }
+ONLY_WITH = {  # a setting that does nothing where all of these, or those of them that the searcher has, do nothing
+    "searcher.anneal_steps": ("searcher.batch_growth", "searcher.prob_min_final"),
+}
 MASK = "agent.connection_mask."  # whose kernels, where they are written as text, are too long for tables
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
@@ -300,7 +303,8 @@ def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
     They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. What
-    was added later is left out where it does nothing, see `ADDED_LATER`, as runs of earlier versions have none. What a
+    was added later is left out where it does nothing, see `ADDED_LATER` and `ONLY_WITH`, as runs of earlier versions
+    have none. What a
     search began from is told by what that run was, and not by its path. A number of steps is the same however it is
     written, 1e6 or 1000000.
     """
@@ -325,9 +329,12 @@ def _settings(config: Mapping) -> dict[str, str]:
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    for added_later, without_effect in ADDED_LATER.items():
-        if settings.get(added_later) in without_effect:
-            del settings[added_later]
+    without_effect = {key for key, values in ADDED_LATER.items() if settings.get(key) in values}
+    for key, others in ONLY_WITH.items():
+        of_this_searcher = settings.keys() & set(others)
+        if of_this_searcher and of_this_searcher <= without_effect:
+            without_effect.add(key)
+    settings = {key: value for key, value in settings.items() if key not in without_effect}
     if digest := select(config, f"env.{MODEL_DIGEST}"):
         settings.pop("env.xml_file", None)
         settings[f"env.{MODEL_DIGEST}"] = _as_text(digest)
