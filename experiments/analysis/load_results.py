@@ -24,7 +24,14 @@ from experiments.analysis.summary import (
     summary,
 )
 from experiments.errors import ResultsWarning, UserError
-from experiments.run_config.keys import COMPONENTS, MODEL_DIGEST, STARTED_FROM, STARTS, keys_without_influence
+from experiments.run_config.keys import (
+    COMPONENTS,
+    MODEL_DIGEST,
+    STARTED_FROM,
+    STARTS,
+    keys_without_effect,
+    keys_without_influence,
+)
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import CONFIG
 from experiments.run_folder.metrics import COLUMNS, COUNTS
@@ -74,23 +81,6 @@ PHYSICS = ("versions.mujoco", "versions.gymnasium", WARP)  # runs that differ in
 NOT_THERE = {WARP: "none"}  # what it means that a run has no such version; of others that is not known
 KNOWN_DTYPES = RUN_DTYPES | METRIC_DTYPES | dict.fromkeys(VERSIONS, "string")
 STARTING = tuple(f"searcher.{key}" for key in STARTS)
-LIMIT = "problem.max_episode_steps"
-ADDED_LATER = {  # settings that earlier versions did not have, and the texts of values that do nothing
-    LIMIT: ("null",),
-    "problem.device": ("null",),
-    "problem.physics": ("null",),
-    "incumbent": ("null",),
-    "searcher.center_init": ("null",),
-    "searcher.anneal_steps": ("null",),
-    "searcher.prob_min_final": ("null",),
-    "searcher.batch_growth": ("1", "1.0"),
-    "searcher.warmup_steps": ("0",),
-    "searcher.entropy_penalty": ("0", "0.0"),
-    "searcher.episodes.entropy_penalty": ("0", "0.0"),
-}
-ONLY_WITH = {  # a setting that does nothing where all of these, or those of them that the searcher has, do nothing
-    "searcher.anneal_steps": ("searcher.batch_growth", "searcher.prob_min_final"),
-}
 MASK = "agent.connection_mask."  # whose kernels, where they are written as text, are too long for tables
 METHOD_COMPONENTS = ("agent.", "searcher.", "incumbent")
 THINNED_ROWS = 20  # of a run, besides those at its evaluations
@@ -303,12 +293,11 @@ def _settings(config: Mapping) -> dict[str, str]:
     """Returns the settings of a run, dotted key -> value as text, but for those that change no result.
 
     They are those of all components and of the incumbent. A recorded model counts, and not the path of its file. What
-    was added later is left out where it does nothing, see `ADDED_LATER` and `ONLY_WITH`, as runs of earlier versions
-    have none. What a
-    search began from is told by what that run was, and not by its path. A number of steps is the same however it is
-    written, 1e6 or 1000000.
+    was added later is left out where it does nothing (`keys_without_effect`), as runs of earlier versions have none.
+    What a search began from is told by what that run was, and not by its path. A number of steps is the same however
+    it is written, 1e6 or 1000000.
     """
-    settings, left_out = {}, keys_without_influence(config)
+    settings, left_out = {}, keys_without_influence(config) | keys_without_effect(config)
     started_from = config.get(STARTED_FROM)
 
     def _start(name: object) -> object:
@@ -329,12 +318,6 @@ def _settings(config: Mapping) -> dict[str, str]:
 
     for part in (*COMPONENTS, "incumbent"):
         visit(config.get(part), part)
-    without_effect = {key for key, values in ADDED_LATER.items() if settings.get(key) in values}
-    for key, others in ONLY_WITH.items():
-        of_this_searcher = settings.keys() & set(others)
-        if of_this_searcher and of_this_searcher <= without_effect:
-            without_effect.add(key)
-    settings = {key: value for key, value in settings.items() if key not in without_effect}
     if digest := select(config, f"env.{MODEL_DIGEST}"):
         settings.pop("env.xml_file", None)
         settings[f"env.{MODEL_DIGEST}"] = _as_text(digest)

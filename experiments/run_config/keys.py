@@ -21,6 +21,22 @@ SAME_RESULTS = {  # keywords on which no result depends, such as those that trad
 WITHOUT_INFLUENCE = tuple(
     f"{component}.{key}" for component in COMPONENTS for key in (*LABELS[component], *SAME_RESULTS[component])
 )
+ADDED_LATER = {  # keys that runs of earlier versions do not have, and the value that does nothing
+    "incumbent": None,
+    "problem.device": None,
+    "problem.max_episode_steps": None,
+    "problem.physics": None,
+    "searcher.anneal_steps": None,
+    "searcher.batch_growth": 1,
+    "searcher.center_init": None,
+    "searcher.entropy_penalty": 0,
+    "searcher.episodes.entropy_penalty": 0,
+    "searcher.prob_min_final": None,
+    "searcher.warmup_steps": 0,
+}
+ONLY_WITH = {  # a key that does nothing where those of these that the searcher has do nothing
+    "searcher.anneal_steps": {"searcher.batch_growth", "searcher.prob_min_final"},
+}
 
 
 def keys_without_influence(config: Mapping) -> set[str]:
@@ -38,6 +54,17 @@ def keys_without_influence(config: Mapping) -> set[str]:
         declared = node.get("same_results") if isinstance(node, Mapping) else None
         keys |= {f"{component}.{key}" for key in (declared if isinstance(declared, list) else ())}
     return keys
+
+
+def keys_without_effect(config: Mapping) -> set[str]:
+    """Returns the dotted keys of `ADDED_LATER` and `ONLY_WITH` that do nothing in a run, as if they were not there.
+
+    Args:
+        config: The configuration of a run, as plain containers.
+    """
+    values = {key: value for part in (*COMPONENTS, "incumbent") for key, value in leaves(config.get(part), part)}
+    keys = {key for key, nothing in ADDED_LATER.items() if key in values and values[key] == nothing}
+    return keys | {key for key, others in ONLY_WITH.items() if (own := values.keys() & others) and own <= keys}
 
 
 def leaves(node: object, key: str) -> Iterator[tuple[str, object]]:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from envs import is_other_model
 from experiments.errors import UserError
 from experiments.run_config.environment import model_of
-from experiments.run_config.keys import MODEL_DIGEST
+from experiments.run_config.keys import MODEL_DIGEST, keys_without_effect
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.checkpoints import comparable, differences
 from experiments.run_folder.layout import CONFIG, STATUS, TRACEBACK, check_vacant, is_held, run_files
@@ -112,7 +112,7 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
         settings = RunSettings.from_config(before)
     except UserError as error:
         raise UserError(refusal.format(f"which cannot be read ({error})")) from error
-    differing = differences(comparable(before), comparable(config)) + differences(
+    differing = differences(*(_with_effect(comparable(one)) for one in (before, config))) + differences(
         *(
             {"early_stop": one and vars(one)}
             for one in (settings.early_stop, RunSettings.from_config(config).early_stop)
@@ -124,3 +124,16 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
     if differing:
         raise UserError(refusal.format(f"with another configuration; these differ: {', '.join(differing)}"))
     return settings
+
+
+def _with_effect(config: dict) -> dict:
+    """Returns plain containers without the keys that do nothing, which a run of an earlier version may not have."""
+    left_out = keys_without_effect(config)
+
+    def visit(node: object, key: str) -> object:
+        if not isinstance(node, dict):
+            return node
+        dotted = {name: f"{key}.{name}" if key else name for name in node}
+        return {name: visit(child, dotted[name]) for name, child in node.items() if dotted[name] not in left_out}
+
+    return visit(config, "")

@@ -5,10 +5,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from experiments.cli import main
 from experiments.run_config.compose import compose_config
-from experiments.run_folder.layout import TRACEBACK, hold
+from experiments.run_folder.layout import CONFIG, TRACEBACK, hold
 from experiments.run_folder.status import RUNNING, read_status, write_status
 from experiments.training.run import Run
 from experiments.training.sweep import check_sweep
@@ -142,6 +143,15 @@ def test_another_configuration_is_refused_before_anything_starts(sweep, tiny_run
     assert f"'{SEEDS[1]}' holds a run already, with another configuration" in message
     assert "these differ: searcher.popsize (4, now 6)" in message
     assert content(Path()) == before
+
+
+def test_a_run_of_a_version_without_an_option_that_does_nothing_is_the_same_run(sweep):
+    sweep(seeds="1")
+    config = OmegaConf.load(SEEDS[1] / CONFIG)
+    del config.searcher["entropy_penalty"], config.problem["max_episode_steps"]
+    OmegaConf.save(config, SEEDS[1] / CONFIG)
+    code, out = sweep(seeds="1")
+    assert (code, out[-1]) == (0, "1 run: 1 finished before")
 
 
 def test_overwrite_does_all_anew(sweep):
