@@ -174,11 +174,11 @@ def test_a_run_of_an_earlier_version_has_the_settings_of_one_whose_new_options_d
 def test_steps_within_which_nothing_changes_are_no_setting(write_run):
     for seed, (name, *overrides) in enumerate(
         [
-            ("growing",),
-            ("longer", "searcher.anneal_steps=4e6"),
-            ("fixed", "searcher.batch_growth=1"),
-            ("still fixed", "searcher.batch_growth=1", "searcher.anneal_steps=null"),
-            ("falling", "searcher.batch_growth=1", "searcher.prob_min_final=1e-3"),
+            ("growing", "searcher.batch_growth=8", "searcher.anneal_steps=3e6"),
+            ("longer", "searcher.batch_growth=8", "searcher.anneal_steps=4e6"),
+            ("fixed", "searcher.anneal_steps=3e6"),
+            ("still fixed",),
+            ("falling", "searcher.anneal_steps=3e6", "searcher.prob_min_final=1e-3"),
         ]
     ):
         write_run(name, CURVE, "searcher=ec_critic", *overrides, seed=seed)
