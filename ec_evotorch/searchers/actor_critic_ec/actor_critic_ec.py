@@ -36,8 +36,9 @@ class ActorCriticEC(ActorCriticSearch):
     credit to the connections through which a current came about. No gradient flows through the network: it may spike.
     One step of the searcher is one iteration:
 
-    1. take `batch_size` environment steps in `num_envs` environments, whose episodes go on from one iteration to the
-       next. In each, a network θ_m ~ Bernoulli(ρ) acts for `hold_steps` steps, and then another one;
+    1. take `batch_size` environment steps, or with `batch_growth` ever more, in `num_envs` environments, whose episodes
+       go on from one iteration to the next. In each, a network θ_m ~ Bernoulli(ρ) acts for `hold_steps` steps, and then
+       another one;
     2. estimate with the critic, a small network of ordinary units that is learned by its gradient, the advantage of
        each θ_m: the generalised advantage of its steps as one action (`estimate_stretch_advantages`);
     3. turn advantages into utilities u by rank, less their mean, and move ρ along

@@ -23,6 +23,7 @@ CASES = {
     "rsnn": (SPIKING, {}, {}),
     "mask": (partial(SPIKING, connection_mask={"density": {"kernel_h": 0.3, "kernel_out": 0.8}, "seed": 4}), {}, {}),
     "raw": (SPIKING, {"observation_normalization": False, "decrease_rewards_by": 0.3}, {}),
+    "growing": (SPIKING, {}, {"batch_size": 192, "batch_growth": 4, "anneal_steps": 512}),
     "failures": (SPIKING, {"env": partial(PointMass, breaks_at=0.4, unstable_at=0.9)}, {}),
 }
 HOPPER = {"env": partial(make_vec, "Hopper-v5"), "physics": "warp"}
@@ -50,7 +51,9 @@ def test_what_is_learned_is_what_the_cpu_learns_to_the_last_bit(case):
         for one in (expected, searcher):
             one.step()
         assert_same_status(searcher, expected)
-    assert searcher.problem.episode_statistics.status["total_interaction_count"] == 960
+    # 192, then 192 · 4^(192/512) = 322.9 and 192 · 4^(512/512) = 768 of the case that grows, in multiples of 64
+    steps = 192 + 320 + 768 if case == "growing" else 3 * 320
+    assert searcher.problem.episode_statistics.status["total_interaction_count"] == steps
     states = [one.problem.state_dict() for one in (searcher, expected)]
     for got, wanted in zip(*map(tree_leaves, states), strict=True):
         np.testing.assert_array_equal(got, wanted)
