@@ -34,9 +34,6 @@ ADDED_LATER = {  # keys that runs of earlier versions do not have, and the value
     "searcher.prob_min_final": None,
     "searcher.warmup_steps": 0,
 }
-ONLY_WITH = {  # a key that does nothing where those of these that the searcher has do nothing
-    "searcher.anneal_steps": {"searcher.batch_growth", "searcher.prob_min_final"},
-}
 
 
 def keys_without_influence(config: Mapping) -> set[str]:
@@ -57,14 +54,13 @@ def keys_without_influence(config: Mapping) -> set[str]:
 
 
 def keys_without_effect(config: Mapping) -> set[str]:
-    """Returns the dotted keys of `ADDED_LATER` and `ONLY_WITH` that do nothing in a run, as if they were not there.
+    """Returns the dotted keys of `ADDED_LATER` that do nothing in a run, as if they were not there.
 
     Args:
         config: The configuration of a run, as plain containers.
     """
     values = {key: value for part in (*COMPONENTS, "incumbent") for key, value in leaves(config.get(part), part)}
-    keys = {key for key, nothing in ADDED_LATER.items() if key in values and values[key] == nothing}
-    return keys | {key for key, others in ONLY_WITH.items() if (own := values.keys() & others) and own <= keys}
+    return {key for key, nothing in ADDED_LATER.items() if key in values and values[key] == nothing}
 
 
 def leaves(node: object, key: str) -> Iterator[tuple[str, object]]:

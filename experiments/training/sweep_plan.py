@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from envs import is_other_model
 from experiments.errors import UserError
 from experiments.run_config.environment import model_of
-from experiments.run_config.keys import MODEL_DIGEST, keys_without_effect
+from experiments.run_config.keys import MODEL_DIGEST, keys_without_effect, leaves
 from experiments.run_config.settings import RunSettings
 from experiments.run_folder.checkpoints import comparable, differences
 from experiments.run_folder.layout import CONFIG, STATUS, TRACEBACK, check_vacant, is_held, run_files
@@ -127,13 +127,7 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
 
 
 def _with_effect(config: dict) -> dict:
-    """Returns plain containers without the keys that do nothing, which a run of an earlier version may not have."""
+    """Returns settings by dotted keys, without those that do nothing: a run of an earlier version may not have them."""
     left_out = keys_without_effect(config)
-
-    def visit(node: object, key: str) -> object:
-        if not isinstance(node, dict):
-            return node
-        dotted = {name: f"{key}.{name}" if key else name for name in node}
-        return {name: visit(child, dotted[name]) for name, child in node.items() if dotted[name] not in left_out}
-
-    return visit(config, "")
+    settings = (setting for part, node in config.items() for setting in leaves(node, part))
+    return {key: value for key, value in settings if key not in left_out}

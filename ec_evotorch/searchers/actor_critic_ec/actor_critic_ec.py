@@ -128,8 +128,8 @@ class ActorCriticEC(ActorCriticSearch):
             prob_min: In [0, 0.5), likewise; ρ is kept in [prob_min, 1 − prob_min], and what is drawn keeps exploring.
             prob_min_final: In (0, prob_min], likewise; what `prob_min` falls to geometrically within `anneal_steps`.
                 None: it stays.
-            anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final` and with
-                `batch_growth`, and of no effect without them.
+            anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final` and with a
+                `batch_growth` above 1, and refused without them.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
             credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
                 (`protocols.SynapticAgent`) gets "networks" in either case.
@@ -183,7 +183,7 @@ class ActorCriticEC(ActorCriticSearch):
         self._distribution = initial_distribution(problem, prob_init, prob_min)
         batch_growth = check_in_range("batch_growth", batch_growth, 1.0, 1e6)
         anneal_steps = check_anneal_steps(
-            anneal_steps, {"prob_min_final": prob_min_final is not None, "batch_growth": batch_growth > 1.0}
+            anneal_steps, prob_min_final=prob_min_final is not None, batch_growth=batch_growth > 1.0
         )
         self._batches = GrowingBatches(batch_size, batch_growth, anneal_steps, multiple)
         self._bounds = AnnealedBounds(problem, self._distribution, prob_min_final, anneal_steps)

@@ -11,19 +11,23 @@ from ec_evotorch.searchers.initial_center import number_or_vector
 from native.arguments import check_steps
 
 
-def check_anneal_steps(anneal_steps: int | None, needed_by: dict[str, bool]) -> int | None:
-    """Returns the environment steps within which something changes, or None.
+def check_anneal_steps(anneal_steps: int | None, **changes: bool) -> int | None:
+    """Returns the environment steps within which something changes, or None if nothing does.
 
     Args:
         anneal_steps: What was given.
-        needed_by: Names of the arguments that say what changes, and whether they do.
+        **changes: Names of the arguments that say what changes, and whether they do.
 
     Raises:
-        ValueError: If they are no positive whole number, or None where they are needed.
+        ValueError: If they are no positive whole number, None where something changes, or given where nothing does.
     """
-    needing = [name for name, needs in needed_by.items() if needs]
-    if anneal_steps is None and needing:
-        raise ValueError(f"anneal_steps: expected a number of environment steps, for {' and '.join(needing)}, got None")
+    changing = [name for name, does in changes.items() if does]
+    if anneal_steps is None and changing:
+        raise ValueError(
+            f"anneal_steps: expected a number of environment steps, for {' and '.join(changing)}, got None"
+        )
+    if anneal_steps is not None and not changing:
+        raise ValueError(f"anneal_steps: expected None without {' or '.join(changes)}, got {anneal_steps!r}")
     return None if anneal_steps is None else check_steps("anneal_steps", anneal_steps)
 
 

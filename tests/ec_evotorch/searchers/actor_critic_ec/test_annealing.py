@@ -34,8 +34,9 @@ def test_bounds_fall_geometrically_with_the_environment_steps():
         assert bounds["kernel_out"].min().item() == pytest.approx(0.125)
 
 
-def test_bounds_that_fall_to_where_they_are_change_nothing():
-    fixed, annealed = make_searcher(), make_searcher(prob_min_final=0.05, anneal_steps=320)
+@pytest.mark.parametrize("to_where_it_is", [{"prob_min_final": 0.05, "anneal_steps": 320}, {"batch_growth": 1}])
+def test_what_changes_to_where_it_is_changes_nothing(to_where_it_is):
+    fixed, annealed = make_searcher(), make_searcher(**to_where_it_is)
     fixed.run(3)
     annealed.run(3)
     assert torch.equal(fixed.status["prob"], annealed.status["prob"])
@@ -58,9 +59,16 @@ def test_bounds_that_fall_to_where_they_are_change_nothing():
             "prob_min_final: expected numbers in \\(0, prob_min\\], where prob_min is 0.05, got 0.0",
         ),
         ({"prob_min_final": {"kernel_in": 0.01}, "anneal_steps": 100}, "prob_min_final: expected a number for each of"),
+        ({"batch_growth": 2}, "anneal_steps: expected a number of environment steps, for batch_growth, got None"),
+        (
+            {"batch_growth": 2, "prob_min_final": 0.01},
+            "anneal_steps: expected a number of environment steps, for prob_min_final and batch_growth, got None",
+        ),
+        ({"anneal_steps": 100}, "anneal_steps: expected None without prob_min_final or batch_growth, got 100"),
+        ({"batch_growth": 0.5, "anneal_steps": 100}, "batch_growth: expected a number in \\[1, .*, got 0.5"),
     ],
 )
-def test_bounds_that_cannot_fall_are_refused(wrong, message):
+def test_what_cannot_fall_or_grow_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         make_searcher(**wrong)
 
@@ -81,26 +89,3 @@ def test_batches_grow_geometrically_with_the_environment_steps():
         sizes.append((before, problem.episode_statistics.interactions - before))
     # 32 · 4^(32/160) = 42.2, 32 · 4^(64/160) = 55.7, 32 · 4^(112/160) = 84.4, 32 · 4^(192/160) → 128
     assert sizes == [(0, 32), (32, 32), (64, 48), (112, 80), (192, 128), (320, 128)]
-
-
-def test_batches_that_grow_to_what_they_are_change_nothing():
-    fixed, growing = make_searcher(), make_searcher(batch_growth=1.0, anneal_steps=320)
-    fixed.run(3)
-    growing.run(3)
-    assert torch.equal(fixed.status["prob"], growing.status["prob"])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"batch_growth": 2}, "anneal_steps: expected a number of environment steps, for batch_growth, got None"),
-        (
-            {"batch_growth": 2, "prob_min_final": 0.01},
-            "anneal_steps: expected a number of environment steps, for prob_min_final and batch_growth, got None",
-        ),
-        ({"batch_growth": 0.5, "anneal_steps": 100}, "batch_growth: expected .*1.*got 0.5"),
-    ],
-)
-def test_batches_that_cannot_grow_are_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        make_searcher(**wrong)
