@@ -81,13 +81,11 @@ def compose_config(overrides: list[str], config_dir: str | Path | None = None) -
             raise UserError(f"'{override.input_line}' asks for several runs: add -m")
         if override.key_or_group in groups and not isinstance(override.value(), str):
             raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
-    for_groups = [override.input_line for override in parsed if override.key_or_group in groups]
-    for_groups += [override.input_line for override in parsed if override.key_or_group == "hydra.searchpath"]
-    known = _compose(loader, for_groups)
-    for override in parsed:
-        if override.key_or_group not in groups and not _is_for_hydra(override):
-            _check_key(override, known)
-    config = _compose(loader, overrides)
+    try:
+        config = _compose(loader, overrides)
+    except UserError:
+        _check_keys(loader, parsed, groups)  # says more of an unknown key
+        raise
     check_names(config)
     return config
 
@@ -283,6 +281,20 @@ def _missing_label(chosen: dict, error: InterpolationKeyError) -> str | None:
                 needed = f"; {error.full_key} needs it" if error.full_key else ""
                 return f"missing key '{key}': add it to the YAML of {component}={chosen.get(component)}{needed}"
     return None
+
+
+def _check_keys(loader: ConfigLoader, overrides: list[Override], groups: list[str]) -> None:
+    """Refuses keys that what the overrides choose from the groups does not have.
+
+    Raises:
+        UserError: For an unknown key, or if the choices make no configuration.
+    """
+    for_groups = [override.input_line for override in overrides if override.key_or_group in groups]
+    for_groups += [override.input_line for override in overrides if override.key_or_group == "hydra.searchpath"]
+    known = _compose(loader, for_groups)
+    for override in overrides:
+        if override.key_or_group not in groups and not _is_for_hydra(override):
+            _check_key(override, known)
 
 
 def _check_key(override: Override, known: DictConfig) -> None:

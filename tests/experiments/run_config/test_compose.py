@@ -74,6 +74,10 @@ def test_training_takes_off_the_bonus_that_the_environment_pays():
     assert config.problem.decrease_rewards_by == 2
 
 
+def test_an_entry_of_a_list_is_named_by_its_place():
+    assert compose_config(["searcher=ec_critic", "searcher.critic_sizes.0=3"]).searcher.critic_sizes == [3, 64]
+
+
 def test_a_keyword_that_is_not_listed_reaches_the_environment():
     problem, _ = build(compose_config(["env=hopper", "+env.exclude_current_positions_from_observation=false"]))
     assert problem.env.single_observation_space.shape == (12,)
