@@ -27,6 +27,8 @@ class Resumable:
     `protocols.Stateful`, as those of this package. The problem can be any; if it has the two methods, as
     `RolloutProblem` has, its own state belongs to that of the search. After loading, `searcher.status` has `iter` and
     the problem's `best` and `worst`; the other entries follow in the next step.
+
+    A step that was interrupted, for example by Ctrl-C, is repeated from its beginning by the next one.
     """
 
     def __init__(self, searcher: SearchAlgorithm, incumbent: Incumbent | None = None):
@@ -50,9 +52,24 @@ class Resumable:
                 " XNES or a searcher with state_dict and load_state_dict"
             )
         self._search.state_dict()  # an optimizer that cannot be saved is found now
+        self._unfinished: dict | None = None  # the state before a step that has not come to its end
+        if isinstance(self._search, GaussianState):  # the others keep it themselves
+            searcher.before_step_hook.append(self._begin_step)
+            searcher.after_step_hook.append(self._end_step)
+
+    def _begin_step(self) -> None:
+        if self._unfinished is not None:
+            self.load_state_dict(self._unfinished)
+        self._unfinished = self.state_dict()
+        self._search.note_generator()
+
+    def _end_step(self) -> None:
+        self._unfinished = None
 
     def state_dict(self) -> dict:
         """Returns the state after the last whole step."""
+        if self._unfinished is not None:
+            return self._unfinished
         problem = self._problem
         extremes = {}
         if problem._best is not None:
@@ -78,6 +95,7 @@ class Resumable:
             KeyError, ValueError, RuntimeError: If the state is not one of such a search.
         """
         problem, searcher = self._problem, self._searcher
+        searcher.clear_status()
         self._search.load_state_dict(state["search"])
         _generator(problem).set_state(torch.as_tensor(state["problem"]["generator"]))
         if isinstance(problem, Stateful):
@@ -89,6 +107,7 @@ class Resumable:
             self._incumbent.load_state_dict(state["incumbent"])
         searcher._steps_count = state["steps"]
         searcher.update_status({"iter": state["steps"]})
+        problem._best = problem._worst = problem._best_evals = problem._worst_evals = None
         if extremes := state["problem"]["extremes"]:
             best, worst = (
                 [load_solution(problem, solutions[str(i)]) for i in range(len(problem.senses))]
@@ -101,6 +120,7 @@ class Resumable:
             )
             if len(best) == 1:
                 searcher.update_status({"best": best[0], "worst": worst[0], "best_eval": float(best[0].evals[0])})
+        self._unfinished = None
 
 
 def _generator(problem) -> torch.Generator:
@@ -124,9 +144,9 @@ class GaussianState:
             raise ValueError("searcher: the state of a searcher with distributed=True cannot be saved")
         self._searcher = searcher
         self._before_sampling = None
-        searcher.before_step_hook.append(self._note_generator)
 
-    def _note_generator(self) -> None:
+    def note_generator(self) -> None:
+        """Notes where the problem's generator is, at the beginning of a step, which samples a population."""
         self._before_sampling = _generator(self._searcher.problem).get_state()
 
     def state_dict(self) -> dict:
@@ -162,6 +182,9 @@ class GaussianState:
             _generator(searcher.problem).set_state(self._before_sampling)
             searcher._population = self._sample_again(torch.as_tensor(state["evals"]))
             searcher._first_iter = False
+        else:
+            self._before_sampling = searcher._population = None
+            searcher._first_iter = True
 
     def _sample_again(self, evals: torch.Tensor) -> SolutionBatch:
         searcher = self._searcher

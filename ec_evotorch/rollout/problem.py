@@ -335,8 +335,14 @@ class RolloutProblem(Problem):
             evals = batch.access_evals(0)
             evals.copy_(replace_failed(evals, objective_sense="max"))
 
+    @property
+    def status(self) -> dict:
+        """What searchers take over after each step: of the last population evaluated, and all statistics as of now."""
+        statistics = self.episode_statistics
+        return super().status | (statistics.status if statistics.interactions else {})
+
     def _report(self, batch: SolutionBatch) -> dict:
-        return self.episode_statistics.status | ({} if self._workers is None else self._workers.status)
+        return {} if self._workers is None else self._workers.status
 
     # --- one solution ---
 

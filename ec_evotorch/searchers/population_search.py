@@ -185,12 +185,12 @@ class PopulationSearch(SearchAlgorithm):
         is_told = isinstance(self.problem, GenerationProblem)
         if is_told:  # its workers play while the population is sampled here
             self.problem.begin_generation(rows, self._learner)
-        evals, self._pop_best = [], None
+        evals, pop_best = [], None
         for chunk in self._sampled_chunks(rows):
             self.problem.evaluate(chunk)
             evals.append(chunk.access_evals(self._obj_index).clone())
-            self._keep_best(chunk)
-        self._evals = torch.cat(evals)
+            pop_best = self._better(pop_best, chunk)
+        self._evals, self._pop_best = torch.cat(evals), pop_best
         if is_told:  # its workers' copies of the search learn while this one does
             self.problem.end_generation(self._evals, self._learner)
         if self._keeps_rows:
@@ -215,15 +215,16 @@ class PopulationSearch(SearchAlgorithm):
         else:
             yield from (chunk.access_values() for chunk in self._sampled_chunks(rows))
 
-    def _keep_best(self, chunk: Population) -> None:
+    def _better(self, known: Solution | None, chunk: Population) -> Solution:
+        """Returns a copy of the best solution of a part of the population, or the one known if that is as good."""
         best = chunk[int(chunk.argbest(self._obj_index))]
         value = best.evals[self._obj_index]
-        if self._pop_best is not None:
-            before = self._pop_best.evals[self._obj_index]
+        if known is not None:
+            before = known.evals[self._obj_index]
             sign = 1 if self.problem.senses[self._obj_index] == "max" else -1
             if not torch.isfinite(value) or (torch.isfinite(before) and sign * value <= sign * before):
-                return
-        self._pop_best = best.clone()
+                return known
+        return best.clone()
 
     def state_dict(self) -> dict:
         """Returns what steps change, for `load_state_dict` of a searcher made with the same arguments.

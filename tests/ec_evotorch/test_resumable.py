@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from evotorch.operators import OnePointCrossOver
 from torch.utils._pytree import tree_map
 
 from agents import LSTM, RNN, RSNN, ModuleAgent
-from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, Resumable, RolloutProblem
+from ec_evotorch import (
+    PPO,
+    ActorCriticEC,
+    EvolutionStrategy,
+    EvolvingConnectivity,
+    Incumbent,
+    Resumable,
+    RolloutProblem,
+)
 from envs import make_vec
 
 PENDULUM = partial(make_vec, "InvertedPendulum-v5")
@@ -118,10 +127,62 @@ def test_a_search_ends_the_same_when_taken_up_again(name, steps):
     assert again.step_count == steps
     for _ in range(2):
         again.step()
-    assert_same(resumed.state_dict(), unbroken.state_dict())
+    at_the_end = unbroken.state_dict()
+    assert_same(resumed.state_dict(), at_the_end)
     for entry in ("iter", "best_eval", "mean_eval", "median_eval", "total_interaction_count", "mean_return"):
         if entry in searcher.status:
             np.testing.assert_equal(again.status[entry], searcher.status[entry])
+
+    resumed.load_state_dict(state)  # back to where it was, in a search that has gone on
+    assert_same(resumed.state_dict(), state)
+    for _ in range(2):
+        again.step()
+    assert_same(resumed.state_dict(), at_the_end)
+
+
+@pytest.mark.parametrize(
+    ("name", "evaluation"),
+    [("pgpe, rollouts", 1), ("cem, rollouts", 1), ("snes by interactions", 1), ("snes by interactions", 2), ("ec", 1)],
+)
+def test_a_step_that_is_interrupted_is_repeated(name, evaluation):
+    searcher, undisturbed = SEARCHES[name](), SEARCHES[name]()
+    resumable, expected = Resumable(searcher), Resumable(undisturbed)
+    searcher.run(2)
+    undisturbed.run(2)
+    evaluations = count(1)
+
+    def interrupt(_):
+        if next(evaluations) == evaluation:
+            raise KeyboardInterrupt
+
+    searcher.problem.before_eval_hook.append(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        searcher.step()
+    assert_same(resumable.state_dict(), expected.state_dict())
+    searcher.run(2)
+    undisturbed.run(2)
+    assert_same(resumable.state_dict(), expected.state_dict())
+
+
+@pytest.mark.parametrize("name", ["pgpe", "cem", "snes"])
+def test_an_incumbent_changes_no_population_that_adapts_to_interactions(name):
+    def search(with_incumbent):
+        problem = rollouts(partial(RNN, num_neurons=4, connections="real"))
+        searcher = GAUSSIAN[name](problem, num_interactions=150)
+        return searcher, Resumable(searcher, Incumbent(searcher, share=0.3) if with_incumbent else None)
+
+    def sizes(searcher, steps):
+        return [searcher.step() or len(searcher.population) for _ in range(steps)]
+
+    (alone, _), (searcher, unbroken), (again, resumed) = search(False), search(True), search(True)
+    expected = sizes(alone, 6)
+    assert len(set(expected)) > 1
+    first = sizes(searcher, 2)
+    resumed.load_state_dict(unbroken.state_dict())
+    rest = sizes(searcher, 4)
+    assert [*first, *rest] == expected
+    assert sizes(again, 4) == rest
+    assert_same(resumed.state_dict(), unbroken.state_dict())
 
 
 def test_status_has_the_best_at_once():

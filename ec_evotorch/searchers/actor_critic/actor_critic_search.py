@@ -104,7 +104,6 @@ class ActorCriticSearch(SearchAlgorithm):
         self._adopt(learned)
         self._interrupted = None
         experience.count_in(self.problem)
-        self.update_status(self.problem.episode_statistics.status)
         self.update_status(experience.training_returns(self.problem) | diagnostics)
 
     def state_dict(self) -> dict:

@@ -10,7 +10,7 @@ import torch
 from gymnasium.error import ClosedEnvironmentError
 
 from agents import RSNN
-from ec_evotorch import EvolvingConnectivity, RolloutProblem
+from ec_evotorch import ActorCriticEC, EvolvingConnectivity, RolloutProblem, StagedEC
 from ec_evotorch.rollout.episode_seeds import COLLECTION, EVALUATION, FRESH_EVALUATION, TRAINING, TRIAL
 from envs import make_vec
 
@@ -451,3 +451,15 @@ def test_an_action_of_another_shape_is_refused_before_memory_is_touched(change, 
     problem = RolloutProblem(partial(make_vec, "InvertedPendulum-v5"), agent, num_envs=2)
     with pytest.raises(ValueError, match=rf"agent: expected step to return a tensor of shape \(2, 1\), got {got}"):
         problem.evaluate(problem.generate_batch(2))
+
+
+@pytest.mark.parametrize("searcher", [EvolvingConnectivity, ActorCriticEC, StagedEC])
+def test_searchers_on_one_problem_report_what_was_played_up_to_now(searcher):
+    problem = RolloutProblem(partial(make_vec, "Hopper-v5"), partial(RSNN, num_neurons=8), num_envs=4, seed=1)
+    problem.evaluate(problem.generate_batch(4))
+    size = {"popsize": 4} if searcher is EvolvingConnectivity else {"batch_size": 160, "num_envs": 4, "hold_steps": 4}
+    searcher = searcher(problem, **size)
+    for _ in range(3):
+        searcher.step()
+        statistics = problem.episode_statistics.status
+        assert {name: searcher.status[name] for name in statistics} == pytest.approx(statistics, nan_ok=True)
