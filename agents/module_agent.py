@@ -29,6 +29,10 @@ class ModuleState:
     population: weakref.ref | None = None  # the tensor that they were read from
     version: int | None = None  # of that tensor at the time
 
+    def __getstate__(self) -> dict:
+        """A pickle holds no reference to the population: the parameters are read again from the one that is given."""
+        return vars(self) | {"population": None, "version": None}
+
 
 class ModuleAgent(Agent):
     """A module with `forward(x, h) -> (y, h)`, evaluated for all slots at once by `torch.func.vmap`.
@@ -90,9 +94,10 @@ class ModuleAgent(Agent):
         device = torch.device("cpu") if generator is None else generator.device
         return ModuleState(
             h=tree_map(lambda leaf: leaf.to(device).repeat(batch_size, *[1] * leaf.ndim), self._first_h),
-            output=torch.zeros(batch_size, self.act_length, device=device),
+            output=torch.zeros(batch_size, self.act_length, dtype=torch.float32, device=device),
             parameters={
-                name: torch.zeros(batch_size, *shape, device=device) for name, shape in self.parameter_shapes.items()
+                name: torch.zeros(batch_size, *shape, dtype=torch.float32, device=device)
+                for name, shape in self.parameter_shapes.items()
             },
             members=torch.full((batch_size,), _UNREAD, device=device),
         )
@@ -100,7 +105,7 @@ class ModuleAgent(Agent):
     def initial_solutions(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Makes (count, L) solutions as the module initialises itself; torch's own random state is not changed."""
         count = self._check_count(count, generator)
-        solutions = torch.empty(count, self.solution_length)
+        solutions = torch.empty(count, self.solution_length, dtype=torch.float32)
         seeds = torch.randint(2**62, (count,), generator=generator, device=generator.device).tolist()
         with torch.random.fork_rng(devices=[]):
             for row, seed in zip(solutions, seeds, strict=True):
@@ -172,7 +177,7 @@ class ModuleAgent(Agent):
 
     def _find_first_h(self):
         """Returns whether the module remembers anything, and its hidden state at the beginning of an episode."""
-        x = torch.linspace(-1, 1, self.obs_length)
+        x = torch.linspace(-1, 1, self.obs_length, dtype=torch.float32)
         if hasattr(self._module, "initial_state"):
             first = self._module.initial_state()
             _check_hidden(first)
@@ -207,7 +212,7 @@ class ModuleAgent(Agent):
     def _find_whether_batched(self) -> bool:
         state = self.initial_state(2)
         try:
-            vmap(self._forward)(state.parameters, torch.zeros(2, self.obs_length), state.h)
+            vmap(self._forward)(state.parameters, torch.zeros(2, self.obs_length, dtype=torch.float32), state.h)
         except RuntimeError as error:
             warnings.warn(f"module: runs in a loop over slots because vmap cannot batch it: {error}", stacklevel=3)
             return False

@@ -7,9 +7,14 @@ import pytest
 import torch
 from evotorch.algorithms import SNES
 
-from agents import GRU, LSTM, RNN, RSNN
+from agents import GRU, LSTM, RNN, RSNN, ModuleAgent
 from ec_evotorch import PPO, ActorCriticEC, EvolutionStrategy, EvolvingConnectivity, RolloutProblem
 from envs import make_vec
+
+
+def make_module(obs_length, act_length):
+    return torch.nn.Linear(obs_length, act_length, dtype=torch.float32)
+
 
 SEARCHES = {
     "ec, rsnn": (partial(RSNN, num_neurons=12), partial(EvolvingConnectivity, popsize=4)),
@@ -30,6 +35,10 @@ SEARCHES = {
     "ec with a critic, rnn": (
         partial(RNN, num_neurons=12, connections="boolean"),
         partial(ActorCriticEC, batch_size=64, num_envs=2),
+    ),
+    "es, module": (
+        partial(ModuleAgent, module=make_module),
+        partial(EvolutionStrategy, popsize=4, stdev=0.3, center_learning_rate=0.1),
     ),
     "ppo, lstm": (
         partial(LSTM, num_neurons=12),

@@ -205,7 +205,7 @@ class RSNN(CompiledAgent):
             else:
                 v_mem = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
         else:
-            v_mem = torch.as_tensor(v_mem, dtype=torch.float32).clone()
+            v_mem = torch.as_tensor(v_mem, dtype=torch.float32).clone(memory_format=torch.contiguous_format)
             if v_mem.ndim != 2 or v_mem.shape[1] != self.num_neurons:
                 raise ValueError(f"v_mem: expected shape (B, {self.num_neurons}), got {tuple(v_mem.shape)}")
         return RSNNState(

@@ -129,7 +129,11 @@ def takes_numbers(space: Space | None) -> bool:
 
 def _box_bounds(space: Box) -> tuple[np.ndarray, np.ndarray]:
     low, high = space.low.ravel(), space.high.ravel()
-    has_low, has_high = ((np.abs(bound.astype(np.float64)) < _LARGEST) for bound in (low, high))
+    # Where a space of whole numbers has no bound, Gymnasium writes the least or the largest one of its type.
+    has_low, has_high = (
+        is_bounded.ravel() & (np.abs(bound.astype(np.float64)) < _LARGEST)
+        for is_bounded, bound in ((space.bounded_below, low), (space.bounded_above, high))
+    )
     if has_low.all() and has_high.all():
         return low, high
     low, high = low.astype(np.float64), high.astype(np.float64)

@@ -88,4 +88,5 @@ class GrowingBatches:
         if self._growth == 1.0:
             return self._first
         size = self._first * self._growth ** min(1.0, steps / self._steps)
+        size = round(size, 6)  # 6400 · 4.6 is 29439.999999999996 in floating point
         return int(size) // self._multiple * self._multiple

@@ -161,6 +161,12 @@ def test_a_state_takes_either_a_size_or_membranes():
         agent.initial_state(v_mem=torch.zeros(1, 3))
 
 
+def test_membranes_may_be_given_in_any_layout():
+    agent = RSNN(3, 2, 4)
+    state = agent.initial_state(v_mem=torch.rand(4, 5).T)
+    agent.step(torch.zeros(1, agent.solution_length, dtype=torch.bool), np.zeros(5, int), torch.zeros(5, 3), state)
+
+
 def test_what_a_kernel_adds_for_a_spike_is_what_decays_from_it():
     constants = RSNN(3, 2, 4, step_duration=2.0, dt=0.5, tau_out=10.0).constants
     assert constants.substeps == 4

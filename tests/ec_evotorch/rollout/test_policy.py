@@ -23,10 +23,12 @@ AGENTS = {
     "RNN": lambda: RNN(OBS_LENGTH, ACT_LENGTH, num_neurons=8),
     "GRU": lambda: GRU(OBS_LENGTH, ACT_LENGTH, num_neurons=8),
     "LSTM": lambda: LSTM(OBS_LENGTH, ACT_LENGTH, num_neurons=8),
-    "module": lambda: ModuleAgent(
-        OBS_LENGTH, ACT_LENGTH, lambda obs_length, act_length: torch.nn.Linear(obs_length, act_length)
-    ),
+    "module": lambda: ModuleAgent(OBS_LENGTH, ACT_LENGTH, make_linear),
 }
+
+
+def make_linear(obs_length, act_length):
+    return torch.nn.Linear(obs_length, act_length)
 
 
 class StepOnly:
@@ -92,9 +94,10 @@ def test_an_action_is_the_callers_to_keep():
     assert (policy(OBSERVATIONS[1]) <= HIGH).all()
 
 
+@pytest.mark.parametrize("name", ["RSNN", "module"])
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda policy: pickle.loads(pickle.dumps(policy))])
-def test_a_copy_acts_for_itself(copied):
-    policy, undisturbed = make_policy(AGENTS["RSNN"]()), make_policy(AGENTS["RSNN"]())
+def test_a_copy_acts_for_itself(copied, name):
+    policy, undisturbed = make_policy(AGENTS[name]()), make_policy(AGENTS[name]())
     actions = [policy(observation) for observation in OBSERVATIONS[:5]]
     other = copied(policy)
     rest = [other(observation) for observation in OBSERVATIONS[5:]]

@@ -129,6 +129,7 @@ def test_actions_by_hand(space, numbers, action):
         (Box(np.array([0, -np.inf, -np.inf]), np.array([np.inf, 5, 1e38])), [0, 3, 1e38 - 2], [2, 5, 1e38]),
         (Box(-3.5e38, 3.5e38, (1,), np.float64), [-1], [1]),
         (Box(0, 255, (2,), np.uint8), [0, 0], [255, 255]),
+        (Box(np.array([-np.inf, 3]), np.inf, dtype=np.int64), [-1, 3], [1, 5]),
         (Discrete(3, start=4), [-1] * 3, [1] * 3),
         (MultiDiscrete([2, 2]), [-1] * 4, [1] * 4),
         (MultiBinary((2, 3)), [-1] * 6, [1] * 6),

@@ -7,6 +7,7 @@ import torch
 
 from agents import RSNN
 from ec_evotorch import ActorCriticEC, RolloutProblem
+from ec_evotorch.searchers.actor_critic_ec.annealing import GrowingBatches
 from envs import make_vec
 
 
@@ -77,6 +78,14 @@ def test_the_message_says_between_which_numbers_the_first_bounds_are():
     first = {"kernel_in": 0.05, "kernel_h": 0.001, "kernel_out": 0.05}
     with pytest.raises(ValueError, match=r"where prob_min is 0\.001 to 0\.05, got 0\.01"):
         make_searcher(prob_min=first, prob_min_final=0.01, anneal_steps=100)
+
+
+def test_rounding_takes_nothing_off_the_last_batch():
+    """6400 · 4.6 = 29440 = 115 · 256, and 3840 · 8.2 = 31488 = 123 · 256."""
+    assert [GrowingBatches(size, growth, 1000, 256).after(5000) for size, growth in [(6400, 4.6), (3840, 8.2)]] == [
+        29440,
+        31488,
+    ]
 
 
 def test_batches_grow_geometrically_with_the_environment_steps():
