@@ -355,11 +355,14 @@ def _variant(own: dict[str, str], all_settings: list[dict[str, str]]) -> str:
     """Returns what distinguishes settings from others, such as "beta=2, popsize=16"; keys are as short as possible."""
     keys = sorted(set().union(*all_settings))
     differing = [key for key in keys if len({settings.get(key) for settings in all_settings}) > 1]
-    last_parts = [key.rpartition(".")[2] for key in differing]
-    names = [last if last_parts.count(last) == 1 else key for key, last in zip(differing, last_parts, strict=True)]
-    return ", ".join(
-        f"{name}={_short_value(own[key])}" for key, name in zip(differing, names, strict=True) if key in own
-    )
+    return ", ".join(f"{_short_key(key, keys)}={_short_value(own[key])}" for key in differing if key in own)
+
+
+def _short_key(key: str, keys: list[str]) -> str:
+    """Returns the end of a dotted key, of as few parts as no other key ends with."""
+    parts = key.split(".")
+    ends = (".".join(parts[first:]) for first in range(len(parts) - 1, 0, -1))
+    return next((end for end in ends if sum(f".{other}".endswith(f".{end}") for other in keys) == 1), key)
 
 
 def _short_value(text: str) -> str:

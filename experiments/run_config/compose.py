@@ -87,6 +87,7 @@ def compose_config(overrides: list[str], config_dir: str | Path | None = None) -
         _check_keys(loader, parsed, groups)  # says more of an unknown key
         raise
     check_names(config)
+    _check_seed(config)
     return config
 
 
@@ -246,6 +247,14 @@ def _not_text(loader: ConfigLoader) -> str | None:
             except UnicodeDecodeError as error:
                 return f"'{path}': {error}"
     return None
+
+
+def _check_seed(config: DictConfig) -> None:
+    """Refuses a seed of the problem's own: runs are told apart by the one from which everything derives."""
+    of_run = OmegaConf.select(config, "seed")
+    seed = OmegaConf.select(config, "problem.seed", default=of_run)
+    if seed != of_run:
+        raise UserError(f"problem.seed: expected that of the run, {of_run}; got {seed}: set seed instead")
 
 
 def _check_factor(key: str, value: object) -> None:

@@ -15,7 +15,7 @@ LABELS = {  # keys of a component's YAML that are not keywords of its constructo
 SAME_RESULTS = {  # keywords on which no result depends, such as those that trade memory for time
     "env": ("render_mode", "vectorization_mode"),
     "agent": (),
-    "searcher": ("chunk_size",),
+    "searcher": ("chunk_size", "episodes.chunk_size"),
     "problem": ("seed", "num_envs", "num_threads", "num_actors", "actor_timeout", "scalar_only"),
 }
 WITHOUT_INFLUENCE = tuple(

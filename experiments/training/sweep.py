@@ -28,7 +28,7 @@ from experiments.training.resume import resume
 from experiments.training.run import build_search, train
 from experiments.training.stop_signals import sigterm_interrupts
 from experiments.training.sweep_outcome import report
-from experiments.training.sweep_plan import BEGIN, RESUME, RunPlan, plan_run, status_of
+from experiments.training.sweep_plan import BEGIN, RESUME, RunPlan, plan_run, status_of, status_time
 from experiments.training.warm_start import WarmStart
 
 
@@ -117,7 +117,7 @@ def train_or_resume(config: DictConfig) -> None:
     """Does what is left to do for a run, in the process where a launcher calls it.
 
     If the run fails, the reason is in its status.json afterwards, with a traceback beside it unless it failed
-    numerically.
+    numerically. A folder that was refused before anything was written in it stays as it is.
 
     Args:
         config: Configuration of the run, composed from the user's own words.
@@ -144,6 +144,8 @@ def _record_failure(plan: RunPlan, error: Exception) -> None:
     is_recorded = isinstance(error, RunCrashed) or isinstance(error.__cause__, FloatingPointError)
     if is_recorded or not (plan.folder / CONFIG).exists():
         return  # its own status.json has the reason, or the run has not begun
+    if plan.status_time is not None and status_time(plan.folder) == plan.status_time:
+        return  # as when there is no checkpoint to go on from: what there was before is still true
     with suppress(UserError), hold(plan.folder):  # unless the disk is full, or it has become another process's
         write_atomic(plan.folder / TRACEBACK, traceback.format_exc().encode())
         before = status_of(plan.folder)

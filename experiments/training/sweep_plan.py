@@ -14,6 +14,7 @@ from experiments.run_folder.checkpoints import comparable, differences
 from experiments.run_folder.layout import CONFIG, STATUS, TRACEBACK, check_vacant, is_held, run_files
 from experiments.run_folder.status import FAILED, FINISHED, read_status
 from experiments.training.resume import config_of
+from experiments.training.warm_start import changed_starts
 
 BEGIN, RESUME, SKIP, LEAVE_FAILED, LEAVE_HELD = ("begin", "resume", "skip", "leave failed", "leave held")
 
@@ -121,6 +122,7 @@ def _same_run(folder: Path, config: DictConfig) -> RunSettings:
     recorded = before.env.get(MODEL_DIGEST)
     if not differing and recorded is not None and is_other_model(recorded, now := model_of(config)):
         differing = [f"the model in env.xml_file ({recorded}, now {now})"]
+    differing += changed_starts(before)
     if differing:
         raise UserError(refusal.format(f"with another configuration; these differ: {', '.join(differing)}"))
     return settings

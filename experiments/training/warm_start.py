@@ -8,6 +8,7 @@ taken is read once and kept in the run's own folder, where resuming finds it.
 import hashlib
 import math
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -125,7 +126,7 @@ class WarmStart:
             raise UserError(f"{key}: expected numbers, because this problem names no kernels")
         found = probabilities(key, value, problem.agent, kernel)
         for name in files_of(value):
-            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+            digest = _digest(Path(name))
             self._files[name] = {"path": str(Path(name).resolve()), "sha256": digest, "run": f"file {digest[:12]}"}
         return {name: _bounded(problem, keywords, name, torch.from_numpy(array)) for name, array in found.items()}
 
@@ -187,6 +188,29 @@ class WarmStart:
             observed = f"{len(state['sum'])} numbers, here they are {len(normalizer.sum)}"
             raise UserError(f"{key}: '{name}' does not fit: it observes {observed}")
         self._normalizer = state
+
+
+def changed_starts(config: DictConfig) -> list[str]:
+    """Tells what a run began from and is another one today; what is gone has not changed.
+
+    Args:
+        config: The configuration of the run, as in its folder.
+
+    Returns:
+        Words for each such run or file.
+    """
+    trust, changed = packages_of(OmegaConf.to_container(config)), []
+    for name, known in (config.get(STARTED_FROM) or {}).items():
+        with suppress(OSError, UserError):
+            path = Path(known.path)
+            digest = _digest(path) if path.is_file() else read_end(path, trust).record["sha256"]
+            if digest != known.sha256:
+                changed.append(f"what is in '{name}', where the search began")
+    return changed
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:

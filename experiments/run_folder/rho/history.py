@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.errors import UserError
 from experiments.run_folder.atomic_write import write_atomic
 from experiments.run_folder.layout import RHO_BLOCKS, RHO_HISTOGRAM
 from experiments.run_folder.rho.blocks import block_rows, read_rho_blocks
@@ -34,7 +35,10 @@ class RhoTable:
             UserError: If the file is damaged or not ours.
         """
         if self._path.exists():
-            rows = self._read(self._path)
+            try:
+                rows = self._read(self._path)
+            except UserError as error:
+                raise UserError(f"{error}; without the file, a run goes on and its table begins anew") from error
             self._rows = rows[rows.generation < generation]
 
     def append(self, rows: pd.DataFrame) -> None:

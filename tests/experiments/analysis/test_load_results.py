@@ -139,6 +139,14 @@ def test_settings_that_differ_within_a_method_are_told_but_for_those_without_inf
     assert runs.settings["a"] == runs.settings["c"] != runs.settings["b"]
 
 
+def test_a_setting_is_told_by_the_end_of_its_key_that_no_other_has(write_run):
+    write_run("a", CURVE, seed=1, method="rsnn-ec_staged")
+    changed = ["searcher.episodes.entropy_penalty=0.3", "searcher.prob_min.kernel_h=0", "searcher.batch_size=512"]
+    write_run("b", CURVE, *changed, "+searcher.episodes.chunk_size=3", seed=2, method="rsnn-ec_staged")
+    variant = load(["a", "b"]).set_index("run").variant["b"].iloc[0]
+    assert variant == "batch_size=512, episodes.entropy_penalty=0.3, prob_min.kernel_h=0"
+
+
 def test_a_run_of_an_earlier_version_has_the_settings_of_one_without_an_incumbent(write_run):
     write_run("with", CURVE, seed=1)
     write_run("without", CURVE, "incumbent=null", seed=2)

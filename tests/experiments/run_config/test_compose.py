@@ -212,6 +212,7 @@ def test_a_word_that_does_not_fit_is_named(word, message):
         ("+eval.evry=3", "unknown key 'eval.evry' (did you mean 'every'?)"),
         ("+bugdet=3", "unknown key 'bugdet' (did you mean 'budget'?)"),
         ("~overwrite", "missing key 'overwrite'"),
+        ("problem.seed=3", "problem.seed: expected that of the run, 0; got 3: set seed instead"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_was_expected(word, message):

@@ -4,12 +4,14 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from experiments.cli import main
+from experiments.run_config.build import build
 from experiments.run_config.compose import compose_config
-from experiments.run_folder.layout import CONFIG, TRACEBACK, hold
+from experiments.run_folder.layout import CHECKPOINTS, CONFIG, TRACEBACK, hold
 from experiments.run_folder.status import RUNNING, read_status, write_status
 from experiments.training.run import Run
 from experiments.training.sweep import check_sweep
@@ -143,6 +145,48 @@ def test_another_configuration_is_refused_before_anything_starts(sweep, tiny_run
     assert f"'{SEEDS[1]}' holds a run already, with another configuration" in message
     assert "these differ: searcher.popsize (4, now 6)" in message
     assert content(Path()) == before
+
+
+def test_a_run_that_cannot_go_on_stays_what_it_was(sweep, tiny_run, capsys):
+    sweep("budget=200", seeds="1")
+    for checkpoint in (SEEDS[1] / CHECKPOINTS).iterdir():
+        checkpoint.unlink()
+    before = content(Path())
+    assert main(["train", "-m", *tiny_run, "seed=1"]) == 1
+    said = capsys.readouterr()
+    assert said.out.endswith("1 run: 1 not run\n")
+    assert f"ec-evotorch: error: {SEEDS[1]}: " in said.err
+    assert content(Path()) == before
+    code, out = sweep("budget=200", seeds="1")
+    assert (code, out[-1]) == (0, "1 run: 1 finished before")
+
+
+def test_a_run_from_a_file_that_has_changed_since_is_another_run(sweep, tiny_run):
+    def write(rho):
+        shapes = build(compose_config(tiny_run))[0].parameter_shapes
+        np.savez("rho.npz", **{name: np.full(shape, rho) for name, shape in shapes.items()})
+
+    write(0.3)
+    sweep("searcher.prob_init=rho.npz", seeds="1")
+    write(0.3)
+    code, out = sweep("searcher.prob_init=rho.npz", seeds="1")
+    assert (code, out[-1]) == (0, "1 run: 1 finished before")
+    write(0.9)
+    assert sweep("searcher.prob_init=rho.npz", seeds="0,1")[0] == 2
+    Path("rho.npz").unlink()
+    code, out = sweep("searcher.prob_init=rho.npz", seeds="1")
+    assert (code, out[-1]) == (0, "1 run: 1 finished before")
+
+
+def test_a_run_from_a_run_that_has_gone_on_since_is_another_run(sweep, tiny_run, capsys):
+    assert main(["train", *tiny_run, "run_dir=first", "budget=100"]) == 0
+    sweep("searcher.prob_init=first", seeds="1")
+    code, out = sweep("searcher.prob_init=first", seeds="1")
+    assert (code, out[-1]) == (0, "1 run: 1 finished before")
+    assert main(["resume", "first", "budget=200"]) == 0
+    capsys.readouterr()
+    assert main(["train", "-m", *tiny_run, "seed=1", "searcher.prob_init=first"]) == 2
+    assert "these differ: what is in 'first', where the search began" in capsys.readouterr().err
 
 
 def test_a_run_of_a_version_without_an_option_that_does_nothing_is_the_same_run(sweep):
