@@ -36,6 +36,7 @@ CURVES = {
     "vanilla": ("EC-RNN", "ES-RNN"),
 }
 """Figure -> the methods whose learning curves it shows."""
+COMPARED_STEPS = 1_000_000
 LONGER_STEPS = {"longer-2M": 2_000_000, "longer-5M": 5_000_000}
 """Table -> the environment steps at which it compares the longer runs that got there."""
 
@@ -47,11 +48,15 @@ class Results(NamedTuple):
         comparison: All methods in two environments, with a million environment steps a run.
         longer: EC and its strongest rivals in one environment, with two or five million steps.
         surrogate: SG-RSNN with another surrogate derivative in one environment, with a million steps.
+        tuned: PPO on the LSTM with the alive bonus and step sizes that fall, in both environments, a million steps.
+        with_critic: EC with a critic, and EC in two stages, ten seeds each in both environments.
     """
 
     comparison: pd.DataFrame
     longer: pd.DataFrame
     surrogate: pd.DataFrame
+    tuned: pd.DataFrame
+    with_critic: pd.DataFrame
 
 
 def main() -> None:
@@ -70,6 +75,8 @@ def read_results() -> Results:
         comparison=load([FOLDER / "hopper-1M.csv", FOLDER / "walker2d-1M.csv"]),
         longer=load(FOLDER / "hopper-longer.csv"),
         surrogate=load(FOLDER / "hopper-1M-surrogate.csv"),
+        tuned=load(FOLDER / "ppo-lstm-tuned.csv"),
+        with_critic=load([FOLDER / "ec-critic.csv", FOLDER / "ec-staged-closing.csv"]),
     )
 
 
@@ -82,6 +89,7 @@ def tables(results: Results) -> dict[str, str]:
         "final": text_table(summary(frame), "final", None, None),
         "time": time_table(frame),
         "surrogates": scores_table(surrogates(results)),
+        "strongest": scores_table(strongest(results), COMPARED_STEPS),
     }
     made |= {name: scores_table(results.longer, at_steps) for name, at_steps in LONGER_STEPS.items()}
     return {name: markdown(table) for name, table in made.items()}
@@ -105,6 +113,12 @@ def surrogates(results: Results) -> pd.DataFrame:
     frame = results.comparison
     frame = frame[frame.environment.isin(results.surrogate.environment)]
     return pd.concat([choose_methods(frame, [AGAINST, "SG-RSNN"]), results.surrogate], ignore_index=True)
+
+
+def strongest(results: Results) -> pd.DataFrame:
+    """Returns the runs of PPO on the LSTM, with its settings of the comparison and tuned, and of all kinds of EC."""
+    frame = choose_methods(results.comparison, [AGAINST, "PPO-LSTM"])
+    return pd.concat([frame, results.tuned, results.with_critic], ignore_index=True)
 
 
 def time_table(frame: pd.DataFrame) -> TextTable:

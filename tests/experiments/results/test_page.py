@@ -51,6 +51,16 @@ def test_the_other_surrogate_has_three_seeds_finished_and_differs_in_the_surroga
     assert set(frame.variant) == {"beta=2, gamma=0.8, name=piecewise_linear"}
 
 
+def test_the_stronger_rival_has_three_seeds_finished_and_two_settings_of_its_own(results):
+    frame = results.tuned
+    assert frame.finished.all()
+    assert (frame.budget == 1_000_000).all()
+    assert frame.groupby(["environment", "method"]).seed.unique().map(sorted).tolist() == [[0, 1, 2]] * 2
+    assert set(frame.method) == {"PPO-LSTM"}
+    assert set(frame.variant) == {"anneal_steps=1e+06, decrease_rewards_by=0"}
+    assert set(frame.settings).isdisjoint(results.comparison.settings)
+
+
 def test_longer_runs_of_the_same_seed_continue_those_of_the_comparison(results):
     keys = ["method", "seed", "generation"]
     values = ["steps", "episodes", "mean_return", "best_eval", "mean_episode_length"]
