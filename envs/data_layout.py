@@ -28,6 +28,9 @@ _WORD = 8
 _SEARCH_LIMIT = 1 << 20  # bytes; mjData of MuJoCo 4.0 is about 160 kB long
 
 
+_known: dict[str, int] = {}  # offsets found so far: all models have the same struct
+
+
 def field_offsets(model: mujoco.MjModel) -> dict[str, int]:
     """Returns the offset in `mjData` of each of `FIELDS`, in bytes; 0 for a field that is empty in this model.
 
@@ -35,15 +38,30 @@ def field_offsets(model: mujoco.MjModel) -> dict[str, int]:
         RuntimeError: If the address of a field is not in the struct, as in an unknown build of MuJoCo.
     """
     data = mujoco.MjData(model)
-    sizes = {name: np.asarray(getattr(data, name)).size for name in FIELDS}
-    wanted = {getattr(data, name).ctypes.data: name for name in FIELDS if sizes[name]}
-    offsets = dict.fromkeys(FIELDS, 0)
-    missing = set(wanted.values())
+    arrays = {name: np.asarray(getattr(data, name)) for name in FIELDS}
+    addresses = {name: array.ctypes.data for name, array in arrays.items() if array.size}
+    wanted = {
+        address: name
+        for name, address in addresses.items()
+        if name not in _known or _word_at(data, _known[name]) != address
+    }
+    if wanted:
+        _known.update(_search(data, wanted))
+    return {name: _known[name] if name in addresses else 0 for name in FIELDS}
+
+
+def _search(data: mujoco.MjData, wanted: dict[int, str]) -> dict[str, int]:
+    """Returns the first offset at which each of the addresses stands, by the name of its field."""
+    offsets: dict[str, int] = {}
     for offset in range(0, _SEARCH_LIMIT, _WORD):
-        name = wanted.get(ctypes.c_uint64.from_address(data._address + offset).value)
-        if name in missing:
+        name = wanted.get(_word_at(data, offset))
+        if name is not None and name not in offsets:
             offsets[name] = offset
-            missing.remove(name)
-            if not missing:
+            if len(offsets) == len(wanted):
                 return offsets
-    raise RuntimeError(f"cannot find {sorted(missing)} in mjData of MuJoCo {mujoco.__version__}")
+    missing = sorted(set(wanted.values()) - set(offsets))
+    raise RuntimeError(f"cannot find {missing} in mjData of MuJoCo {mujoco.__version__}")
+
+
+def _word_at(data: mujoco.MjData, offset: int) -> int:
+    return ctypes.c_uint64.from_address(data._address + offset).value

@@ -254,7 +254,8 @@ def _check_seed(config: DictConfig) -> None:
     of_run = OmegaConf.select(config, "seed")
     seed = OmegaConf.select(config, "problem.seed", default=of_run)
     if seed != of_run:
-        raise UserError(f"problem.seed: expected that of the run, {of_run}; got {seed}: set seed instead")
+        got = "null" if seed is None else seed
+        raise UserError(f"problem.seed: expected that of the run, {of_run}; got {got}: set seed instead")
 
 
 def _check_factor(key: str, value: object) -> None:

@@ -62,7 +62,7 @@ inherited.evaluate_center(center, 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+@pytest.mark.parametrize("layer", ["omp", pytest.param("workqueue", marks=pytest.mark.slow)])
 def test_children_of_a_fork_after_a_search_search_alike_and_refuse_their_parents_environment(layer, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.replace("LAYER", layer))

@@ -1,7 +1,7 @@
 """An episode with an observation that is not finite has failed, whoever searches, plays and counts."""
 
 import logging
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -72,12 +72,17 @@ def play(problem, popsize=12):
     return problem.play(problem.agent.initial_solutions(popsize, generator), 0)
 
 
+@cache
+def played_without_a_fault(agent, normalized):
+    return play(make_problem(agent, observation_normalization=normalized))
+
+
 @EVERY_AGENT
 @pytest.mark.parametrize("when", [FIRST, LAST])
 @pytest.mark.parametrize("what", WHAT)
 @pytest.mark.parametrize("normalized", [True, False])
 def test_the_episodes_concerned_fail_and_the_others_are_what_they_were(agent, when, what, normalized):
-    plain = play(make_problem(agent, observation_normalization=normalized))
+    plain = played_without_a_fault(agent, normalized)
     problem = make_problem(agent, what, when, observation_normalization=normalized)
     seeds = problem.episode_seeds(0, np.arange(12), np.zeros(12, dtype=np.int64), 0)
     hit = np.array([is_hit(seed) for seed in seeds])

@@ -213,6 +213,7 @@ def test_a_word_that_does_not_fit_is_named(word, message):
         ("+bugdet=3", "unknown key 'bugdet' (did you mean 'budget'?)"),
         ("~overwrite", "missing key 'overwrite'"),
         ("problem.seed=3", "problem.seed: expected that of the run, 0; got 3: set seed instead"),
+        ("problem.seed=null", "problem.seed: expected that of the run, 0; got null: set seed instead"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_was_expected(word, message):

@@ -1,20 +1,22 @@
 """Whatever is wrong with a number in a configuration, one line names its dotted key, and nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli import main
 from experiments.errors import UserError
-from experiments.run_config.compose import CONFIG_DIR, compose_config
+from experiments.run_config.compose import CONFIG_DIR, FACTORS, compose_config
 from experiments.run_config.keys import leaves
 from experiments.run_config.keywords import check_names, check_types, refusal
-from experiments.training.run import Run
+from experiments.run_config.targets import EVERYTHING
+from experiments.training.run import Run, train
 
-WRONG = {"text": "abc", "null": "null", "list": "[1,2]", "NaN": "nan"}
+WRONG = {"text": "abc", "null": None, "list": [1, 2], "NaN": float("nan")}
 ALLOWED = [
     ("searcher.optimizer_config.max_speed", "null"),  # ClipUp without a limit
     ("searcher.decrease_rewards_by", "null"),  # nothing
@@ -30,11 +32,16 @@ def words(agent: str, searcher: str) -> list[str]:
     return ["env=inverted_pendulum", f"agent={agent}", f"searcher={searcher}", "problem.num_threads=1", "run_dir=run"]
 
 
+@cache
+def composed(agent: str, searcher: str) -> DictConfig:
+    return compose_config(words(agent, searcher))
+
+
 def numeric_keys(agent: str, searcher: str) -> Iterator[str]:
-    config = OmegaConf.to_container(compose_config(words(agent, searcher)))
+    config = OmegaConf.to_container(composed(agent, searcher))
     for component in ("agent", "searcher", "problem"):
         for key, value in leaves(config[component], component):
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int | float) and not isinstance(value, bool) and key not in FACTORS:
                 yield key
 
 
@@ -55,10 +62,28 @@ def test_every_agent_and_searcher_is_among_the_cases():
         assert set(chosen) == {path.stem for path in Path(CONFIG_DIR, group).glob("*.yaml")}
 
 
-@pytest.mark.parametrize(("agent", "searcher", "key", "kind"), list(cases()))
-def test_a_number_that_is_none_is_refused_by_its_key(agent, searcher, key, kind, capsys, monkeypatch):
+@pytest.fixture
+def _nothing_is_trained(monkeypatch):
     monkeypatch.setattr(Run, "go_on", lambda run: pytest.fail("it was accepted"))
-    assert main(["train", *words(agent, searcher), f"{key}={WRONG[kind]}"]) == 2
+
+
+@pytest.mark.usefixtures("_nothing_is_trained")
+@pytest.mark.parametrize(("agent", "searcher", "key", "kind"), list(cases()))
+def test_a_number_that_is_none_is_refused_by_its_key(agent, searcher, key, kind):
+    config = composed(agent, searcher).copy()
+    OmegaConf.update(config, key, WRONG[kind])
+    with pytest.raises(UserError) as error:
+        train(config, EVERYTHING)
+    assert key in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not Path("run").exists()
+
+
+@pytest.mark.usefixtures("_nothing_is_trained")
+@pytest.mark.parametrize("word", ["abc", "null", "[1,2]", "nan"])
+@pytest.mark.parametrize("key", ["agent.num_neurons", "searcher.stdev", "problem.num_episodes", *FACTORS])
+def test_the_command_line_says_so_in_one_line(key, word, capsys):
+    assert main(["train", *words("gru", "es"), f"{key}={word}"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("ec-evotorch: error: ")
     assert error.count("\n") == 1

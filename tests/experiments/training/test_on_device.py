@@ -94,7 +94,9 @@ def test_a_run_says_what_simulated_it_and_its_policy_plays_in_the_exact_physics(
     assert np.isfinite(evaluate(unbroken, 2)["return"]).all()
 
 
-@pytest.mark.parametrize(("searcher", "fixture"), [("ec", "unbroken"), ("es", "unbroken_es")])
+@pytest.mark.parametrize(
+    ("searcher", "fixture"), [("ec", "unbroken"), pytest.param("es", "unbroken_es", marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_ends_as_an_unbroken_one(searcher, fixture, rows, request):
     whole = request.getfixturevalue(fixture)
     with interruption(1):

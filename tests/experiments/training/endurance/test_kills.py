@@ -81,7 +81,7 @@ def go_on(killer: Killer, searcher: str, *more: str, **death) -> int:
     return killer("train", *words(searcher, *more, "run_dir=run", "overwrite=true"), **death)
 
 
-@pytest.mark.parametrize(("searcher", "kills"), [("ec", 5), ("ppo", 2)])
+@pytest.mark.parametrize(("searcher", "kills"), [("ec", 5), pytest.param("ppo", 2, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_at_random_moments_ends_as_an_unbroken_one(
     searcher, kills, killer, unbroken, assert_same_end
 ):
