@@ -152,7 +152,7 @@ def action_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Returns middle and half range of a bounded action space, (act_length,) float32 each.
 
     Where float32 cannot hold both and the bounds, the range is narrower by a rounding, so that no action leaves the
-    space: the middle of −0.7 and 0.1 plus half of the range is 0.10000001.
+    space: the middle of −0.7 and 0.1 plus half of the range is 0.10000002 in float32.
 
     Args:
         low: (act_length,) lower bounds.
@@ -164,14 +164,14 @@ def action_scale(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndar
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError(f"action space: expected finite bounds, got low={low}, high={high}")
-    lowest, highest = round_up(low), -round_up(-high)
+    lowest, highest = _round_up(low), -_round_up(-high)
     middle = np.clip(((high + low) / 2).astype(np.float32), lowest, highest)
     room = np.minimum(highest.astype(np.float64) - middle, middle - lowest.astype(np.float64))
-    half_range = -round_up(-np.minimum((high - low) / 2, room))
+    half_range = -_round_up(-np.minimum((high - low) / 2, room))
     return middle, np.maximum(half_range, np.float32(0.0))
 
 
-def round_up(numbers: np.ndarray) -> np.ndarray:
+def _round_up(numbers: np.ndarray) -> np.ndarray:
     """Returns the smallest float32 numbers that are not less than float64 ones."""
     rounded = numbers.astype(np.float32)
     return np.where(rounded < numbers, np.nextafter(rounded, np.float32(np.inf)), rounded)

@@ -95,7 +95,6 @@ def test_a_program_without_a_guard_evaluates_many_episodes(finished_run):
     assert (done.returncode, done.stdout) == (0, "60\n"), done.stderr
 
 
-@pytest.mark.slow
 def test_a_program_without_a_guard_that_asks_for_workers_is_told_what_it_lacks(finished_run):
     Path("program.py").write_text(
         textwrap.dedent(f"""\

@@ -31,7 +31,7 @@ def test_without_a_state_nothing_is_changed_again():
 
 
 def test_no_action_leaves_its_bounds_by_a_rounding():
-    """The middle of −0.7 and 0.1 plus half of the range is 0.10000001 in float32, and 0.1 itself is rounded up."""
+    """The middle of −0.7 and 0.1 plus half of the range is 0.10000002 in float32, and 0.1 itself is rounded up."""
     rng = np.random.default_rng(0)
     bounds = np.sort(rng.normal(size=(5000, 2)) * 10.0 ** rng.integers(-6, 6, size=(5000, 1)), axis=1)
     rounded = np.sort(bounds.astype(np.float32), axis=1)

@@ -208,7 +208,6 @@ def test_a_sweep_goes_on_with_own_components_without_being_asked_for_trust(modul
     assert rows(Path("runs/climb")).steps.iloc[-1] >= 600
 
 
-@pytest.mark.slow
 def test_runs_side_by_side_find_the_components(module, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     Path("conf", f"{module}.py").write_text(Path(f"{module}.py").read_text())
@@ -218,7 +217,6 @@ def test_runs_side_by_side_find_the_components(module, monkeypatch):
     assert done.stdout.splitlines()[-1:] == ["2 runs: 2 finished now"], done.stderr
 
 
-@pytest.mark.slow
 def test_workers_find_the_components_and_play_the_same(train_own, rows):
     alone = rows(train_own("budget=600"))
     folder = train_own("budget=600", "overwrite=true", "problem.num_actors=2")

@@ -117,7 +117,6 @@ def test_ctrl_c_keeps_all_whole_generations_and_the_policy(monkeypatch, tiny_run
     assert (working_directory / "here" / "curve.png").exists()
 
 
-@pytest.mark.slow
 def test_ctrl_c_with_workers_keeps_the_same_rows_and_leaves_no_process(tiny_run, finished_run, rows, working_directory):
     words = [*tiny_run, "budget=1e7", "run_dir=here", "problem.num_actors=2", "problem.scalar_only=true"]
     mark = f"EC_EVOTORCH_TEST={working_directory}"

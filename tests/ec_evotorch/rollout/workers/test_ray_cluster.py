@@ -241,7 +241,6 @@ def test_a_worker_killed_in_mid_generation_is_replaced(name, connections, scalar
     assert problem.status["total_episode_count"] == 3 * 40
 
 
-@slow
 def test_a_worker_that_hangs_is_replaced(make_problem, tmp_path):
     env = partial(sabotaged, Once(partial(time.sleep, 600.0), tmp_path / "marker"))
     problem = make_problem(env, num_actors=2, actor_timeout=6.0)
@@ -249,7 +248,6 @@ def test_a_worker_that_hangs_is_replaced(make_problem, tmp_path):
     assert problem.status["replaced_workers"] >= 1  # a busy machine may be slow enough for another
 
 
-@slow
 def test_rows_that_kill_every_worker_end_the_search(make_problem, monkeypatch):
     monkeypatch.setattr(schedule, "MOST_LOSSES", 2)
     search = SEARCHERS["ec"](make_problem(partial(sabotaged, kill_this_process), num_actors=1), popsize=20)
@@ -309,7 +307,6 @@ def test_actor_critics_refuse_workers(searcher, connections, make_problem):
         searcher(make_problem(connections=connections, num_actors=2))
 
 
-@slow
 def test_a_lost_machine_does_not_lose_the_search(make_problem):
     ray.shutdown()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
