@@ -8,6 +8,7 @@ protocol (`Agent`, `VectorEnv`); what it *may* have stands in a protocol of its 
 |---|---|---|
 | `NativeAgent` and `NativeVectorEnv` | whole episodes are played without Python | one Python call per step |
 | `SynapticAgent` | `ActorCriticEC` learns from currents | it learns from whole networks |
+| `ResponsiveAgent` | `ActorCriticEC` learns from what currents did to the outputs | it learns from currents |
 | `DeviceAgent` and `DeviceVectorEnv` | `RolloutProblem(device=…)` | the problem refuses a device |
 | `InitializingAgent` | where a search begins | uniform in [−1, 1], or fair bits |
 | `DifferentiableAgent` | `PPO`, which needs its gradient | `PPO` refuses the agent |
@@ -186,6 +187,29 @@ class SynapticAgent(Protocol):
         Args:
             obs: (B, obs_length) float32 observations of the step.
             state: State of B slots after it.
+        """
+
+
+@runtime_checkable
+class ResponsiveAgent(SynapticAgent, Protocol):
+    """A `SynapticAgent` of two groups of units, hidden ones and outputs, which says how the hidden ones respond.
+
+    The outputs add up one entry of `transmitted`, to which each hidden unit contributes one number.
+    """
+
+    def membranes(self, state: Any) -> torch.Tensor:
+        """Returns a copy of what the responses of hidden units depend on before a step, (B, units) float32."""
+
+    def responses(self, membranes: torch.Tensor, means: torch.Tensor, stdevs: torch.Tensor) -> tuple[str, torch.Tensor]:
+        """Returns how much more hidden units transmit to the outputs for each unit of current more.
+
+        Args:
+            membranes: (R, units) float32 before the steps.
+            means: (R, units) float32, means of the units' currents in these steps.
+            stdevs: (R, units) float32, their standard deviations.
+
+        Returns:
+            The entry of `transmitted` that the outputs add up, and (R, units) float32, the slopes of its expectation.
         """
 
 

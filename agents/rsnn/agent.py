@@ -16,6 +16,7 @@ from agents.rsnn.connection_mask import ConnectionMask
 from agents.rsnn.constants import LIFConstants, decay
 from agents.rsnn.differentiable_step import advance, make_neuron
 from agents.rsnn.dynamics import lerp, lif_step, weighted_sum
+from agents.rsnn.response import mean_slopes
 from agents.rsnn.step_kernel import CONSTANTS, CONTEXT, FLAGS_AT_ONCE, boolean_step, real_step
 from agents.rsnn.surrogate import Surrogate
 from native.arguments import check_in_range, check_positive, check_whole
@@ -282,6 +283,23 @@ class RSNN(CompiledAgent):
         constants = self.constants
         steady = constants.r_hidden * self.dt / (1.0 - constants.decay_syn)  # of one spike per ms
         return {"input": constants.r_in * as_float32(obs), "recurrent": steady * state.rate, "rate": state.rate.clone()}
+
+    def membranes(self, state: RSNNState) -> torch.Tensor:
+        """Returns a copy of the membrane potentials, (B, n) float32."""
+        return state.v_mem.clone()
+
+    def responses(self, membranes: torch.Tensor, means: torch.Tensor, stdevs: torch.Tensor) -> tuple[str, torch.Tensor]:
+        """Returns by how much more neurons fire for each unit of current more, as `agents.rsnn.response` measures it.
+
+        Args:
+            membranes: (R, n) float32, membrane potentials before an environment step.
+            means: (R, n) float32, means of the currents.
+            stdevs: (R, n) float32, their standard deviations.
+
+        Returns:
+            "rate", and (R, n) float32, the slopes of the firing rates, with the sign of the neuron.
+        """
+        return "rate", self._signs.to(membranes.device) * mean_slopes(membranes, means, stdevs, self.constants)
 
     def on_device(self, num_slots: int):
         """Makes slots on the agent's device for a loop that stays there: it launches steps, and a graph captures them.

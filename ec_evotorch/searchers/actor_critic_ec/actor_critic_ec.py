@@ -10,7 +10,6 @@ from ec_evotorch.distributions.ranking import check_ranking_method, compute_util
 from ec_evotorch.distributions.separable_bernoulli import SeparableBernoulli
 from ec_evotorch.generation.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from ec_evotorch.generation.seeded_rows import SeededRows
-from ec_evotorch.protocols import SynapticAgent
 from ec_evotorch.randomness import draw_key, make_generator
 from ec_evotorch.rollout.problem import RolloutProblem
 from ec_evotorch.searchers.actor_critic.actor_critic_search import ActorCriticSearch
@@ -19,13 +18,13 @@ from ec_evotorch.searchers.actor_critic.collector import Collector, Experience
 from ec_evotorch.searchers.actor_critic.critic import check_critic_sizes
 from ec_evotorch.searchers.actor_critic.value_learner import ValueLearner
 from ec_evotorch.searchers.actor_critic_ec.annealing import AnnealedBounds, GrowingBatches, check_anneal_steps
+from ec_evotorch.searchers.actor_critic_ec.credit_record import CREDITS, possible_credit
 from ec_evotorch.searchers.actor_critic_ec.network_actor import NetworkActor
 from ec_evotorch.searchers.evolving_connectivity import initial_distribution
 from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_choice, check_in_range, check_positive, check_steps, check_whole
 
 _LARGEST = float(torch.finfo(torch.float32).max)
-_CREDITS = ("currents", "networks")
 
 
 class ActorCriticEC(ActorCriticSearch):
@@ -131,8 +130,9 @@ class ActorCriticEC(ActorCriticSearch):
             anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final` and with a
                 `batch_growth` above 1, and refused without them.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
-            credit: "currents" or "networks", see the class. An agent that does not say what its connections transmit
-                (`protocols.SynapticAgent`) gets "networks" in either case.
+            credit: "outputs", "currents" or "networks", see the class. An agent that does not say how its neurons
+                respond (`protocols.ResponsiveAgent`) gets "currents" in the place of "outputs", and one that does not
+                say what its connections transmit (`protocols.SynapticAgent`) "networks" in either case.
             ridge: Positive; differences between currents count less if their variance is below this share of the mean.
             entropy_penalty: β, 0 or more, see the class.
             discount: γ, in [0, 1].
@@ -169,7 +169,7 @@ class ActorCriticEC(ActorCriticSearch):
             raise ValueError("batch_size: expected steps of two networks or more to compare, got those of one")
         ranking_method = "raw" if ranking_method is None else ranking_method
         check_ranking_method(ranking_method)
-        check_choice("credit", credit, _CREDITS)
+        check_choice("credit", credit, CREDITS)
         critic_sizes = check_critic_sizes(critic_sizes)
         learning_rate = check_in_range("learning_rate", learning_rate, 0.0, 1.0, include_low=False)
         num_epochs = check_whole("num_epochs", num_epochs)
@@ -179,7 +179,7 @@ class ActorCriticEC(ActorCriticSearch):
         self._num_envs = num_envs
         self._ranking_method, self._ridge = ranking_method, check_positive("ridge", ridge)
         self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
-        self._uses_currents = credit == "currents" and isinstance(problem.agent, SynapticAgent)
+        self._credit = possible_credit(credit, problem.agent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
         batch_growth = check_in_range("batch_growth", batch_growth, 1.0, 1e6)
         anneal_steps = check_anneal_steps(
@@ -243,10 +243,10 @@ class ActorCriticEC(ActorCriticSearch):
         if self.problem.device_of_rows is None:
             networks = torch.empty(rows.popsize, self.problem.solution_length, dtype=torch.bool)
             rows.fill(networks, 0)
-            return NetworkActor(agent, networks, *how, keeps_transmitted=self._uses_currents)
+            return NetworkActor(agent, networks, *how, credit=self._credit)
         from ec_evotorch.searchers.actor_critic_ec.device.actor import DeviceNetworkActor  # Warp is an extra
 
-        return DeviceNetworkActor(agent, rows, *how, self._collector.device, keeps_transmitted=self._uses_currents)
+        return DeviceNetworkActor(agent, rows, *how, self._collector.device, credit=self._credit)
 
     def _collector_class(self):
         if self.problem.device_of_rows is None:

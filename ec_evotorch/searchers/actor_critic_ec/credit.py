@@ -4,9 +4,27 @@ from collections.abc import Mapping
 
 import torch
 
-from ec_evotorch.distributions.expected_bits import add_currents, sum_expected_bits
+from ec_evotorch.distributions.expected_bits import sum_expected_bits
+from ec_evotorch.searchers.actor_critic_ec.output_credit import output_gradient
+from ec_evotorch.searchers.actor_critic_ec.unit_currents import Connections
 
-_LARGEST = 1e18  # the square of which float32 still holds, some hundred times over
+
+def credit_gradient(credit: str, agent, networks, rho, utilities, record: Mapping, *, ridge: float) -> torch.Tensor:
+    """Computes the gradient of ρ, (L,) float32, by one kind of credit.
+
+    Args:
+        credit: One of `CREDITS` of `ec_evotorch.searchers.actor_critic_ec.credit_record`.
+        agent: The agent.
+        networks: (M, L) bool, the θ.
+        rho: (L,) float32, from which the networks were drawn.
+        utilities: (M,) float32 of the networks.
+        record: What was kept of their steps, sorted by network.
+        ridge: Positive number, see `current_gradient` and `output_gradient`.
+    """
+    if credit == "networks":
+        return network_gradient(networks, rho, utilities)
+    gradient = output_gradient if credit == "outputs" else current_gradient
+    return gradient(agent, networks, rho, utilities, record, ridge=ridge)
 
 
 def network_gradient(networks: torch.Tensor, rho: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:
@@ -36,40 +54,17 @@ def current_gradient(agent, networks, rho, utilities, transmitted: Mapping, *, r
             ±1e18 counts as that.
         ridge: Positive number, see there.
     """
-    transmitted = {name: steps.clamp(-_LARGEST, _LARGEST) for name, steps in transmitted.items()}
-    probabilities = {name: kernel[0].contiguous() for name, kernel in agent.split(rho[None]).items()}
-    bits = {name: kernel.contiguous() for name, kernel in agent.split(networks).items()}
-    gradients = {name: torch.zeros_like(kernel) for name, kernel in probabilities.items()}
+    connections = Connections(agent, networks, rho)
     for sources in agent.current_sources():
-        _add_group(gradients, sources, transmitted, bits, probabilities, utilities, ridge)
-    joined = agent.join({name: kernel[None] for name, kernel in gradients.items()})[0]
-    return joined / len(networks)
-
-
-def _add_group(gradients, sources, transmitted, bits, probabilities, utilities, ridge) -> None:
-    """Adds to the gradients of the kernels whose connections a group of units adds up.
-
-    Connections that transmit the same to one unit, up to their sign, are one row: only their sum reaches it.
-    """
-    names = list(dict.fromkeys(name for _, _, name, _ in sources))
-    variances: dict[str, torch.Tensor] = {}
-    num_units = probabilities[sources[0][0]].shape[1]
-    steps = transmitted[names[0]]
-    currents = torch.zeros(*steps.shape[:2], num_units, dtype=torch.float32, device=steps.device)
-    for kernel, part, name, sign in sources:
-        rho = probabilities[kernel][part]
-        variances[name] = variances.get(name, 0.0) + rho * (1.0 - rho)
-        networks = bits[kernel][:, part].contiguous()
-        add_currents(networks, rho, transmitted[name], sign, currents)
-    sums = sum_expected_bits(
-        torch.cat([transmitted[name] for name in names], dim=2),
-        currents,
-        torch.cat([variances[name] for name in names]),
-        utilities,
-        ridge=ridge,
-    )
-    for name, total in zip(names, sums.split([len(variances[name]) for name in names]), strict=True):
-        for kernel, part, source, sign in sources:
-            if source == name:
-                rho = probabilities[kernel][part]
-                gradients[kernel][part] += sign * rho * (1.0 - rho) * total
+        received = connections.currents(sources, transmitted)
+        names, variances = list(received.variances), list(received.variances.values())
+        sums = sum_expected_bits(
+            torch.cat([received.transmitted[name] for name in names], dim=2),
+            received.deviations,
+            torch.cat(variances),
+            utilities,
+            ridge=ridge,
+        )
+        rows = [len(part) for part in variances]
+        connections.add_credit(sources, dict(zip(names, sums.split(rows), strict=True)))
+    return connections.credit() / len(networks)

@@ -7,8 +7,8 @@ import torch
 from ec_evotorch.distributions.warp_bernoulli import seeded_rho_gradient
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device.members import SampledMembers
-from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient
-from ec_evotorch.searchers.actor_critic_ec.network_actor import sort_by_network
+from ec_evotorch.searchers.actor_critic_ec.credit import credit_gradient
+from ec_evotorch.searchers.actor_critic_ec.credit_record import CreditRecord
 from native.warp_device import load_warp, on_warp_stream
 
 wp = load_warp()
@@ -29,18 +29,17 @@ class DeviceNetworkActor:
         num_envs: B.
         hold_steps: K.
         device: Device of Warp.
-        keeps_transmitted: Whether to keep what is transmitted; the agent then is a `protocols.SynapticAgent`.
+        credit: Which credit the networks are to get, for which the agent says enough.
     """
 
-    def __init__(self, agent, rows: SeededRows, num_envs: int, hold_steps: int, device, *, keeps_transmitted: bool):
+    def __init__(self, agent, rows: SeededRows, num_envs: int, hold_steps: int, device, *, credit: str):
         self._agent, self._rows, self._hold_steps, self._device = agent, rows, hold_steps, device
         self._members = SampledMembers(rows.distribution, torch.bool, num_envs, device)
         self._members.set(rows)
         self._every = torch.ones(num_envs, dtype=torch.bool, device=str(device))
         self._numbers = torch.arange(num_envs, device=str(device))
         self._outputs = torch.zeros(num_envs, agent.act_length, dtype=torch.float32, device=str(device))
-        self._keeps_transmitted = keeps_transmitted
-        self._transmitted: dict[str, list[torch.Tensor]] = {}
+        self._credit, self._record = credit, CreditRecord(agent, credit)
 
     def launch_act(self, t: int, observations: torch.Tensor, networks) -> torch.Tensor:
         """Acts, see `ec_evotorch.searchers.actor_critic_ec.device.collector.DeviceActor`."""
@@ -49,35 +48,32 @@ class DeviceNetworkActor:
             every = wp.from_torch(self._every)
             self._members.launch_take(wp.from_torch(numbers), every)
             networks.launch_load(self._members.taken, every)
+        self._record.before_step(networks.state)
         networks.launch_step(wp.from_torch(observations), wp.from_torch(self._outputs))
-        if self._keeps_transmitted:
-            for name, values in self._agent.transmitted(observations, networks.state).items():
-                self._transmitted.setdefault(name, []).append(values)
+        self._record.after_step(observations, networks.state)
         return self._outputs
 
     def gradient(self, rho: torch.Tensor, utilities: torch.Tensor, *, ridge: float) -> torch.Tensor:
-        """Computes what `current_gradient`, or without what was transmitted `network_gradient`, does; (L,) float32.
+        """Computes what `credit_gradient` does with the networks that acted, (L,) float32.
 
         Args:
             rho: (L,) float32, from which the networks were drawn, in the host's memory.
             utilities: (M,) float32 of the networks, in the host's memory.
-            ridge: As for `current_gradient`.
+            ridge: As for `credit_gradient`.
         """
-        if not self._keeps_transmitted:
+        if self._credit == "networks":
             where = {"generation": self._rows.generation, "device": str(self._device)}
             return seeded_rho_gradient(utilities, rho, self._rows.key, **where)
         with on_warp_stream(self._device):
-            return self._current_gradient(rho, utilities, ridge)
+            return self._gradient_of_parts(rho, utilities, ridge)
 
-    def _current_gradient(self, rho: torch.Tensor, utilities: torch.Tensor, ridge: float) -> torch.Tensor:
+    def _gradient_of_parts(self, rho: torch.Tensor, utilities: torch.Tensor, ridge: float) -> torch.Tensor:
         rho, utilities = (tensor.to(str(self._device)) for tensor in (rho, utilities))
-        transmitted = {
-            name: sort_by_network(torch.stack(steps), self._hold_steps) for name, steps in self._transmitted.items()
-        }
+        record = self._record.by_network(self._hold_steps)
         total = torch.zeros_like(rho)
         for part, networks in self._sample_parts(len(utilities)):
-            steps = {name: values[part] for name, values in transmitted.items()}
-            gradient = current_gradient(self._agent, networks, rho, utilities[part], steps, ridge=ridge)
+            steps = {name: values[part] for name, values in record.items()}
+            gradient = credit_gradient(self._credit, self._agent, networks, rho, utilities[part], steps, ridge=ridge)
             total += gradient * (len(networks) / len(utilities))
         return total.cpu()
 

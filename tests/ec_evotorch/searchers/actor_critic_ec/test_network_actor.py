@@ -18,13 +18,13 @@ AGENTS = {
 }
 
 
-def played(agent, keeps_transmitted=False, act=None):
+def played(agent, credit="networks"):
     """Returns the actor, the actions of all steps, observations, networks, and a fresh state like the first."""
     generator = torch.Generator().manual_seed(0)
     networks = agent.initial_solutions(NUM_STEPS // HOLD * NUM_ENVS, generator)
     observations = torch.randn(NUM_STEPS, NUM_ENVS, 4, generator=generator).numpy()
     state, twin = (agent.initial_state(NUM_ENVS, generator=torch.Generator().manual_seed(1)) for _ in range(2))
-    actor = NetworkActor(agent, networks, NUM_ENVS, HOLD, keeps_transmitted=keeps_transmitted)
+    actor = NetworkActor(agent, networks, NUM_ENVS, HOLD, credit=credit)
     actions = [actor.act(t, seen, np.arange(NUM_ENVS), state).copy() for t, seen in enumerate(observations)]
     return actor, np.array(actions), observations, networks.unflatten(0, (-1, NUM_ENVS)), twin
 
@@ -52,19 +52,19 @@ def test_an_agent_that_has_no_step_in_c_acts():
             return solutions[members, :2].float() * torch.as_tensor(obs)[:, :2] * state
 
     networks = torch.rand(NUM_STEPS // HOLD * NUM_ENVS, 5) < 0.5
-    actor, state = NetworkActor(Plain(), networks, NUM_ENVS, HOLD, keeps_transmitted=False), torch.zeros(1)
+    actor, state = NetworkActor(Plain(), networks, NUM_ENVS, HOLD, credit="networks"), torch.zeros(1)
     seen = np.ones((NUM_ENVS, 4), dtype=np.float32)
     for t in range(NUM_STEPS):
         acting = networks[t // HOLD * NUM_ENVS :][:NUM_ENVS, :2].numpy()
         np.testing.assert_array_equal(actor.act(t, seen, np.arange(NUM_ENVS), state), acting * (t + 1.0))
-    assert actor.transmitted == {}
+    assert actor.record.steps() == {}
 
 
 @pytest.mark.parametrize("name", ["in C", "in Python", "few connections"])
 def test_what_is_transmitted_is_what_the_agents_own_state_says(name):
     agent = AGENTS[name]()
-    actor, _, observations, networks, state = played(agent, keeps_transmitted=True)
-    got = actor.transmitted
+    actor, _, observations, networks, state = played(agent, credit="currents")
+    got = actor.record.steps()
     for t, seen in enumerate(observations):
         agent.step(networks[t // HOLD], np.arange(NUM_ENVS), seen, state)
         for source, values in agent.transmitted(seen, state).items():
@@ -75,3 +75,23 @@ def test_what_is_transmitted_is_what_the_agents_own_state_says(name):
         "rate": (NUM_STEPS, NUM_ENVS, 10),
     }
     assert got["rate"].any()
+
+
+@pytest.mark.parametrize("name", ["in C", "in Python", "few connections"])
+def test_membranes_are_those_before_each_step(name):
+    agent = AGENTS[name]()
+    actor, _, observations, networks, state = played(agent, credit="outputs")
+    got = actor.record.steps()
+    assert set(got) == {"membranes", "input", "recurrent", "rate"}
+    for t, seen in enumerate(observations):
+        assert torch.equal(got["membranes"][t], state.v_mem)
+        agent.step(networks[t // HOLD], np.arange(NUM_ENVS), seen, state)
+
+
+def test_steps_are_sorted_by_the_networks_that_acted():
+    actor, *_ = played(AGENTS["in C"](), credit="currents")
+    steps, sorted_steps = (part["rate"] for part in (actor.record.steps(), actor.record.by_network(HOLD)))
+    assert sorted_steps.shape == (NUM_STEPS // HOLD * NUM_ENVS, HOLD, 10)
+    for m, rates in enumerate(sorted_steps):
+        stretch, env = divmod(m, NUM_ENVS)
+        assert torch.equal(rates, steps[stretch * HOLD :][:HOLD, env])
