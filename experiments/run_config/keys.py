@@ -31,6 +31,7 @@ ADDED_LATER = {  # keys that runs of earlier versions do not have, and the value
     "searcher.center_init": None,
     "searcher.entropy_penalty": 0,
     "searcher.episodes.entropy_penalty": 0,
+    "searcher.metric": "euclidean",
     "searcher.prob_min_final": None,
     "searcher.warmup_steps": 0,
 }

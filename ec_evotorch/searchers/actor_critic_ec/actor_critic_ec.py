@@ -25,6 +25,7 @@ from ec_evotorch.threads import one_torch_thread
 from native.arguments import check_choice, check_in_range, check_positive, check_steps, check_whole
 
 _LARGEST = float(torch.finfo(torch.float32).max)
+_METRICS = ("euclidean", "fisher")
 
 
 class ActorCriticEC(ActorCriticSearch):
@@ -45,10 +46,13 @@ class ActorCriticEC(ActorCriticSearch):
            mean_m u_m E[θ_m − ρ | currents],
 
        what is expected of the connections given the currents that they made in each unit, see
-       `ec_evotorch.distributions.expected_bits`; or, with `credit="networks"`, along mean_m u_m (θ_m − ρ), which is
-       Eq. 14 of the paper with stretches in the place of episodes. The optimizer makes a step of it. A step down the
-       natural gradient of the connections' entropy follows, center_learning_rate · β · ρ (1 − ρ) ln(ρ / (1 − ρ)): what
-       leans to one side goes on to lean, so that the networks that are drawn become the one that is evaluated;
+       `ec_evotorch.distributions.expected_bits`. With `credit="outputs"` it is what is expected given what they did to
+       the outputs, see `ec_evotorch.searchers.actor_critic_ec.output_credit`, with "mixed" a sum of both, and with
+       "networks" mean_m u_m (θ_m − ρ), Eq. 14 of the paper with stretches in the place of episodes. The optimizer makes
+       a step of it. With `metric="fisher"` this is a step of the angle arcsin(2 ρ − 1), in which distances are those of
+       the distributions: ρ moves by 2 √(ρ (1 − ρ)) times as much. A step down the natural gradient of the connections'
+       entropy follows, center_learning_rate · β · ρ (1 − ρ) ln(ρ / (1 − ρ)): what leans to one side goes on to lean, so
+       that the networks that are drawn become the one that is evaluated;
     4. let the critic learn from these steps, and the normaliser from all visited states.
 
     It is a three-factor rule: what a connection transmitted, what its target received beyond expectation, and by how
@@ -99,6 +103,7 @@ class ActorCriticEC(ActorCriticSearch):
         ranking_method: str | None = "centered",
         credit: str = "currents",
         ridge: float = 0.1,
+        metric: str = "euclidean",
         entropy_penalty: float = 0.2,
         discount: float = 0.99,
         gae_lambda: float = 0.95,
@@ -130,10 +135,12 @@ class ActorCriticEC(ActorCriticSearch):
             anneal_steps: Environment steps, those of an `Incumbent` included; needed with `prob_min_final` and with a
                 `batch_growth` above 1, and refused without them.
             ranking_method: "centered", "linear", "nes", "normalized" or "raw"; None means "raw".
-            credit: "outputs", "currents" or "networks", see the class. An agent that does not say how its neurons
-                respond (`protocols.ResponsiveAgent`) gets "currents" in the place of "outputs", and one that does not
-                say what its connections transmit (`protocols.SynapticAgent`) "networks" in either case.
-            ridge: Positive; differences between currents count less if their variance is below this share of the mean.
+            credit: "currents", "outputs", "mixed" or "networks", see the class. An agent that does not say how its
+                neurons respond (`protocols.ResponsiveAgent`) gets "currents" in the place of "outputs" and "mixed", and
+                one that does not say what its connections transmit (`protocols.SynapticAgent`) "networks" in any case.
+            ridge: Positive; differences between outputs, or currents, count less if their variance is below this share
+                of the mean.
+            metric: "euclidean" or "fisher", see the class. Where ρ is near 0 or 1, steps of the first are smaller.
             entropy_penalty: β, 0 or more, see the class.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
@@ -179,6 +186,7 @@ class ActorCriticEC(ActorCriticSearch):
         self._num_envs = num_envs
         self._ranking_method, self._ridge = ranking_method, check_positive("ridge", ridge)
         self._entropy_penalty = check_in_range("entropy_penalty", entropy_penalty, 0.0, _LARGEST)
+        self._metric = check_choice("metric", metric, _METRICS)
         self._credit = possible_credit(credit, problem.agent)
         self._distribution = initial_distribution(problem, prob_init, prob_min)
         batch_growth = check_in_range("batch_growth", batch_growth, 1.0, 1e6)
@@ -272,6 +280,8 @@ class ActorCriticEC(ActorCriticSearch):
         how = {"learning_rates": rates} if self._optimizer is None else {"optimizers": {"rho": self._optimizer}}
         distribution = self._bounds.after(steps, self._distribution)
         moved = distribution.update_parameters({"rho": gradient}, **how)
+        if self._metric == "fisher":
+            moved = distribution.with_vector(_fisher_step(distribution.rho, moved.rho))
         less_entropy = {"rho": self._entropy_penalty * entropy_descent(moved.rho)}
         return moved.update_parameters(less_entropy, learning_rates=rates)
 
@@ -305,3 +315,8 @@ class ActorCriticEC(ActorCriticSearch):
 
     def _get_entropy(self) -> float:
         return self.distribution.entropy
+
+
+def _fisher_step(rho: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """Returns ρ moved by 2 √(ρ (1 − ρ)) times as much: by an equal distance between distributions, wherever ρ is."""
+    return rho + 2.0 * (rho * (1.0 - rho)).sqrt() * (moved - rho)

@@ -8,6 +8,8 @@ from ec_evotorch.distributions.expected_bits import sum_expected_bits
 from ec_evotorch.searchers.actor_critic_ec.output_credit import output_gradient
 from ec_evotorch.searchers.actor_critic_ec.unit_currents import Connections
 
+_SHARE_OF_OUTPUTS = 0.5  # norm of their part in a mixed gradient, relative to that of the currents' part
+
 
 def credit_gradient(credit: str, agent, networks, rho, utilities, record: Mapping, *, ridge: float) -> torch.Tensor:
     """Computes the gradient of ρ, (L,) float32, by one kind of credit.
@@ -21,10 +23,42 @@ def credit_gradient(credit: str, agent, networks, rho, utilities, record: Mappin
         record: What was kept of their steps, sorted by network.
         ridge: Positive number, see `current_gradient` and `output_gradient`.
     """
+    return mix(agent, parts_of_gradient(credit, agent, networks, rho, utilities, record, ridge=ridge))
+
+
+def parts_of_gradient(credit: str, agent, networks, rho, utilities, record: Mapping, *, ridge: float):
+    """Computes what `mix` makes the gradient of, a list of one or two (L,) float32.
+
+    Each is a mean over networks, so that those of many networks can be computed one after the other; see
+    `credit_gradient` for the arguments.
+    """
     if credit == "networks":
-        return network_gradient(networks, rho, utilities)
-    gradient = output_gradient if credit == "outputs" else current_gradient
-    return gradient(agent, networks, rho, utilities, record, ridge=ridge)
+        return [network_gradient(networks, rho, utilities)]
+    given = (agent, networks, rho, utilities, record)
+    functions = {"currents": (current_gradient,), "outputs": (output_gradient,)}
+    functions["mixed"] = (*functions["currents"], *functions["outputs"])
+    return [function(*given, ridge=ridge) for function in functions[credit]]
+
+
+def mix(agent, parts) -> torch.Tensor:
+    """Returns the first of one or two gradients, plus in each kernel the second, scaled to half the norm of the first.
+
+    What currents say is right on average, and most of it is noise; what outputs say has little noise. Their sum points
+    where outputs say within few batches, and where currents say after many.
+
+    Args:
+        agent: The agent.
+        parts: What `parts_of_gradient` returns.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    by_currents, by_outputs = (agent.split(part[None]) for part in parts)
+    return agent.join({name: _add_scaled(kernel, by_outputs[name]) for name, kernel in by_currents.items()})[0]
+
+
+def _add_scaled(kernel: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    norm = other.norm()
+    return kernel + _SHARE_OF_OUTPUTS * kernel.norm() / norm * other if norm > 0.0 else kernel
 
 
 def network_gradient(networks: torch.Tensor, rho: torch.Tensor, utilities: torch.Tensor) -> torch.Tensor:

@@ -6,17 +6,18 @@ import torch
 
 from ec_evotorch.protocols import ResponsiveAgent, SynapticAgent
 
-CREDITS = ("outputs", "currents", "networks")
+CREDITS = ("currents", "outputs", "mixed", "networks")
+_BY_OUTPUTS = ("outputs", "mixed")
 
 
 def possible_credit(credit: str, agent) -> str:
-    """Returns the credit that is asked for, or the next one in `CREDITS` for which the agent says enough.
+    """Returns the credit that is asked for, or "currents" or "networks" where the agent does not say enough for it.
 
     Args:
         credit: One of `CREDITS`.
         agent: The agent.
     """
-    if credit == "outputs" and not isinstance(agent, ResponsiveAgent):
+    if credit in _BY_OUTPUTS and not isinstance(agent, ResponsiveAgent):
         credit = "currents"
     if credit == "currents" and not isinstance(agent, SynapticAgent):
         credit = "networks"
@@ -24,7 +25,7 @@ def possible_credit(credit: str, agent) -> str:
 
 
 class CreditRecord:
-    """Steps of B slots: what was transmitted in each, and with "outputs" the membranes before it.
+    """Steps of B slots: what was transmitted in each, and for credit by outputs the membranes before it.
 
     Args:
         agent: The agent, which says enough for the credit.
@@ -37,7 +38,7 @@ class CreditRecord:
 
     def before_step(self, state: Any) -> None:
         """Keeps what is to be known of the slots before a step."""
-        if self._credit == "outputs":
+        if self._credit in _BY_OUTPUTS:
             self._keep({"membranes": self._agent.membranes(state)})
 
     def after_step(self, observations, state: Any) -> None:

@@ -7,7 +7,7 @@ import torch
 from ec_evotorch.distributions.warp_bernoulli import seeded_rho_gradient
 from ec_evotorch.generation.seeded_rows import SeededRows
 from ec_evotorch.rollout.device.members import SampledMembers
-from ec_evotorch.searchers.actor_critic_ec.credit import credit_gradient
+from ec_evotorch.searchers.actor_critic_ec.credit import mix, parts_of_gradient
 from ec_evotorch.searchers.actor_critic_ec.credit_record import CreditRecord
 from native.warp_device import load_warp, on_warp_stream
 
@@ -70,12 +70,15 @@ class DeviceNetworkActor:
     def _gradient_of_parts(self, rho: torch.Tensor, utilities: torch.Tensor, ridge: float) -> torch.Tensor:
         rho, utilities = (tensor.to(str(self._device)) for tensor in (rho, utilities))
         record = self._record.by_network(self._hold_steps)
-        total = torch.zeros_like(rho)
+        totals = []
         for part, networks in self._sample_parts(len(utilities)):
             steps = {name: values[part] for name, values in record.items()}
-            gradient = credit_gradient(self._credit, self._agent, networks, rho, utilities[part], steps, ridge=ridge)
-            total += gradient * (len(networks) / len(utilities))
-        return total.cpu()
+            given = (self._credit, self._agent, networks, rho, utilities[part], steps)
+            gradients = parts_of_gradient(*given, ridge=ridge)
+            totals = totals or [torch.zeros_like(rho) for _ in gradients]
+            for total, gradient in zip(totals, gradients, strict=True):
+                total += gradient * (len(networks) / len(utilities))
+        return mix(self._agent, totals).cpu()
 
     def _sample_parts(self, num_networks: int) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yields slices of the networks and their bits, (m, L) bool on the device."""

@@ -14,7 +14,8 @@ from gymnasium.spaces import Box
 from agents import RNN, RSNN
 from ec_evotorch import ActorCriticEC, EvolvingConnectivity, RolloutProblem
 from ec_evotorch.randomness import make_generator
-from ec_evotorch.searchers.actor_critic_ec import actor_critic_ec, network_actor
+from ec_evotorch.searchers.actor_critic_ec import actor_critic_ec
+from ec_evotorch.searchers.actor_critic_ec import credit as credit_module
 from envs import make_vec
 from tests.ec_evotorch.searchers.actor_critic.diverging import Diverging
 
@@ -42,12 +43,13 @@ def make_searcher(problem=None, **kwargs):
 
 
 @EVERY
-@pytest.mark.parametrize("credit", ["currents", "networks"])
+@pytest.mark.parametrize("credit", ["outputs", "currents", "networks"])
 def test_rho_moves_along_the_gradient_of_the_networks_that_acted(agent, credit, monkeypatch):
     how = {"optimizer": None, "center_learning_rate": 0.5, "entropy_penalty": 0.0, "prob_init": 0.5}
     searcher = make_searcher(make_problem(agent), credit=credit, **how)
     rho, seen = searcher.distribution.rho, {}
-    kept = {name: getattr(network_actor, name) for name in ("network_gradient", "current_gradient")}
+    names = {"outputs": "output_gradient", "currents": "current_gradient", "networks": "network_gradient"}
+    kept = {name: getattr(credit_module, name) for name in names.values()}
 
     def spy(name):
         def gradient(*arguments, **options):
@@ -57,11 +59,11 @@ def test_rho_moves_along_the_gradient_of_the_networks_that_acted(agent, credit, 
         return gradient
 
     for name in kept:
-        monkeypatch.setattr(network_actor, name, spy(name))
+        monkeypatch.setattr(credit_module, name, spy(name))
     searcher.step()
-    uses_currents = credit == "currents" and agent is not AGENTS["rnn"]
+    uses_currents = credit != "networks" and agent is not AGENTS["rnn"]
     ((name, (arguments, gradient)),) = seen.items()
-    assert name == ("current_gradient" if uses_currents else "network_gradient")
+    assert name == (names[credit] if uses_currents else "network_gradient")
     torch.testing.assert_close(searcher.status["prob"], (rho + 0.5 * gradient).clamp(0.05, 0.95))
     networks, utilities = arguments[int(uses_currents)], arguments[2 + int(uses_currents)]
     expected = torch.empty(40, len(rho), dtype=torch.bool)
@@ -75,7 +77,7 @@ def test_what_a_network_was_worth_is_the_advantage_of_its_own_steps(monkeypatch)
     """Each network's row, utility and steps belong together: steps are given back by what its input transmitted."""
     searcher, seen = make_searcher(), {}
     collect, utilities_of = searcher._collector.collect, actor_critic_ec.compute_utilities
-    gradient_of = network_actor.current_gradient
+    gradient_of = credit_module.current_gradient
 
     def collected(num_steps, actor):
         seen["experience"] = collect(num_steps, actor)
@@ -102,7 +104,7 @@ def test_what_a_network_was_worth_is_the_advantage_of_its_own_steps(monkeypatch)
         ("estimate_advantages", of_steps),
     ):
         monkeypatch.setattr(actor_critic_ec, name, function)
-    monkeypatch.setattr(network_actor, "current_gradient", gradient)
+    monkeypatch.setattr(credit_module, "current_gradient", gradient)
     searcher.step()
     observations = seen["experience"].observations
     for step, inputs in zip(seen["stretches"].long(), seen["input"], strict=True):
@@ -133,9 +135,23 @@ def test_networks_and_shuffling_are_functions_of_the_key_and_the_iteration(monke
     assert seeds == [make_generator(key, iteration).initial_seed() for iteration in (1, 2, 3)]
 
 
+def test_steps_of_the_fisher_metric_are_equal_angles_wherever_rho_is():
+    """With Adam, whose first step is the step size times the sign: at ρ = ½ it is that, at 0.1 and 0.9 0.6 times it."""
+    for rho, size in ((0.5, 0.01), (0.1, 0.006), (0.9, 0.006)):
+        how = {"prob_init": rho, "entropy_penalty": 0.0, "center_learning_rate": 0.01, "credit": "networks"}
+        fisher, euclidean = (make_searcher(metric=metric, **how) for metric in ("fisher", "euclidean"))
+        fisher.step()
+        euclidean.step()
+        moved, as_much = (searcher.status["prob"] - rho for searcher in (fisher, euclidean))
+        assert moved.any()
+        torch.testing.assert_close(moved, as_much * size / 0.01, atol=1e-6, rtol=1e-4)
+        angle = np.arcsin(2 * (rho + size) - 1) - np.arcsin(2 * rho - 1)
+        assert angle == pytest.approx(0.02, rel=0.05)
+
+
 def test_a_step_down_the_entropy_follows(monkeypatch):
     """By plain numbers: ρ (1 − ρ) ln(ρ / (1 − ρ)), with a gradient of nothing and ρ = 0.2, ½ and 0.9."""
-    monkeypatch.setattr(network_actor, "current_gradient", lambda agent, networks, *_, **__: 0.0 * networks[0])
+    monkeypatch.setattr(credit_module, "current_gradient", lambda agent, networks, *_, **__: 0.0 * networks[0])
     searcher = make_searcher(optimizer=None, center_learning_rate=0.5, entropy_penalty=0.4, prob_init=0.2)
     searcher.step()
     expected = 0.2 + 0.5 * 0.4 * 0.2 * 0.8 * np.log(0.2 / 0.8)
@@ -281,11 +297,11 @@ def test_an_agent_in_python_learns_what_one_in_c_does():
 
 def test_an_agent_that_does_not_say_what_it_transmits_learns_by_networks():
     probs = []
-    for credit in ("currents", "networks"):
+    for credit in ("networks", "currents", "outputs", "mixed"):
         searcher = make_searcher(make_problem(AGENTS["rnn"]), credit=credit)
         searcher.run(2)
         probs.append(searcher.status["prob"])
-    assert torch.equal(*probs)
+    assert all(torch.equal(prob, probs[0]) for prob in probs)
 
 
 def test_evaluating_the_centre_changes_nothing():
@@ -364,8 +380,8 @@ def agree():
 
 @pytest.mark.parametrize(
     ("agent", "credit"),
-    [(SPIKING, "currents"), (SPIKING, "networks"), (AGENTS["rnn"], "networks")],
-    ids=["rsnn, currents", "rsnn, networks", "rnn"],
+    [(SPIKING, "currents"), (SPIKING, "mixed"), (SPIKING, "networks"), (AGENTS["rnn"], "networks")],
+    ids=["rsnn, currents", "rsnn, mixed", "rsnn, networks", "rnn"],
 )
 def test_it_learns_which_action_suits_which_observation(agent, credit, agree):
     problem = make_problem(agent, env=partial(make_vec, agree), max_episode_steps=10)
@@ -393,7 +409,8 @@ def test_it_learns_which_action_suits_which_observation(agent, credit, agree):
         ({"num_epochs": 0}, "num_epochs: expected a positive whole number, got 0"),
         ({"hold_steps": 1.5}, r"hold_steps: expected a positive whole number, got 1\.5"),
         ({"critic_sizes": (8, -1)}, r"critic_sizes\[1\]: expected a positive whole number, got -1"),
-        ({"credit": "spikes"}, "credit: expected one of 'currents', 'networks'; got 'spikes'"),
+        ({"credit": "spikes"}, "credit: expected one of 'currents', 'outputs', 'mixed', 'networks'; got 'spikes'"),
+        ({"metric": "cosine"}, "metric: expected one of 'euclidean', 'fisher'; got 'cosine'"),
         ({"ridge": 0}, "ridge: expected a positive number, got 0"),
         ({"prob_init": 0.01}, r"prob_init: expected values in \[0\.05, 0\.95\], as prob_min=0\.05 says, got"),
         ({"optimizer": "fast"}, "optimizer: expected \"adam\", .*got 'fast'"),

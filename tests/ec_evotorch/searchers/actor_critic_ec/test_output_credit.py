@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from agents import RSNN
-from ec_evotorch.searchers.actor_critic_ec.credit import credit_gradient, network_gradient
+from ec_evotorch.searchers.actor_critic_ec.credit import credit_gradient, current_gradient, network_gradient
+from ec_evotorch.searchers.actor_critic_ec.credit_record import CREDITS
 from ec_evotorch.searchers.actor_critic_ec.output_credit import output_gradient
 
 AGENTS = {
@@ -105,13 +106,13 @@ def test_opposite_inputs_get_opposite_credit():
 
 
 def test_its_mean_points_where_that_of_credit_by_networks_does_and_its_noise_is_less():
-    """Utilities are a linear function of the outputs after one step; 400 batches of 64 networks."""
+    """Utilities are a linear function of the outputs after one step; 100 batches of 64 networks."""
     agent = RSNN(4, 2, 20, gain_out=2.0)
     generator = torch.Generator().manual_seed(0)
     rho = torch.full((agent.solution_length,), 0.5)
     gradients = {"outputs": [], "currents": [], "networks": []}
     observations = 3.0 * torch.randn(64, 4, generator=generator)
-    for _ in range(400):
+    for _ in range(100):
         networks = torch.rand(64, agent.solution_length, generator=generator) < rho
         state = agent.initial_state(64, generator=torch.Generator().manual_seed(1))
         record = {"membranes": agent.membranes(state)}
@@ -131,7 +132,6 @@ def test_its_mean_points_where_that_of_credit_by_networks_does_and_its_noise_is_
     alike = torch.nn.functional.cosine_similarity(
         means["outputs"][first_order], means["networks"][first_order], dim=0
     ).item()
-    print(alike, noise)
     assert alike > 0.9
     assert noise["outputs"] < 0.5 * noise["currents"] < 0.5 * noise["networks"]
 
@@ -139,7 +139,31 @@ def test_its_mean_points_where_that_of_credit_by_networks_does_and_its_noise_is_
 def test_the_kinds_of_credit_are_told_apart():
     agent = AGENTS["all connections"]()
     given = samples(agent)
-    by = {credit: credit_gradient(credit, agent, *given, ridge=RIDGE) for credit in ("outputs", "currents", "networks")}
+    by = {credit: credit_gradient(credit, agent, *given, ridge=RIDGE) for credit in CREDITS}
     assert torch.equal(by["outputs"], output_gradient(agent, *given, ridge=RIDGE))
+    assert torch.equal(by["currents"], current_gradient(agent, *given, ridge=RIDGE))
     assert torch.equal(by["networks"], network_gradient(*given[:3]))
     assert not torch.equal(by["outputs"], by["currents"])
+
+
+def test_mixed_credit_adds_half_as_much_by_outputs_in_each_kernel():
+    agent = AGENTS["all connections"]()
+    given = samples(agent)
+    mixed, currents, outputs = (
+        agent.split(credit_gradient(credit, agent, *given, ridge=RIDGE)[None])
+        for credit in ("mixed", "currents", "outputs")
+    )
+    for name, kernel in mixed.items():
+        added = kernel - currents[name]
+        assert added.norm().item() == pytest.approx(0.5 * currents[name].norm().item(), rel=1e-4)
+        assert torch.nn.functional.cosine_similarity(added.flatten(), outputs[name].flatten(), dim=0) > 0.9999
+
+
+def test_mixed_credit_is_that_of_currents_where_outputs_say_nothing():
+    agent = AGENTS["all connections"]()
+    networks, rho, utilities, record = samples(agent)
+    given = (networks, rho, utilities, record | {"rate": torch.zeros_like(record["rate"])})
+    agent.responses = lambda membranes, means, stdevs: ("rate", torch.zeros_like(means))
+    mixed, currents = (credit_gradient(credit, agent, *given, ridge=RIDGE) for credit in ("mixed", "currents"))
+    assert torch.equal(mixed, currents)
+    assert currents.any()

@@ -24,6 +24,7 @@ CASES = {
     "mask": (partial(SPIKING, connection_mask={"density": {"kernel_h": 0.3, "kernel_out": 0.8}, "seed": 4}), {}, {}),
     "raw": (SPIKING, {"observation_normalization": False, "decrease_rewards_by": 0.3}, {}),
     "growing": (SPIKING, {}, {"batch_size": 192, "batch_growth": 4, "anneal_steps": 512}),
+    "mixed": (SPIKING, {}, {"credit": "mixed", "metric": "fisher"}),
     "failures": (SPIKING, {"env": partial(PointMass, breaks_at=0.4, unstable_at=0.9)}, {}),
 }
 HOPPER = {"env": partial(make_vec, "Hopper-v5"), "physics": "warp"}
@@ -70,8 +71,9 @@ def test_credit_by_networks_is_that_of_the_cpu_up_to_rounding(agent):
     torch.testing.assert_close(searcher.status["prob"], expected.status["prob"])
 
 
-def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(monkeypatch):
-    whole, parts = (make_searcher(DEVICE, options=PLAIN) for _ in range(2))
+@pytest.mark.parametrize("credit", ["currents", "mixed"])
+def test_networks_taken_in_parts_have_the_gradient_of_all_at_once(credit, monkeypatch):
+    whole, parts = (make_searcher(DEVICE, options=PLAIN | {"credit": credit}) for _ in range(2))
     whole.step()
     monkeypatch.setattr(device_actor, "_CHUNK_BITS", 7 * whole.problem.solution_length)  # of 80 networks
     parts.step()
