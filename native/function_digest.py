@@ -93,9 +93,10 @@ class _Description:
         return description
 
     def _of_code(self, code: CodeType) -> tuple:
-        # Constants are taken from where they are used, as the docstring of a function is one that is not.
+        # Constants are taken from where they are used, as the docstring of a function is one that is not. The keywords
+        # of a call are constants too; `argval` does not have them in Python 3.11.
         steps = [
-            (step.opname, self.of(step.argval) if step.opcode in dis.hasconst else step.arg)
+            (step.opname, self.of(code.co_consts[step.arg]) if step.opcode in dis.hasconst else step.arg)
             for step in dis.get_instructions(code)
         ]
         names = code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars

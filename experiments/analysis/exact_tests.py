@@ -16,10 +16,10 @@ https://doi.org/10.1007/BF01068419; Holm (1979), https://www.jstor.org/stable/46
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 LEVEL = 0.05  # of a two-sided p-value, up to which a difference counts as decided
 
@@ -143,15 +143,27 @@ def _moved(samples: Sequence[np.ndarray], distances: Sequence[float]) -> list[np
 def _twice_u(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Returns the values that 2 U has over all assignments of the runs, their shares, and the value that was seen.
 
-    U follows from the sum of the ranks of X, and how many sets of ranks have a sum is counted rank by rank.
+    U follows from the sum of the ranks of X.
     """
-    n = len(x)
-    ranks = np.rint(2 * rankdata(np.concatenate([x, y]))).astype(np.int64)  # doubled: ties have halves
-    counts = np.zeros((n + 1, ranks.sum() + 1))  # sets of so many of the ranks so far that have this sum
+    n, pooled = len(x), np.concatenate([x, y])
+    ordered = np.sort(pooled)
+    lower, upper = (np.searchsorted(ordered, pooled, side) for side in ("left", "right"))
+    ranks = lower + upper + 1  # doubled: ties have halves
+    sums, shares = _sums_of_ranks(n, tuple(sorted(ranks.tolist())))
+    least = n * (n + 1)
+    return sums - least, shares, int(ranks[:n].sum()) - least
+
+
+@lru_cache(maxsize=1024)
+def _sums_of_ranks(n: int, ranks: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the sums that n of some ranks can have, and their shares; all studies of a size without ties have these.
+
+    How many sets of ranks have a sum is counted rank by rank.
+    """
+    counts = np.zeros((n + 1, sum(ranks) + 1))  # sets of so many of the ranks so far that have this sum
     counts[0, 0] = 1.0
     for rank in ranks:
         counts[1:, rank:] += counts[:-1, :-rank]
     sums = np.flatnonzero(counts[n])
     shares = counts[n, sums]
-    least = n * (n + 1)
-    return sums - least, shares / shares.sum(), int(ranks[:n].sum()) - least
+    return sums, shares / shares.sum()

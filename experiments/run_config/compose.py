@@ -6,7 +6,10 @@ Hydra's global state is neither needed nor touched: configurations can be compos
 
 import math
 import os
+import pickle
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -15,6 +18,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.core.utils import setup_globals
@@ -32,6 +36,7 @@ from experiments.run_config.wrappers import folder_name
 
 CONFIG_NAME = "train"
 _NO_CONFIGURATION = "the YAML files do not make a configuration: {}"
+_OWN = "own"  # Hydra's name for the user's own folder
 EXPERIMENT = "experiment"  # the group of sweeps
 HYDRA_VERSION = "1.3"  # whose behaviour the YAML files are written for
 FACTORS = ("agent.weight_scale",)  # labels that must be numbers, because others are computed from them
@@ -47,7 +52,7 @@ def _product(factors: tuple) -> float | None:
     return None if None in factors else math.prod(map(float, factors))
 
 
-def config_loader(config_dir: Path | None = None) -> ConfigLoader:
+def config_loader(config_dir: Path | None = None) -> ConfigLoaderImpl:
     """Returns what finds YAML files in our folder, and after it in the user's own.
 
     Args:
@@ -58,7 +63,7 @@ def config_loader(config_dir: Path | None = None) -> ConfigLoader:
         version.setbase(HYDRA_VERSION)
     search_path = create_config_search_path(CONFIG_DIR)
     if config_dir is not None:
-        search_path.prepend("own", str(config_dir), anchor="schema")
+        search_path.prepend(_OWN, str(config_dir), anchor="schema")
     return ConfigLoaderImpl(search_path)
 
 
@@ -82,7 +87,7 @@ def compose_config(overrides: list[str], config_dir: str | Path | None = None) -
         if override.key_or_group in groups and not isinstance(override.value(), str):
             raise UserError(f"expected the name of a choice, as in env=hopper; got '{override.input_line}'")
     try:
-        config = _compose(loader, overrides)
+        config = _compose(loader, parsed)
     except UserError:
         _check_keys(loader, parsed, groups)  # says more of an unknown key
         raise
@@ -156,9 +161,9 @@ def _parse_word(parser: OverridesParser, word: str) -> Override:
     return parsed
 
 
-def _groups(loader: ConfigLoader) -> list[str]:
+def _groups(loader: ConfigLoaderImpl) -> list[str]:
     """Returns the names of the config groups: an override of one of them, as env=hopper, chooses a file."""
-    return loader.list_groups("")
+    return loader.repository.get_group_options("", ObjectType.GROUP)
 
 
 def _is_for_hydra(override: Override) -> bool:
@@ -166,16 +171,13 @@ def _is_for_hydra(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
-def _compose(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
+def _compose(loader: ConfigLoaderImpl, overrides: list[Override]) -> DictConfig:
     """Composes a configuration without Hydra's own part, and resolves it.
 
     Raises:
         UserError: If the YAML files and the overrides do not make one.
     """
-    config = _load(loader, overrides)
-    chosen = OmegaConf.to_container(config.hydra.runtime.choices)
-    with open_dict(config):
-        del config["hydra"]
+    config, chosen = _load_run(loader, overrides)
     for component in COMPONENTS:
         _check_component(component, config, chosen.get(component))
     try:
@@ -213,14 +215,80 @@ def settle_files(config: DictConfig) -> None:
         config.env.xml_file = os.path.abspath(path)
 
 
+def _load_run(loader: ConfigLoaderImpl, overrides: list[Override]) -> tuple[DictConfig, dict]:
+    """Composes a configuration without Hydra's own part, unresolved, and says what it has chosen from the groups.
+
+    Hydra merges the files that the overrides choose, which takes nearly all of the time, and then applies the other
+    overrides in their order. What it has merged is kept for the next run, unless there are files of the user's own,
+    whose changes nobody watches, or words for Hydra itself.
+
+    Raises:
+        UserError: If the YAML files and the overrides do not make one.
+    """
+    if _has_own_files(loader) or any(override.key_or_group.startswith("hydra") for override in overrides):
+        return _without_hydra(_load(loader, [override.input_line for override in overrides]))
+    choosing, others = [], []
+    with _user_errors(loader):
+        for override in overrides:
+            is_choice = loader.repository.group_exists(override.key_or_group) and not isinstance(override.value(), dict)
+            (choosing if is_choice else others).append(override)
+        state = _state_of_our_files()
+    config, chosen = pickle.loads(_merged(tuple(choice.input_line for choice in choosing), version.getbase(), state))
+    with _user_errors(loader):
+        ConfigLoaderImpl._apply_overrides_to_config(others, config)
+    return config, chosen
+
+
+def _has_own_files(loader: ConfigLoaderImpl) -> bool:
+    return any(source.provider == _OWN for source in loader.get_sources())
+
+
+@lru_cache(maxsize=256)
+def _merged(overrides: tuple[str, ...], version_base: object, state: tuple) -> bytes:
+    """Returns what our own files make of some choices, pickled: a copy for everybody who asks.
+
+    Args:
+        overrides: Those that choose from the config groups.
+        version_base: The version of Hydra whose behaviour is asked for.
+        state: That of our files, as they are now.
+    """
+    return pickle.dumps(_without_hydra(_load(config_loader(), list(overrides))))
+
+
+def _state_of_our_files() -> tuple:
+    """Returns what differs after one of our YAML files was changed, added or removed."""
+    state = []
+    for folder, _, names in os.walk(CONFIG_DIR):
+        for name in names:
+            path = os.path.join(folder, name)
+            status = os.stat(path)
+            state.append((path, status.st_mtime_ns, status.st_size))
+    return tuple(state)
+
+
+def _without_hydra(config: DictConfig) -> tuple[DictConfig, dict]:
+    """Takes Hydra's own part out of a configuration, and returns what was chosen from the config groups with it."""
+    chosen = OmegaConf.to_container(config.hydra.runtime.choices)
+    with open_dict(config):
+        del config["hydra"]
+    return config, chosen
+
+
 def _load(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
     """Composes a configuration with Hydra's own part, unresolved.
 
     Raises:
         UserError: If the YAML files and the overrides do not make one.
     """
-    try:
+    with _user_errors(loader):
         return loader.load_configuration(CONFIG_NAME, overrides, run_mode=RunMode.RUN, from_shell=False)
+
+
+@contextmanager
+def _user_errors(loader: ConfigLoader) -> Iterator[None]:
+    """Says in our words what Hydra raises for YAML files and overrides that do not make a configuration."""
+    try:
+        yield
     except yaml.YAMLError as error:
         raise UserError(f"damaged, or no YAML: {error}") from error
     except UnicodeDecodeError as error:
@@ -293,14 +361,14 @@ def _missing_label(chosen: dict, error: InterpolationKeyError) -> str | None:
     return None
 
 
-def _check_keys(loader: ConfigLoader, overrides: list[Override], groups: list[str]) -> None:
+def _check_keys(loader: ConfigLoaderImpl, overrides: list[Override], groups: list[str]) -> None:
     """Refuses keys that what the overrides choose from the groups does not have.
 
     Raises:
         UserError: For an unknown key, or if the choices make no configuration.
     """
-    for_groups = [override.input_line for override in overrides if override.key_or_group in groups]
-    for_groups += [override.input_line for override in overrides if override.key_or_group == "hydra.searchpath"]
+    for_groups = [override for override in overrides if override.key_or_group in groups]
+    for_groups += [override for override in overrides if override.key_or_group == "hydra.searchpath"]
     known = _compose(loader, for_groups)
     for override in overrides:
         if override.key_or_group not in groups and not _is_for_hydra(override):

@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit, types
+from numba.core.dispatcher import Dispatcher
 
+from agents.rsnn.bptt_kernel import backpropagate
+from ec_evotorch.rollout.finite_observations import find_nonfinite_rows
 from native import source_digest as sources
+from native.compiled import ParallelFunction
 from native.function_digest import function_digest
 from native.pointers import pointer_cast
 
@@ -45,6 +49,25 @@ def closing_over(value):
 )
 def test_another_program_has_another_digest(source):
     assert function_digest(made_from(source)) != function_digest(made_from("def f(x):\n    return x + 1"))
+
+
+def test_a_call_is_told_by_the_keywords_that_it_names():
+    digests = {function_digest(made_from(f"def f(x):\n    return f(x, {name}=1)")) for name in "aab"}
+    assert len(digests) == 2
+
+
+def test_every_compiled_function_of_the_packages_can_be_kept():
+    packages = ("native", "envs", "agents", "ec_evotorch")
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] in packages]
+    functions = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Dispatcher | ParallelFunction)
+    }
+    assert {backpropagate, find_nonfinite_rows} <= functions
+    for function in functions:
+        assert len(function_digest(function.__wrapped__)) == 64
 
 
 def test_words_and_lines_do_not_count():
@@ -131,6 +154,7 @@ def test_the_digest_is_the_same_in_every_process(tmp_path):
     (tmp_path / "module.py").write_text(
         """
 from numba import njit
+from native.compiled import ParallelFunction
 from native.function_digest import function_digest
 
 def outer(*values):

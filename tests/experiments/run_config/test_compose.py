@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_object, instantiate
+from omegaconf import OmegaConf
 
 from experiments.errors import UserError
 from experiments.run_config.build import build
@@ -94,6 +96,52 @@ def test_budget_takes_whole_numbers_in_any_notation(word, budget):
 
 def test_words_for_hydra_itself_do_not_change_the_run():
     assert compose_config(["hydra/launcher=basic", "hydra.verbose=false"]) == compose_config([])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["env=ant", "method=es_rsnn", "scale=paper"],
+        ["method=sg_rsnn", "searcher.batch_size=64", "+agent.tau_mem=20", "++env.alive_bonus=2", "~overwrite"],
+        ["seed=3", "env=gymnasium", "env.id=CartPole-v1", "seed=4", "run_dir=${runs}/${seed}"],
+        ["+searcher={b: [1, {c: 2}]}"],
+        ["agent=gru", "agent.num_neuron=3"],
+        ["agent=gru", "+agent.num_neurons=3"],
+        ["~agent.nope", "agent.num_neurons=3"],
+        ["searcher.popsize.a=1"],
+        ["scale/searcher=paper-es", "searcher=es"],
+        ["+logger=tensorboard"],
+        ["env@agent=hopper"],
+        ["nope@env=hopper"],
+        ["env=hopper", "env=ant"],
+    ],
+)
+def test_files_that_were_merged_before_make_the_configuration_that_hydra_makes_of_them(words):
+    def told(*more: str) -> str:
+        try:
+            return OmegaConf.to_yaml(compose_config([*words, *more]))
+        except UserError as error:
+            return str(error)
+
+    assert told() == told() == told("hydra.verbose=false")  # with a word for Hydra itself, nothing is kept
+
+
+def test_what_is_done_to_a_configuration_is_not_seen_in_the_next():
+    compose_config([]).agent.num_neurons = 3
+    assert compose_config([]).agent.num_neurons != 3
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path, monkeypatch):
+    shutil.copytree(CONFIG_DIR, tmp_path / "conf")
+    monkeypatch.setattr("experiments.run_config.compose.CONFIG_DIR", str(tmp_path / "conf"))
+    before = compose_config([]).agent.num_neurons
+    path = tmp_path / "conf" / "agent" / "rsnn.yaml"
+    path.write_text(path.read_text().replace(f"num_neurons: {before}", "num_neurons: 12345"))
+    assert compose_config([]).agent.num_neurons == 12345
+    path.unlink()
+    with pytest.raises(UserError, match=r"agent: expected one of .*; got 'rsnn'"):
+        compose_config([])
 
 
 def test_composing_neither_needs_nor_touches_the_global_state_of_hydra(tmp_path):

@@ -1,6 +1,7 @@
 """A model of the user's own: what was compiled is recorded, and another one at the same path is noticed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,21 @@ from experiments.errors import ResultsWarning, UserError
 from experiments.evaluation.energy import measure
 from experiments.evaluation.episodes import evaluate
 from experiments.report.report import report
+from experiments.run_config.compose import compose_config
 from experiments.run_config.environment import is_other_model
 from experiments.run_folder.archive import checksum
 from experiments.run_folder.policy import load_policy
 from experiments.training.resume import resume
+from experiments.training.run import train
 from experiments.video.stage import read_stage
 
 XML = Path("my.xml")
-ASSETS = Path(mujoco_env.__file__).parent / "assets"
+MODEL = (Path(mujoco_env.__file__).parent / "assets" / "inverted_pendulum.xml").read_text()
 
 
 @pytest.fixture(autouse=True)
 def model(working_directory):
-    XML.write_text((ASSETS / "inverted_pendulum.xml").read_text())
+    XML.write_text(MODEL)
 
 
 def change_model():
@@ -50,6 +53,14 @@ def change_policy(folder, change):
 @pytest.fixture
 def folder(train_tiny):
     return train_tiny("+env.xml_file=./my.xml", "run_dir=run")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_run):
+    """A run whose model stays what and where it was."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / XML).write_text(MODEL)
+    return train(compose_config([*tiny_run, f"+env.xml_file={folder / XML}", f"run_dir={folder}/run"]))
 
 
 def test_the_model_is_recorded_with_the_run_and_its_policy(folder):
@@ -171,7 +182,8 @@ def test_models_of_two_versions_of_mujoco_are_not_compared():
         (lambda d: d.update(model_digest=3), "'run/policy.json': model_digest: expected a str; got 3"),
     ],
 )
-def test_an_environment_that_cannot_be_played_is_one_line(folder, capsys, command, change, message):
+def test_an_environment_that_cannot_be_played_is_one_line(trained, capsys, command, change, message):
+    folder = Path(shutil.copytree(trained, "run"))
     change_policy(folder, change)
     assert main([command, str(folder)]) == 2
     error = capsys.readouterr().err

@@ -18,12 +18,20 @@ from experiments.training.resume import resume
 from tests.experiments.training.tiny_runs import SEARCHERS, content, interruption, start, words
 
 
-@pytest.fixture
-def interrupted():
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
     """A run of EC that Ctrl-C stopped after three generations."""
-    with interruption(3):
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patch, interruption(3):
+        patch.chdir(folder)
         start("ec", "run_dir=run")
-    return Path("run").resolve()
+    return folder / "run"
+
+
+@pytest.fixture
+def interrupted(stopped):
+    """A copy of that run, for one test."""
+    return Path(shutil.copytree(stopped, "run")).resolve()
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
