@@ -117,7 +117,7 @@ def test_agents_offer_what_problems_and_searchers_use(make):
 
 @pytest.mark.parametrize("name", ["rsnn", "rsnn, real"])
 def test_spiking_agents_say_what_their_connections_transmit(name):
-    assert_offers(AGENTS[name](), protocols.SynapticAgent)
+    assert_offers(AGENTS[name](), protocols.SynapticAgent, protocols.ResponsiveAgent)
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "module"])
