@@ -140,7 +140,7 @@ class ActorCriticEC(ActorCriticSearch):
                 one that does not say what its connections transmit (`protocols.SynapticAgent`) "networks" in any case.
             ridge: Positive; differences between outputs, or currents, count less if their variance is below this share
                 of the mean.
-            metric: "euclidean" or "fisher", see the class. Where ρ is near 0 or 1, steps of the first are smaller.
+            metric: "euclidean" or "fisher", see the class. Where ρ is near 0 or 1, steps of the second are smaller.
             entropy_penalty: β, 0 or more, see the class.
             discount: γ, in [0, 1].
             gae_lambda: λ, in [0, 1].
