@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 LEVEL = 0.05  # of a two-sided p-value, up to which a difference counts as decided
 
@@ -145,10 +146,8 @@ def _twice_u(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]
 
     U follows from the sum of the ranks of X.
     """
-    n, pooled = len(x), np.concatenate([x, y])
-    ordered = np.sort(pooled)
-    lower, upper = (np.searchsorted(ordered, pooled, side) for side in ("left", "right"))
-    ranks = lower + upper + 1  # doubled: ties have halves
+    n = len(x)
+    ranks = np.rint(2 * rankdata(np.concatenate([x, y]))).astype(np.int64)  # doubled: ties have halves
     sums, shares = _sums_of_ranks(n, tuple(sorted(ranks.tolist())))
     least = n * (n + 1)
     return sums - least, shares, int(ranks[:n].sum()) - least

@@ -35,8 +35,11 @@ def parts_of_gradient(credit: str, agent, networks, rho, utilities, record: Mapp
     if credit == "networks":
         return [network_gradient(networks, rho, utilities)]
     given = (agent, networks, rho, utilities, record)
-    functions = {"currents": (current_gradient,), "outputs": (output_gradient,)}
-    functions["mixed"] = (*functions["currents"], *functions["outputs"])
+    functions = {
+        "currents": [current_gradient],
+        "outputs": [output_gradient],
+        "mixed": [current_gradient, output_gradient],
+    }
     return [function(*given, ridge=ridge) for function in functions[credit]]
 
 

@@ -12,7 +12,7 @@ with what it transmits, r_n. Credit is what is expected of the connections given
 
 and V_ni r_n y_i for those to the outputs: by the Rao-Blackwell theorem the gradient loses all noise of currents that
 did not reach an output, and keeps its mean as far as the returns depend on θ through D. λ = ridge · trace(Cov D) /
-outputs. As ξ and θ − ρ have a mean of 0, so has D, whether or not f' is right.
+outputs. As ξ and θ − ρ have a mean of 0, so has D, nearly: f' and r also depend on the network, which acted before.
 
 Source: Blackwell (1947), "Conditional expectation and unbiased sequential estimation", Annals of Mathematical
 Statistics 18. That neurons learn in proportion to what they change at the outputs is how gradients are propagated back
@@ -43,19 +43,20 @@ def output_gradient(agent, networks, rho, utilities, record: Mapping, *, ridge: 
     hidden, outputs = agent.current_sources()
     connections = Connections(agent, networks, rho)
     inner, outer = connections.currents(hidden, record), connections.currents(outputs, record)
-    weights, slopes = _effects(agent, inner, outer, record["membranes"].flatten(0, 1))
+    variances = _variances(inner)
+    weights, slopes = _effects(agent, inner, outer, record["membranes"].flatten(0, 1), variances.sqrt())
     deviations = (slopes * inner.deviations.flatten(0, 1)) @ weights + outer.deviations.flatten(0, 1)
-    solved = _solve(_covariances(inner, outer, slopes, weights), deviations, ridge)
+    solved = _solve(_covariances(variances * slopes**2, weights, _variances(outer)), deviations, ridge)
     solved *= utilities.repeat_interleave(record["membranes"].shape[1])[:, None]
     connections.add_credit(hidden, _totals(inner, slopes * (solved @ weights.T)))
     connections.add_credit(outputs, _totals(outer, solved))
     return connections.credit() / len(solved)
 
 
-def _effects(agent, inner, outer, membranes) -> tuple[torch.Tensor, torch.Tensor]:
+def _effects(agent, inner, outer, membranes, stdevs) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the weights of hidden units at the outputs, (n, outputs), and their slopes in each step, (R, n)."""
     means = sum(sent.flatten(0, 1) @ inner.means[name] for name, sent in inner.transmitted.items())
-    name, slopes = agent.responses(membranes, means, _variances(inner).sqrt())
+    name, slopes = agent.responses(membranes, means, stdevs)
     return outer.means[name], slopes
 
 
@@ -64,11 +65,17 @@ def _variances(received) -> torch.Tensor:
     return sum((sent.flatten(0, 1) ** 2) @ received.variances[name] for name, sent in received.transmitted.items())
 
 
-def _covariances(inner, outer, slopes, weights) -> torch.Tensor:
-    """Returns the lower triangles of Cov D in each step, row by row, (R, outputs (outputs + 1) / 2)."""
+def _covariances(hidden, weights, of_outputs) -> torch.Tensor:
+    """Returns the lower triangles of Cov D in each step, row by row, (R, outputs (outputs + 1) / 2).
+
+    Args:
+        hidden: (R, n), variances of what hidden units transmit.
+        weights: (n, outputs).
+        of_outputs: (R, outputs), variances by the connections to the outputs.
+    """
     rows, columns = torch.tril_indices(weights.shape[1], weights.shape[1])
-    covariances = (_variances(inner) * slopes**2) @ (weights[:, rows] * weights[:, columns])
-    covariances[:, rows == columns] += _variances(outer)
+    covariances = hidden @ (weights[:, rows] * weights[:, columns])
+    covariances[:, rows == columns] += of_outputs
     return covariances
 
 

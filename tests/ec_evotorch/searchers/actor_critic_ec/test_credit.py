@@ -1,33 +1,12 @@
 """Credit by currents: against a slow loop over networks and units, and against credit by whole networks."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
-from agents import RSNN
 from ec_evotorch.distributions import expected_bits
 from ec_evotorch.searchers.actor_critic_ec.credit import current_gradient, network_gradient
-
-AGENTS = {
-    "all connections": partial(RSNN, 3, 2, 6),
-    "few connections": partial(RSNN, 3, 2, 6, connection_mask={"density": 0.4, "seed": 1}),
-}
-EVERY = pytest.mark.parametrize("make", AGENTS.values(), ids=AGENTS)
-NUM_NETWORKS, NUM_STEPS, RIDGE = 9, 3, 0.1
-
-
-def samples(agent, seed=0):
-    """Returns networks, ρ, utilities and what was transmitted."""
-    generator = torch.Generator().manual_seed(seed)
-    rho = torch.rand(agent.solution_length, generator=generator) * 0.8 + 0.1
-    networks = torch.rand(NUM_NETWORKS, agent.solution_length, generator=generator) < rho
-    sizes = {"input": agent.obs_length, "recurrent": agent.num_neurons, "rate": agent.num_neurons}
-    transmitted = {
-        name: torch.randn(NUM_NETWORKS, NUM_STEPS, size, generator=generator) for name, size in sizes.items()
-    }
-    return networks, rho, torch.randn(NUM_NETWORKS, generator=generator), transmitted
+from tests.ec_evotorch.searchers.actor_critic_ec.credit_samples import AGENTS, EVERY, NUM_NETWORKS, RIDGE, samples
 
 
 def slow_gradient(agent, networks, rho, utilities, transmitted):
